@@ -1,0 +1,54 @@
+// Errors as callers see them: an absl::Status that carries an ErrorCode
+// (errors.proto) as payload. Every Status that leaves a service has one; a
+// Status without it is a fault of ours and is shown as INTERNAL_ERROR with its
+// text kept for the log only.
+//
+// All functions are thread-safe.
+#ifndef MILLSTREAM_BASE_ERROR_H_
+#define MILLSTREAM_BASE_ERROR_H_
+
+#include <string_view>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "millstream/v1/errors.pb.h"
+
+namespace millstream {
+
+// A Status of the canonical code that belongs to `code`, with `message` shown
+// to the caller: it says what to do, and never holds a path of this machine,
+// SQL text or a secret.
+absl::Status MakeError(v1::ErrorCode code, std::string_view message);
+
+// The code carried by `status`; INTERNAL_ERROR if it carries none (canonical
+// kCancelled, kDeadlineExceeded, kResourceExhausted and kUnavailable map to
+// their namesakes). REQUIRES: !status.ok().
+v1::ErrorCode GetErrorCode(const absl::Status& status);
+
+// The message to show: that of `status` if it carries a code or is one of the
+// canonical namesakes, else a fixed sentence.
+std::string_view GetPublicMessage(const absl::Status& status);
+
+// HTTP status, gRPC code and the JSON body's extras of a code.
+const v1::ErrorTraits& GetErrorTraits(v1::ErrorCode code);
+
+// "INVALID_PARAMETER_VALUE" and so on.
+const std::string& GetErrorName(v1::ErrorCode code);
+
+// The common ones. Arguments as for absl::StrCat.
+template <typename... Args>
+absl::Status InvalidParameter(const Args&... args) {
+  return MakeError(v1::INVALID_PARAMETER_VALUE, absl::StrCat(args...));
+}
+template <typename... Args>
+absl::Status DoesNotExist(const Args&... args) {
+  return MakeError(v1::RESOURCE_DOES_NOT_EXIST, absl::StrCat(args...));
+}
+template <typename... Args>
+absl::Status AlreadyExists(const Args&... args) {
+  return MakeError(v1::RESOURCE_ALREADY_EXISTS, absl::StrCat(args...));
+}
+
+}  // namespace millstream
+
+#endif  // MILLSTREAM_BASE_ERROR_H_

@@ -1,0 +1,42 @@
+#include "base/error.h"
+
+#include "gtest/gtest.h"
+
+namespace millstream {
+namespace {
+
+TEST(ErrorTest, CarriesItsCodeAndMessage) {
+  absl::Status status = InvalidParameter("max_results is ", 7);
+  EXPECT_EQ(GetErrorCode(status), v1::INVALID_PARAMETER_VALUE);
+  EXPECT_EQ(GetPublicMessage(status), "max_results is 7");
+  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+}
+
+TEST(ErrorTest, ForeignStatusIsInternalAndKeepsItsTextFromCallers) {
+  absl::Status status = absl::UnknownError("SELECT secret FROM table");
+  EXPECT_EQ(GetErrorCode(status), v1::INTERNAL_ERROR);
+  EXPECT_EQ(GetPublicMessage(status).find("SELECT"), std::string_view::npos);
+}
+
+TEST(ErrorTest, CanonicalNamesakesNeedNoPayload) {
+  EXPECT_EQ(GetErrorCode(absl::CancelledError("")), v1::CANCELLED);
+  EXPECT_EQ(GetErrorCode(absl::DeadlineExceededError("")),
+            v1::DEADLINE_EXCEEDED);
+  EXPECT_EQ(GetErrorCode(absl::ResourceExhaustedError("")),
+            v1::RESOURCE_EXHAUSTED);
+  EXPECT_EQ(GetErrorCode(absl::UnavailableError("")),
+            v1::TEMPORARILY_UNAVAILABLE);
+}
+
+TEST(ErrorTest, EveryCodeHasAStatusAtBothDoors) {
+  const auto* codes = v1::ErrorCode_descriptor();
+  for (int i = 0; i < codes->value_count(); ++i) {
+    auto code = static_cast<v1::ErrorCode>(codes->value(i)->number());
+    EXPECT_GE(GetErrorTraits(code).http_status(), 400) << code;
+    EXPECT_GT(GetErrorTraits(code).grpc_code(), 0) << code;
+    EXPECT_FALSE(MakeError(code, "x").ok()) << code;
+  }
+}
+
+}  // namespace
+}  // namespace millstream

@@ -1,0 +1,51 @@
+// Every limit on what a caller may send, in one place. Both doors and the
+// services read these; each has a test that crosses it.
+//
+// "MLflow's" marks the limits that the reference has too, with the same value:
+// clients count on them. The others are ours.
+#ifndef MILLSTREAM_BASE_LIMITS_H_
+#define MILLSTREAM_BASE_LIMITS_H_
+
+#include <cstddef>
+#include <cstdint>
+
+namespace millstream::limits {
+
+// --- Names and values (characters unless they end in _bytes)
+
+// MLflow's: metric, param and tag keys.
+inline constexpr size_t kKeyLengthMax = 250;
+// MLflow's: longer param values are cut to this.
+inline constexpr size_t kParamValueLengthMax = 6000;
+// MLflow's: longer run tag values are refused.
+inline constexpr size_t kTagValueLengthMax = 8000;
+// MLflow's: experiment tags.
+inline constexpr size_t kExperimentTagKeyLengthMax = 250;
+inline constexpr size_t kExperimentTagValueLengthMax = 5000;
+// MLflow's.
+inline constexpr size_t kExperimentNameLengthMax = 500;
+
+// --- Batches
+
+// MLflow's: entities in one log-batch.
+inline constexpr int kBatchMetricsMax = 1000;
+inline constexpr int kBatchParamsMax = 100;
+inline constexpr int kBatchTagsMax = 100;
+inline constexpr int kBatchEntitiesMax = 1000;
+// MLflow's: body of a log-batch.
+inline constexpr size_t kBatchBodyBytesMax = 1'000'000;
+
+// --- Pages
+
+// MLflow's.
+inline constexpr int kSearchRunsResultsDefault = 1000;
+inline constexpr int kSearchResultsMax = 50'000;
+// MLflow's: points of a history page.
+inline constexpr int kHistoryResultsMax = 25'000;
+// MLflow's: runs of one bulk chart request, and points for each.
+inline constexpr int kBulkRunsMax = 100;
+inline constexpr int kBulkIntervalResultsMax = 2500;
+
+}  // namespace millstream::limits
+
+#endif  // MILLSTREAM_BASE_LIMITS_H_
