@@ -1,0 +1,152 @@
+"""Runs the tests that tools/test names and adds up what passed and failed."""
+
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+import urllib.parse
+import xml.etree.ElementTree as ElementTree
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+# (virtual environment, folders): the compat tests run with both clients.
+CLIENT_SUITES = [
+    ("3.17.2", ["tests/compat", "tests/conformance", "tests/browser"]),
+    ("2.20.2", ["tests/compat"]),
+]
+
+
+class Tally:
+    """Counts test cases, and remembers what failed for the last lines."""
+
+    def __init__(self):
+        self.passed = 0
+        self.failed = []
+
+    def add_junit(self, path, label):
+        """Counts an XML report; False when there is none to read."""
+        try:
+            root = ElementTree.parse(path).getroot()
+        except (OSError, ElementTree.ParseError):
+            return False
+        for case in root.iter("testcase"):
+            tags = {child.tag for child in case}
+            if tags & {"failure", "error"}:
+                self.failed.append(
+                    f"{label} {case.get('classname')}.{case.get('name')}")
+            elif "skipped" not in tags and case.get("status") != "notrun":
+                self.passed += 1
+        return True
+
+    def report(self):
+        for name in self.failed:
+            print(f"FAILED {name}")
+        print(f"{self.passed} passed, {len(self.failed)} failed", flush=True)
+        return 1 if self.failed else 0
+
+
+def say(text):
+    print(f"=== {text}", flush=True)
+
+
+def bazel(*args):
+    return subprocess.run(["bazel", *args], cwd=ROOT).returncode
+
+
+def run_cpp(tally, targets):
+    """Bazel prints the output of failed tests (.bazelrc); we only count."""
+    say("C++ tests")
+    with tempfile.TemporaryDirectory() as folder:
+        events = pathlib.Path(folder) / "events.json"
+        status = bazel("test", "--config=release", "--keep_going",
+                       f"--build_event_json_file={events}", *targets)
+        counted = count_bazel(tally, events)
+    if status not in (0, 4) and not counted:  # 4: there are no tests
+        tally.failed.append(f"bazel test (exit status {status})")
+
+
+def count_bazel(tally, events):
+    """Counts by Bazel's events; True when some test or target failed."""
+    failures_before = len(tally.failed)
+    seen = set()
+    lines = events.read_text().splitlines() if events.exists() else []
+    for event in map(json.loads, lines):
+        key = event["id"]
+        if "testResult" in event:
+            label = key["testResult"]["label"]
+            seen.add(label)
+            count_target(tally, label, event["testResult"])
+        elif "completed" in event and not event["completed"].get("success"):
+            label = key["targetCompleted"]["label"]
+            if label not in seen:
+                tally.failed.append(f"{label} (does not build)")
+                seen.add(label)
+        elif "testSummary" in event:
+            label = key["testSummary"]["label"]
+            if (event["testSummary"].get("overallStatus") == "NO_STATUS"
+                    and label not in seen):
+                tally.failed.append(f"{label} (did not run)")
+                seen.add(label)
+    return len(tally.failed) > failures_before
+
+
+def count_target(tally, label, result):
+    outputs = {o["name"]: o for o in result.get("testActionOutput", [])}
+    failures_before = len(tally.failed)
+    uri = outputs.get("test.xml", {}).get("uri", "")
+    path = urllib.parse.unquote(urllib.parse.urlsplit(uri).path)
+    readable = tally.add_junit(path, label)
+    ok = result["status"] == "PASSED"
+    if not ok and len(tally.failed) == failures_before:
+        tally.failed.append(f"{label} ({result['status'].lower()})")
+    elif ok and not readable:
+        tally.passed += 1
+
+
+def build_server(tally):
+    if os.environ.get("MILLSTREAM_TEST_REFERENCE"):
+        return True
+    say("the server")
+    if bazel("build", "--config=release", "//app:millstream") == 0:
+        return True
+    tally.failed.append("//app:millstream (does not build)")
+    return False
+
+
+def run_client(tally, arguments):
+    for version, folders in CLIENT_SUITES:
+        folders = [folder for folder in folders if (ROOT / folder).is_dir()]
+        say(f"client tests, mlflow {version}")
+        with tempfile.TemporaryDirectory() as scratch:
+            report = pathlib.Path(scratch) / "report.xml"
+            python = ROOT / ".cache" / f"venv-{version}" / "bin" / "python"
+            status = subprocess.run(
+                [python, "-m", "pytest", "-q", f"--junitxml={report}",
+                 *(arguments or folders)], cwd=ROOT).returncode
+            failures_before = len(tally.failed)
+            readable = tally.add_junit(report, f"mlflow-{version}")
+        if status == 5 and arguments:  # no test here matches the arguments
+            continue
+        if status and len(tally.failed) == failures_before or not readable:
+            tally.failed.append(f"client tests, mlflow {version} "
+                                f"(exit status {status})")
+        if arguments and not any(a.startswith("tests/compat")
+                                 for a in arguments):
+            break
+
+
+def main():
+    tally = Tally()
+    only, *arguments = sys.argv[1:] or [""]
+    if only not in ("", "cpp", "client"):
+        sys.exit("usage: tools/test [cpp [TARGET...] | client [ARG...]]")
+    if only != "client":
+        run_cpp(tally, arguments or ["//..."])
+    if only != "cpp" and build_server(tally):
+        run_client(tally, arguments)
+    return tally.report()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
