@@ -1,0 +1,157 @@
+// Search: from what a caller wrote (filter, order, page token) to SQL text with
+// bound values. Knows no database: SqlDialect says what differs between them,
+// and the caller runs what comes out.
+//
+// The way through this folder:
+//   lexer -> parser -> filter_ast -> semantics (checked against an
+//   EntitySchema) -> sql_generator (with a SqlDialect) -> SearchQuery
+// and page_token binds the next page to its query.
+//
+// How a store uses it:
+//
+//   ASSIGN_OR_RETURN(SearchQuery query, BuildRunSearch(request, dialect));
+//   PageBuilder: for each part of query.parts(), in order, until
+//   query.max_results() + 1 rows were seen over all parts:
+//     prepare part.text, bind part.bindings (first one to parameter 1), step.
+//   A row holds request.columns, in that order, then query.cursor_columns()
+//   more values of the row's place in the order.
+//   Keep the first max_results rows. Was there one row more? Then the next page
+//   begins after the last kept row:
+//     next_page_token = query.NextPageToken(cursor values of that row).
+//
+// All functions are thread-safe. Every error is INVALID_PARAMETER_VALUE
+// (base/error.h) with a sentence for the caller, naming the column of the text
+// where there is one.
+#ifndef MILLSTREAM_STORAGE_SEARCH_SEARCH_H_
+#define MILLSTREAM_STORAGE_SEARCH_SEARCH_H_
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/types/span.h"
+
+namespace millstream::storage::search {
+
+class SqlDialect;
+
+// A value to bind or a value read back: NULL, integer, real, text (UTF-8).
+using SqlValue = std::variant<std::monostate, int64_t, double, std::string>;
+
+struct SqlStatement {
+  std::string text;
+  std::vector<SqlValue> bindings;
+};
+
+enum class ViewType { kActiveOnly, kDeletedOnly, kAll };
+
+// --- Requests. Views are borrowed for the length of the call.
+//
+// `columns` are names of columns of the entity's own table, constants of the
+// caller's code and never user input; they are selected as written here.
+// `max_results` is the page size, >= 0; the service checks its upper bound.
+// An empty page_token asks for the first page.
+
+struct RunSearch {  // table runs
+  std::vector<std::string_view> columns;
+  std::vector<std::string_view> experiment_ids;
+  std::string_view filter;
+  ViewType view = ViewType::kActiveOnly;
+  std::vector<std::string_view> order_by;
+  int64_t max_results = 0;
+  std::string_view page_token;
+};
+
+struct ExperimentSearch {  // table experiments
+  std::vector<std::string_view> columns;
+  std::string_view filter;
+  ViewType view = ViewType::kActiveOnly;
+  std::vector<std::string_view> order_by;
+  int64_t max_results = 0;
+  std::string_view page_token;
+};
+
+struct RegisteredModelSearch {  // table registered_models
+  std::vector<std::string_view> columns;
+  std::string_view workspace = "default";
+  std::string_view filter;
+  std::vector<std::string_view> order_by;
+  int64_t max_results = 0;
+  std::string_view page_token;
+};
+
+struct ModelVersionSearch {  // table model_versions
+  std::vector<std::string_view> columns;
+  std::string_view workspace = "default";
+  std::string_view filter;
+  std::vector<std::string_view> order_by;
+  int64_t max_results = 0;
+  std::string_view page_token;
+};
+
+struct LoggedModelSearch {  // table logged_models
+  struct Dataset {
+    std::string_view name;
+    std::string_view digest;  // empty: only metrics without a digest
+  };
+  struct OrderBy {
+    std::string_view field_name;
+    bool ascending = true;
+    std::string_view dataset_name;    // empty: any
+    std::string_view dataset_digest;  // empty: any
+  };
+  std::vector<std::string_view> columns;
+  std::vector<std::string_view> experiment_ids;
+  std::string_view filter;
+  std::vector<Dataset> datasets;
+  std::vector<OrderBy> order_by;
+  int64_t max_results = 0;
+  std::string_view page_token;
+};
+
+// --- Result
+
+// What to run, and how to go on from its last row. A value; thread-compatible.
+class SearchQuery {
+ public:
+  // Statements to run one after the other; later ones only while rows are
+  // missing. Each is sorted, and so are their rows in sequence. There is at
+  // least one.
+  const std::vector<SqlStatement>& parts() const { return parts_; }
+
+  int64_t max_results() const { return max_results_; }
+
+  // Number of values that follow the requested columns in each row.
+  int cursor_columns() const { return cursor_columns_; }
+
+  // The token of the page that begins after the row whose cursor values these
+  // are. REQUIRES: cursor.size() == cursor_columns().
+  std::string NextPageToken(absl::Span<const SqlValue> cursor) const;
+
+ private:
+  friend class SearchQueryBuilder;
+
+  std::vector<SqlStatement> parts_;
+  int64_t max_results_ = 0;
+  int cursor_columns_ = 0;
+  uint64_t fingerprint_ = 0;  // of everything but the page and its size
+  int64_t next_offset_ = 0;   // for a row that no position can name
+};
+
+absl::StatusOr<SearchQuery> BuildRunSearch(const RunSearch& request,
+                                           const SqlDialect& dialect);
+absl::StatusOr<SearchQuery> BuildExperimentSearch(
+    const ExperimentSearch& request, const SqlDialect& dialect);
+absl::StatusOr<SearchQuery> BuildRegisteredModelSearch(
+    const RegisteredModelSearch& request, const SqlDialect& dialect);
+absl::StatusOr<SearchQuery> BuildModelVersionSearch(
+    const ModelVersionSearch& request, const SqlDialect& dialect);
+absl::StatusOr<SearchQuery> BuildLoggedModelSearch(
+    const LoggedModelSearch& request, const SqlDialect& dialect);
+
+}  // namespace millstream::storage::search
+
+#endif  // MILLSTREAM_STORAGE_SEARCH_SEARCH_H_
