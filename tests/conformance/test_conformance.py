@@ -1,0 +1,67 @@
+"""Every conformance case, played against the server under test."""
+
+import functools
+import json
+import pathlib
+
+import pytest
+
+import conformance
+import harness
+
+HERE = pathlib.Path(__file__).resolve().parent
+PROFILES = {
+    "default": ("golden.json", []),
+    "static_prefix": ("golden-static_prefix.json",
+                      ["--static-prefix", "/mlf"]),
+}
+CASES = {
+    (profile, name): function
+    for profile in PROFILES
+    for name, function in conformance.load_cases(
+        HERE / "cases", profile).items()
+}
+DELIBERATE = conformance.read_deliberate(HERE / "deliberate.txt")
+
+
+@pytest.fixture(scope="module")
+def servers(tmp_path_factory):
+    """One server per profile, started when its first case is played."""
+    started = {}
+
+    def get(profile):
+        if profile not in started:
+            flags = PROFILES[profile][1]
+            started[profile] = harness.Server(
+                tmp_path_factory.mktemp(profile), *flags)
+            started[profile].start()
+        return started[profile]
+
+    yield get
+    for server in started.values():
+        server.kill()
+
+
+@functools.cache
+def golden(profile):
+    return json.loads((HERE / PROFILES[profile][0]).read_text())["cases"]
+
+
+@pytest.mark.parametrize(("profile", "name"), CASES,
+                         ids=[name for _, name in CASES])
+def test_answers_like_the_reference(profile, name, servers):
+    server = servers(profile)
+    steps = conformance.play(server.url, name, CASES[profile, name])
+    result = conformance.compare(name, golden(profile)[name], steps)
+    assert server.is_running()
+    broken = [s for s in steps if s["status"] < 0 or s["status"] >= 500
+              and name in DELIBERATE]
+    assert not broken
+    if name in DELIBERATE and not harness.REFERENCE:
+        assert not result.passed, "no longer differs: unlist it"
+        pytest.xfail(DELIBERATE[name])
+    assert result.passed, "\n".join(map(str, result.differences))
+
+
+def test_every_deliberate_difference_is_a_case():
+    assert set(DELIBERATE) <= {name for _, name in CASES}

@@ -1,0 +1,34 @@
+"""Fixtures of all client-side tests."""
+
+import pathlib
+import sys
+
+import pytest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+
+import harness  # noqa: E402
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory):
+    """A server that all tests share; each makes experiments of its own."""
+    shared = harness.Server(tmp_path_factory.mktemp("server")).start()
+    yield shared
+    shared.kill()
+
+
+@pytest.fixture
+def start_server(tmp_path):
+    """start_server(*flags) starts a server for one test alone."""
+    started = []
+
+    def start(*flags):
+        folder = tmp_path / f"server{len(started)}"
+        folder.mkdir()
+        started.append(harness.Server(folder, *flags))
+        return started[-1].start()
+
+    yield start
+    for each in started:
+        each.kill()

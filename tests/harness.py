@@ -1,0 +1,140 @@
+"""Starts the server under test: a real process on a free port.
+
+By default it is millstream as built by tools/build. With the environment
+variable MILLSTREAM_TEST_REFERENCE=<path of an mlflow command> the tests play
+against `mlflow server` instead, which has to pass them too.
+"""
+
+import os
+import pathlib
+import signal
+import socket
+import subprocess
+import time
+import urllib.error
+import urllib.request
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+BINARY = ROOT / "bazel-bin" / "app" / "millstream"
+REFERENCE = os.environ.get("MILLSTREAM_TEST_REFERENCE")
+START_SECONDS = 60
+STOP_SECONDS = 30
+
+
+class Server:
+    """One server process with its data in `folder`; can be started again."""
+
+    def __init__(self, folder, *flags):
+        self.folder = pathlib.Path(folder)
+        self.flags = flags
+        self.url = None
+        self.grpc_address = None
+        self._process = None
+        self._log = self.folder / "server.log"
+
+    def start(self):
+        """Returns once /health answers."""
+        assert not self.is_running()
+        command = self._reference() if REFERENCE else self._millstream()
+        environment = {
+            name: value for name, value in os.environ.items()
+            if not name.startswith(("MLFLOW_", "MILLSTREAM_"))}
+        environment["MLFLOW_DISABLE_TELEMETRY"] = "true"
+        environment["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] = "false"
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(
+                command, cwd=self.folder, env=environment,
+                stdin=subprocess.DEVNULL, stdout=log,
+                stderr=subprocess.STDOUT, start_new_session=True)
+        self._wait_until_healthy()
+        return self
+
+    def stop(self):
+        """Asks the server to end (SIGTERM) and returns its exit status."""
+        self._process.send_signal(signal.SIGTERM)
+        status = self._process.wait(STOP_SECONDS)
+        self._process = None
+        return status
+
+    def kill(self):
+        """Ends the server as a crash would (SIGKILL)."""
+        if self._process is None:
+            return
+        os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+        self._process = None
+
+    def is_running(self):
+        return self._process is not None and self._process.poll() is None
+
+    @property
+    def pid(self):
+        return self._process.pid
+
+    def log(self):
+        return self._log.read_text(errors="replace")
+
+    def _millstream(self):
+        self._port_file = self.folder / "port"
+        self._port_file.unlink(missing_ok=True)
+        grpc_port = free_port()
+        self.grpc_address = f"127.0.0.1:{grpc_port}"
+        self.url = None
+        return [BINARY, "server", "--host", "127.0.0.1", "--port", "0",
+                "--port-file", self._port_file,
+                "--grpc-port", str(grpc_port),
+                "--data-dir", self.folder / "data",
+                "--ui-dir", ROOT / "ui" / "build", *self.flags]
+
+    def _reference(self):
+        port = free_port()
+        self._set_url(port)
+        data = self.folder / "data"
+        data.mkdir(exist_ok=True)
+        return [REFERENCE, "server", "--host", "127.0.0.1",
+                "--port", str(port), "--workers", "1",
+                "--backend-store-uri", f"sqlite:///{data}/mlflow.db",
+                "--artifacts-destination", data / "artifacts", *self.flags]
+
+    def _set_url(self, port):
+        flags = dict(zip(self.flags, self.flags[1:]))
+        prefix = flags.get("--static-prefix", "")
+        self.root_url = f"http://127.0.0.1:{port}"
+        self.url = self.root_url
+        self._health = [self.root_url + "/health",
+                        self.root_url + prefix + "/health"]
+
+    def _wait_until_healthy(self):
+        deadline = time.monotonic() + START_SECONDS
+        while not self._healthy():
+            if not self.is_running():
+                raise RuntimeError("the server ended at start:\n" + self.log())
+            if time.monotonic() > deadline:
+                self.kill()
+                raise RuntimeError("the server does not start:\n" + self.log())
+            time.sleep(0.02)
+
+    def _healthy(self):
+        if self.url is None:
+            try:
+                text = self._port_file.read_text()
+            except FileNotFoundError:
+                return False
+            if not text.endswith("\n"):  # still being written
+                return False
+            self._set_url(int(text.split()[0]))
+        return any(map(answers, self._health))
+
+
+def answers(url):
+    try:
+        with urllib.request.urlopen(url, timeout=5) as response:
+            return response.status == 200
+    except (urllib.error.URLError, OSError):
+        return False
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
