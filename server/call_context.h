@@ -1,0 +1,68 @@
+// What is known of one call besides its message.
+#ifndef MILLSTREAM_SERVER_CALL_CONTEXT_H_
+#define MILLSTREAM_SERVER_CALL_CONTEXT_H_
+
+#include <atomic>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
+
+namespace millstream::server {
+
+// Which door the call came through. For logs and metrics only: no handler may
+// answer differently by door.
+enum class Door { kGrpc, kRest };
+
+// Owned by the door for as long as the call runs. Cancel() may come from any
+// thread; the rest belongs to the thread that runs the call.
+class CallContext {
+ public:
+  explicit CallContext(Door door) : door_(door) {}
+  CallContext(const CallContext&) = delete;
+  CallContext& operator=(const CallContext&) = delete;
+
+  Door door() const { return door_; }
+
+  // Address of the caller, for the log.
+  const std::string& peer() const { return peer_; }
+  void set_peer(std::string peer) { peer_ = std::move(peer); }
+
+  // "http://host:port" under which the caller reached this server, without a
+  // trailing slash and with --static-prefix; empty through gRPC. For answers
+  // that hold URLs of ours.
+  const std::string& base_url() const { return base_url_; }
+  void set_base_url(std::string url) { base_url_ = std::move(url); }
+
+  // When the caller stops waiting.
+  absl::Time deadline() const { return deadline_; }
+  void set_deadline(absl::Time deadline) { deadline_ = deadline; }
+
+  // The caller has gone.
+  void Cancel() { cancelled_.store(true, std::memory_order_relaxed); }
+
+  // OK, CANCELLED or DEADLINE_EXCEEDED. Long handlers ask now and then; a
+  // write that has begun to commit is finished all the same.
+  absl::Status Alive() const {
+    if (cancelled_.load(std::memory_order_relaxed)) {
+      return absl::CancelledError("The caller cancelled the call.");
+    }
+    if (deadline_ != absl::InfiniteFuture() && absl::Now() > deadline_) {
+      return absl::DeadlineExceededError(
+          "The call's deadline has passed; allow more time or ask for less.");
+    }
+    return absl::OkStatus();
+  }
+
+ private:
+  const Door door_;
+  std::string peer_;
+  std::string base_url_;
+  absl::Time deadline_ = absl::InfiniteFuture();
+  std::atomic<bool> cancelled_{false};
+};
+
+}  // namespace millstream::server
+
+#endif  // MILLSTREAM_SERVER_CALL_CONTEXT_H_

@@ -1,0 +1,124 @@
+#include "server/dispatcher.h"
+
+#include "absl/time/clock.h"
+#include "base/error.h"
+#include "gtest/gtest.h"
+#include "millstream/v1/tracking.pb.h"
+
+namespace millstream::server {
+namespace {
+
+// A service of one rpc that answers what it is told to.
+struct Experiments {
+  absl::Status Get(CallContext&, const v1::GetExperimentRequest& request,
+                   v1::GetExperimentResponse* response) {
+    ++calls;
+    response->mutable_experiment()->set_experiment_id(request.experiment_id());
+    return result;
+  }
+  absl::Status LogInputs(CallContext&, const v1::LogInputsRequest&,
+                         v1::LogInputsResponse*) {
+    return absl::OkStatus();
+  }
+  absl::Status result;
+  int calls = 0;
+};
+
+const google::protobuf::ServiceDescriptor* Service() {
+  return v1::Experiment::descriptor()
+      ->file()
+      ->pool()
+      ->FindServiceByName("millstream.v1.TrackingService");
+}
+
+class DispatcherTest : public testing::Test {
+ protected:
+  DispatcherTest() {
+    // Links the service's file in.
+    v1::GetExperimentRequest::descriptor();
+    table_.Service(Service());
+    table_.Unary("GetExperiment", &experiments_, &Experiments::Get);
+    table_.Unary("LogInputs", &experiments_, &Experiments::LogInputs);
+  }
+
+  absl::Status Get(const v1::GetExperimentRequest& request) {
+    return dispatcher_.Call(
+        context_, *table_.Find(Service()->FindMethodByName("GetExperiment")),
+        request, &response_);
+  }
+
+  Experiments experiments_;
+  MethodTable table_;
+  Dispatcher dispatcher_{&table_};
+  CallContext context_{Door::kRest};
+  v1::GetExperimentResponse response_;
+};
+
+TEST_F(DispatcherTest, CallsTheHandlerOfTheRpc) {
+  v1::GetExperimentRequest request;
+  request.set_experiment_id("7");
+  ASSERT_TRUE(Get(request).ok());
+  EXPECT_EQ(response_.experiment().experiment_id(), "7");
+}
+
+TEST_F(DispatcherTest, RequiredFieldsAreCheckedBeforeTheHandler) {
+  absl::Status status = Get({});
+  EXPECT_EQ(GetErrorCode(status), v1::INVALID_PARAMETER_VALUE);
+  EXPECT_NE(GetPublicMessage(status).find("experiment_id"),
+            std::string_view::npos);
+  v1::GetExperimentRequest request;
+  request.set_experiment_id("");
+  EXPECT_FALSE(Get(request).ok());
+  EXPECT_EQ(experiments_.calls, 0);
+}
+
+TEST_F(DispatcherTest, RequiredFieldsAreCheckedInNestedMessages) {
+  v1::LogInputsRequest request;
+  request.set_run_id("r");
+  v1::Dataset* dataset = request.add_datasets()->mutable_dataset();
+  dataset->set_digest("d");
+  v1::LogInputsResponse response;
+  absl::Status status = dispatcher_.Call(
+      context_, *table_.Find(Service()->FindMethodByName("LogInputs")),
+      request, &response);
+  EXPECT_NE(GetPublicMessage(status).find("'datasets[0].dataset.name'"),
+            std::string_view::npos)
+      << status;
+}
+
+TEST_F(DispatcherTest, DeadCallsDoNotReachTheHandler) {
+  v1::GetExperimentRequest request;
+  request.set_experiment_id("7");
+  context_.set_deadline(absl::Now() - absl::Seconds(1));
+  EXPECT_EQ(GetErrorCode(Get(request)), v1::DEADLINE_EXCEEDED);
+  context_.Cancel();
+  EXPECT_EQ(GetErrorCode(Get(request)), v1::CANCELLED);
+  EXPECT_EQ(experiments_.calls, 0);
+}
+
+TEST_F(DispatcherTest, FaultsOfOursLeaveWithoutTheirText) {
+  experiments_.result = absl::UnknownError("no such table: secrets");
+  v1::GetExperimentRequest request;
+  request.set_experiment_id("7");
+  absl::Status status = Get(request);
+  EXPECT_EQ(GetErrorCode(status), v1::INTERNAL_ERROR);
+  EXPECT_EQ(std::string(status.message()).find("secrets"), std::string::npos);
+}
+
+TEST_F(DispatcherTest, TableReportsRpcsWithoutHandler) {
+  EXPECT_NE(table_.Check().message().find("CreateRun has no handler"),
+            absl::string_view::npos);
+}
+
+TEST_F(DispatcherTest, TableReportsHandlersThatDoNotFit) {
+  MethodTable table;
+  table.Service(Service());
+  table.Unary("GetRun", &experiments_, &Experiments::Get);
+  table.Unary("NoSuchRpc", &experiments_, &Experiments::Get);
+  const std::string faults(table.Check().message());
+  EXPECT_NE(faults.find("GetRun has other message types"), std::string::npos);
+  EXPECT_NE(faults.find("NoSuchRpc is no rpc"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace millstream::server

@@ -1,0 +1,90 @@
+#include "server/method_table.h"
+
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "server/required_fields.h"
+
+namespace millstream::server {
+
+using google::protobuf::MessageFactory;
+using google::protobuf::MethodDescriptor;
+using google::protobuf::ServiceDescriptor;
+
+Method& MethodTable::Add(std::string_view rpc, const Message& request,
+                         const Message& response) {
+  const MethodDescriptor* descriptor =
+      service_ == nullptr ? nullptr
+                          : service_->FindMethodByName(std::string(rpc));
+  if (descriptor == nullptr) {
+    faults_.push_back(absl::StrCat(std::string(rpc), " is no rpc"));
+  } else if (descriptor->input_type() != request.GetDescriptor() ||
+             descriptor->output_type() != response.GetDescriptor()) {
+    faults_.push_back(
+        absl::StrCat(descriptor->full_name(), " has other message types"));
+  }
+  std::unique_ptr<Method>& method = methods_[descriptor];
+  if (method != nullptr && descriptor != nullptr) {
+    faults_.push_back(
+        absl::StrCat(descriptor->full_name(), " has two handlers"));
+  }
+  method = std::make_unique<Method>();
+  method->descriptor = descriptor;
+  method->request_type = &request;
+  method->response_type = &response;
+  method->has_required_fields = HasRequiredFields(request.GetDescriptor());
+  return *method;
+}
+
+Method& MethodTable::AddStreaming(std::string_view rpc,
+                                  const Message& request) {
+  const MethodDescriptor* descriptor =
+      service_ == nullptr ? nullptr
+                          : service_->FindMethodByName(std::string(rpc));
+  const Message* response =
+      descriptor == nullptr
+          ? &request
+          : MessageFactory::generated_factory()->GetPrototype(
+                descriptor->output_type());
+  return Add(rpc, request, *response);
+}
+
+absl::Status MethodTable::Check() const {
+  std::vector<std::string> faults = faults_;
+  for (const ServiceDescriptor* service : services_) {
+    for (int i = 0; i < service->method_count(); ++i) {
+      const MethodDescriptor* rpc = service->method(i);
+      const Method* method = Find(rpc);
+      if (method == nullptr) {
+        faults.push_back(absl::StrCat(rpc->full_name(), " has no handler"));
+      } else if (rpc->server_streaming() != (method->download != nullptr) ||
+                 rpc->client_streaming() != (method->upload != nullptr)) {
+        faults.push_back(
+            absl::StrCat(rpc->full_name(), " is of another shape"));
+      }
+    }
+  }
+  if (faults.empty()) return absl::OkStatus();
+  return absl::InternalError(
+      absl::StrCat("method table: ", absl::StrJoin(faults, "; ")));
+}
+
+const Method* MethodTable::Find(const MethodDescriptor* descriptor) const {
+  auto it = methods_.find(descriptor);
+  return it == methods_.end() ? nullptr : it->second.get();
+}
+
+std::vector<const Method*> MethodTable::methods() const {
+  std::vector<const Method*> methods;
+  for (const ServiceDescriptor* service : services_) {
+    for (int i = 0; i < service->method_count(); ++i) {
+      if (const Method* method = Find(service->method(i))) {
+        methods.push_back(method);
+      }
+    }
+  }
+  return methods;
+}
+
+}  // namespace millstream::server

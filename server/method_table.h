@@ -1,0 +1,117 @@
+// Which C++ method serves which rpc. Built once at start, then immutable.
+#ifndef MILLSTREAM_SERVER_METHOD_TABLE_H_
+#define MILLSTREAM_SERVER_METHOD_TABLE_H_
+
+#include <functional>
+#include <memory>
+#include <string_view>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "google/protobuf/descriptor.h"
+#include "google/protobuf/message.h"
+#include "server/call_context.h"
+#include "server/transfer.h"
+
+namespace millstream::server {
+
+using google::protobuf::Message;
+
+// One rpc with its handler. Exactly one of the three handlers is set, by the
+// shape of the rpc: unary, stream of answers (download), stream of requests
+// (upload). Handlers are called from many threads at once, and never see a
+// request whose required fields are missing.
+struct Method {
+  const google::protobuf::MethodDescriptor* descriptor = nullptr;
+  // Prototypes; live as long as the program.
+  const Message* request_type = nullptr;
+  const Message* response_type = nullptr;
+
+  std::function<absl::Status(CallContext&, const Message&, Message*)> unary;
+  std::function<absl::StatusOr<Download>(CallContext&, const Message&)>
+      download;
+  // The message is the first of the stream; its data is not looked at.
+  std::function<absl::StatusOr<Upload>(CallContext&, const Message&)> upload;
+
+  // Deepest checks that Dispatcher makes of a request, precomputed.
+  bool has_required_fields = false;
+};
+
+// Thread-safe once built. The services it was built with must outlive it.
+class MethodTable {
+ public:
+  // Binds rpc `name` of `Rpcs`' service to a member function of `service`.
+  // Request and response types are those of the function.
+  template <typename S, typename Q, typename R>
+  void Unary(std::string_view rpc, S* service,
+             absl::Status (S::*handler)(CallContext&, const Q&, R*)) {
+    Method& method = Add(rpc, Q::default_instance(), R::default_instance());
+    method.unary = [service, handler](CallContext& context,
+                                      const Message& request,
+                                      Message* response) {
+      return (service->*handler)(context, static_cast<const Q&>(request),
+                                 static_cast<R*>(response));
+    };
+  }
+  template <typename S, typename Q>
+  void Downloads(std::string_view rpc, S* service,
+                 absl::StatusOr<Download> (S::*handler)(CallContext&,
+                                                        const Q&)) {
+    Method& method = AddStreaming(rpc, Q::default_instance());
+    method.download = [service, handler](CallContext& context,
+                                         const Message& request) {
+      return (service->*handler)(context, static_cast<const Q&>(request));
+    };
+  }
+  template <typename S, typename Q>
+  void Uploads(std::string_view rpc, S* service,
+               absl::StatusOr<Upload> (S::*handler)(CallContext&, const Q&)) {
+    Method& method = AddStreaming(rpc, Q::default_instance());
+    method.upload = [service, handler](CallContext& context,
+                                       const Message& request) {
+      return (service->*handler)(context, static_cast<const Q&>(request));
+    };
+  }
+
+  // All rpcs of `service` that follow belong to it.
+  // REQUIRES: called before any of the above.
+  void Service(const google::protobuf::ServiceDescriptor* service) {
+    service_ = service;
+    services_.push_back(service);
+  }
+
+  // INTERNAL, naming them, if an rpc of the given services has no handler, or
+  // a handler's rpc, message types or shape do not fit. The server does not
+  // start then.
+  absl::Status Check() const;
+
+  // Null if there is none.
+  const Method* Find(
+      const google::protobuf::MethodDescriptor* descriptor) const;
+
+  const std::vector<const google::protobuf::ServiceDescriptor*>& services()
+      const {
+    return services_;
+  }
+  // In the order of the .proto files.
+  std::vector<const Method*> methods() const;
+
+ private:
+  Method& Add(std::string_view rpc, const Message& request,
+              const Message& response);
+  Method& AddStreaming(std::string_view rpc, const Message& request);
+
+  const google::protobuf::ServiceDescriptor* service_ = nullptr;
+  std::vector<const google::protobuf::ServiceDescriptor*> services_;
+  absl::flat_hash_map<const google::protobuf::MethodDescriptor*,
+                      std::unique_ptr<Method>>
+      methods_;
+  // Faults found while adding; Check() reports them.
+  std::vector<std::string> faults_;
+};
+
+}  // namespace millstream::server
+
+#endif  // MILLSTREAM_SERVER_METHOD_TABLE_H_

@@ -1,0 +1,34 @@
+// Files on their way through an rpc: what handlers of streaming rpcs return.
+#ifndef MILLSTREAM_SERVER_TRANSFER_H_
+#define MILLSTREAM_SERVER_TRANSFER_H_
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "base/byte_stream.h"
+
+namespace millstream::server {
+
+// Answer of an rpc that returns (stream ArtifactChunk).
+struct Download {
+  std::unique_ptr<ByteSource> source;
+  // Last component of the path, as the client called it.
+  std::string file_name;
+  // By file_name; "application/octet-stream" if unknown.
+  std::string content_type;
+  // Bytes, and milliseconds since the Unix epoch, where the store knows them.
+  std::optional<int64_t> size;
+  std::optional<int64_t> modified_ms;
+};
+
+// What an rpc with a stream of requests writes its data to. Finish() commits;
+// an Upload dropped before that has no effect.
+struct Upload {
+  std::unique_ptr<ByteSink> sink;
+};
+
+}  // namespace millstream::server
+
+#endif  // MILLSTREAM_SERVER_TRANSFER_H_
