@@ -10,7 +10,7 @@
 #include <string_view>
 
 #include "absl/status/status.h"
-#include "absl/strings/str_cat.h"
+#include "base/str_cat.h"
 #include "millstream/v1/errors.pb.h"
 
 namespace millstream {
@@ -35,18 +35,18 @@ const v1::ErrorTraits& GetErrorTraits(v1::ErrorCode code);
 // "INVALID_PARAMETER_VALUE" and so on.
 const std::string& GetErrorName(v1::ErrorCode code);
 
-// The common ones. Arguments as for absl::StrCat.
+// The common ones. Arguments as for StrCat.
 template <typename... Args>
 absl::Status InvalidParameter(const Args&... args) {
-  return MakeError(v1::INVALID_PARAMETER_VALUE, absl::StrCat(args...));
+  return MakeError(v1::INVALID_PARAMETER_VALUE, StrCat(args...));
 }
 template <typename... Args>
 absl::Status DoesNotExist(const Args&... args) {
-  return MakeError(v1::RESOURCE_DOES_NOT_EXIST, absl::StrCat(args...));
+  return MakeError(v1::RESOURCE_DOES_NOT_EXIST, StrCat(args...));
 }
 template <typename... Args>
 absl::Status AlreadyExists(const Args&... args) {
-  return MakeError(v1::RESOURCE_ALREADY_EXISTS, absl::StrCat(args...));
+  return MakeError(v1::RESOURCE_ALREADY_EXISTS, StrCat(args...));
 }
 
 }  // namespace millstream

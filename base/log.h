@@ -7,7 +7,7 @@
 
 #include <string_view>
 
-#include "absl/strings/str_cat.h"
+#include "base/str_cat.h"
 
 namespace millstream {
 
@@ -17,18 +17,18 @@ enum class Severity { kInfo, kWarning, kError };
 // caller can forge a line. Messages over 4 KiB are cut.
 void LogLine(Severity severity, std::string_view message);
 
-// Arguments as for absl::StrCat.
+// Arguments as for StrCat.
 template <typename... Args>
 void LogInfo(const Args&... args) {
-  LogLine(Severity::kInfo, absl::StrCat(args...));
+  LogLine(Severity::kInfo, StrCat(args...));
 }
 template <typename... Args>
 void LogWarning(const Args&... args) {
-  LogLine(Severity::kWarning, absl::StrCat(args...));
+  LogLine(Severity::kWarning, StrCat(args...));
 }
 template <typename... Args>
 void LogError(const Args&... args) {
-  LogLine(Severity::kError, absl::StrCat(args...));
+  LogLine(Severity::kError, StrCat(args...));
 }
 
 }  // namespace millstream

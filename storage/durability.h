@@ -1,0 +1,19 @@
+// How much an answer of OK promises, named by the crash it survives.
+#ifndef MILLSTREAM_STORAGE_DURABILITY_H_
+#define MILLSTREAM_STORAGE_DURABILITY_H_
+
+namespace millstream::storage {
+
+enum class Durability {
+  // The server dying (kill -9, out of memory): what it acknowledged was handed
+  // to the operating system. A power cut may lose the last moments, and nothing
+  // else: no half of a write is ever kept.
+  kProcess,
+  // The machine dying (power cut, kernel crash): what it acknowledged was
+  // forced to the disk. The default.
+  kMachine,
+};
+
+}  // namespace millstream::storage
+
+#endif  // MILLSTREAM_STORAGE_DURABILITY_H_

@@ -1,0 +1,44 @@
+// Writes to a run that several units of work share (log-param, set-tag,
+// log-batch, logged models): each is a step of the caller's transaction.
+//
+// All functions are thread-safe. Statuses are those of
+// storage/tracking_store.h.
+#ifndef MILLSTREAM_STORAGE_SQL_RUN_WRITES_H_
+#define MILLSTREAM_STORAGE_SQL_RUN_WRITES_H_
+
+#include <string_view>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "google/protobuf/repeated_ptr_field.h"
+#include "millstream/v1/entities.pb.h"
+#include "storage/sql/database.h"
+
+namespace millstream::storage::sql {
+
+// The id of the experiment of `run_id`. RESOURCE_DOES_NOT_EXIST: no such run;
+// INVALID_PARAMETER_VALUE: it is not active.
+absl::StatusOr<int64_t> CheckRunActive(Connection& connection,
+                                       std::string_view run_id);
+
+// REQUIRES for all below: the run exists and is active.
+
+// Writes params that are new; a key may repeat with one value.
+// INVALID_PARAMETER_VALUE: a key has another value.
+absl::Status WriteParam(Transaction& transaction, std::string_view run_id,
+                        std::string_view key, std::string_view value);
+absl::Status WriteParams(
+    Transaction& transaction, std::string_view run_id,
+    const google::protobuf::RepeatedPtrField<v1::Param>& params);
+
+// Overwrites; of a repeated key the last value stays. "mlflow.runName" renames
+// the run.
+absl::Status WriteTag(Transaction& transaction, std::string_view run_id,
+                      std::string_view key, std::string_view value);
+absl::Status WriteTags(
+    Transaction& transaction, std::string_view run_id,
+    const google::protobuf::RepeatedPtrField<v1::RunTag>& tags);
+
+}  // namespace millstream::storage::sql
+
+#endif  // MILLSTREAM_STORAGE_SQL_RUN_WRITES_H_
