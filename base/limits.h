@@ -46,6 +46,13 @@ inline constexpr int kHistoryResultsMax = 25'000;
 inline constexpr int kBulkRunsMax = 100;
 inline constexpr int kBulkIntervalResultsMax = 2500;
 
+// --- Doors
+
+// One gRPC message; the largest log-batch is far below.
+inline constexpr int kGrpcMessageBytesMax = 4 * 1024 * 1024;
+// gRPC calls that wait for a thread; more are refused.
+inline constexpr size_t kGrpcCallsWaitingMax = 1024;
+
 }  // namespace millstream::limits
 
 #endif  // MILLSTREAM_BASE_LIMITS_H_

@@ -1,0 +1,413 @@
+#include "server/grpc_door.h"
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/time.h"
+#include "base/error.h"
+#include "base/limits.h"
+#include "base/thread_pool.h"
+#include "google/protobuf/arena.h"
+#include "grpcpp/ext/proto_server_reflection_plugin.h"
+#include "grpcpp/grpcpp.h"
+#include "grpcpp/health_check_service_interface.h"
+#include "grpcpp/impl/rpc_service_method.h"
+#include "grpcpp/impl/codegen/server_callback_handlers.h"
+#include "grpcpp/impl/service_type.h"
+#include "grpcpp/support/proto_buffer_reader.h"
+#include "grpcpp/support/proto_buffer_writer.h"
+#include "grpcpp/support/server_callback.h"
+#include "millstream/v1/artifacts.pb.h"
+
+namespace millstream::server {
+namespace {
+
+using google::protobuf::Arena;
+using google::protobuf::FieldDescriptor;
+using grpc::ByteBuffer;
+
+constexpr char kErrorCodeMetadata[] = "millstream-error-code";
+// Data of one ArtifactChunk.
+constexpr size_t kChunkBytes = 256 * 1024;
+
+bool Parse(ByteBuffer* bytes, Message* message) {
+  grpc::ProtoBufferReader reader(bytes);
+  return reader.status().ok() && message->ParseFromZeroCopyStream(&reader);
+}
+
+ByteBuffer Serialize(const Message& message) {
+  ByteBuffer bytes;
+  const size_t size = message.ByteSizeLong();
+  // Closes on destruction, before `bytes` is used.
+  {
+    grpc::ProtoBufferWriter writer(&bytes, static_cast<int>(size + 1),
+                                   static_cast<int>(size));
+    message.SerializeToZeroCopyStream(&writer);
+  }
+  return bytes;
+}
+
+absl::Status UnreadableRequest(const Method& method) {
+  return MakeError(v1::BAD_REQUEST,
+                   absl::StrCat("The request is no well-formed ",
+                                method.descriptor->input_type()->full_name(),
+                                "; strings must be UTF-8."));
+}
+
+absl::Status Overloaded() {
+  return MakeError(v1::RESOURCE_EXHAUSTED,
+                   "The server has more calls waiting than it takes; try "
+                   "again later.");
+}
+
+grpc::Status ToGrpc(grpc::CallbackServerContext* context,
+                    const absl::Status& status) {
+  if (status.ok()) return grpc::Status::OK;
+  const v1::ErrorCode code = GetErrorCode(status);
+  const auto grpc_code =
+      static_cast<grpc::StatusCode>(GetErrorTraits(code).grpc_code());
+  const std::string message(GetPublicMessage(status));
+  context->AddTrailingMetadata(kErrorCodeMetadata, GetErrorName(code));
+  v1::ErrorDetail detail;
+  detail.set_error_code(code);
+  v1::StatusDetails details;
+  details.set_code(grpc_code);
+  details.set_message(message);
+  details.add_details()->PackFrom(detail);
+  return grpc::Status(grpc_code, message, details.SerializeAsString());
+}
+
+// What the reactors share. Lives from the call's start to OnDone.
+class Call {
+ public:
+  Call(grpc::CallbackServerContext* grpc, Dispatcher* dispatcher,
+       ThreadPool* pool, const Method* method)
+      : grpc_(grpc), dispatcher_(dispatcher), pool_(pool), method_(method) {
+    context_.set_peer(grpc->peer());
+    if (grpc->deadline() != std::chrono::system_clock::time_point::max()) {
+      context_.set_deadline(absl::FromChrono(grpc->deadline()));
+    }
+  }
+
+ protected:
+  grpc::CallbackServerContext* const grpc_;
+  Dispatcher* const dispatcher_;
+  ThreadPool* const pool_;
+  const Method* const method_;
+  CallContext context_{Door::kGrpc};
+};
+
+class UnaryCall final : public grpc::ServerUnaryReactor, Call {
+ public:
+  UnaryCall(grpc::CallbackServerContext* grpc, Dispatcher* dispatcher,
+            ThreadPool* pool, const Method* method, const ByteBuffer* request,
+            ByteBuffer* response)
+      : Call(grpc, dispatcher, pool, method),
+        request_(*request),
+        response_(response) {
+    if (!pool_->Post([this] { Finish(ToGrpc(grpc_, Run())); })) {
+      Finish(ToGrpc(grpc_, Overloaded()));
+    }
+  }
+
+  void OnCancel() override { context_.Cancel(); }
+  void OnDone() override { delete this; }
+
+ private:
+  absl::Status Run() {
+    Arena arena;
+    Message* request = method_->request_type->New(&arena);
+    Message* response = method_->response_type->New(&arena);
+    if (!Parse(&request_, request)) return UnreadableRequest(*method_);
+    absl::Status status =
+        dispatcher_->Call(context_, *method_, *request, response);
+    if (status.ok()) *response_ = Serialize(*response);
+    return status;
+  }
+
+  ByteBuffer request_;
+  ByteBuffer* const response_;
+};
+
+// Answers with a file, a chunk at a time: the next is read when the last has
+// been taken.
+class DownloadCall final : public grpc::ServerWriteReactor<ByteBuffer>, Call {
+ public:
+  DownloadCall(grpc::CallbackServerContext* grpc, Dispatcher* dispatcher,
+               ThreadPool* pool, const Method* method,
+               const ByteBuffer* request)
+      : Call(grpc, dispatcher, pool, method), request_(*request) {
+    Post([this] { Open(); });
+  }
+
+  void OnWriteDone(bool ok) override {
+    if (!ok) {
+      End(absl::CancelledError("The caller has gone."));
+      return;
+    }
+    Post([this] { Continue(v1::ArtifactChunk()); });
+  }
+  void OnCancel() override { context_.Cancel(); }
+  void OnDone() override { delete this; }
+
+ private:
+  void Post(std::function<void()> step) {
+    if (!pool_->Post(std::move(step))) End(Overloaded());
+  }
+
+  void End(const absl::Status& status) { Finish(ToGrpc(grpc_, status)); }
+
+  void Open() {
+    Arena arena;
+    Message* request = method_->request_type->New(&arena);
+    if (!Parse(&request_, request)) {
+      End(UnreadableRequest(*method_));
+      return;
+    }
+    absl::StatusOr<Download> download =
+        dispatcher_->OpenDownload(context_, *method_, *request);
+    if (!download.ok()) {
+      End(download.status());
+      return;
+    }
+    download_ = *std::move(download);
+    v1::ArtifactChunk first;
+    if (download_.size.has_value()) first.set_file_size(*download_.size);
+    first.set_content_type(download_.content_type);
+    Continue(std::move(first));
+  }
+
+  // Sends `chunk` with the next data in it. The first is sent even when the
+  // file is empty.
+  void Continue(v1::ArtifactChunk chunk) {
+    if (absl::Status alive = context_.Alive(); !alive.ok()) {
+      End(alive);
+      return;
+    }
+    const bool first = chunk.has_content_type();
+    std::string* data = chunk.mutable_data();
+    data->resize(kChunkBytes);
+    absl::StatusOr<size_t> read =
+        download_.source->Read({data->data(), data->size()});
+    if (!read.ok()) {
+      End(read.status());
+      return;
+    }
+    if (*read == 0 && !first) {
+      End(absl::OkStatus());
+      return;
+    }
+    data->resize(*read);
+    buffer_ = Serialize(chunk);
+    StartWrite(&buffer_);
+  }
+
+  ByteBuffer request_;
+  Download download_;
+  ByteBuffer buffer_;
+};
+
+// Takes a file, a message at a time: the next is asked for when the last has
+// been written.
+class UploadCall final : public grpc::ServerReadReactor<ByteBuffer>, Call {
+ public:
+  UploadCall(grpc::CallbackServerContext* grpc, Dispatcher* dispatcher,
+             ThreadPool* pool, const Method* method, ByteBuffer* response)
+      : Call(grpc, dispatcher, pool, method), response_(response) {
+    StartRead(&buffer_);
+  }
+
+  void OnReadDone(bool ok) override {
+    if (!pool_->Post([this, ok] { ok ? Take() : Commit(); })) {
+      End(Overloaded());
+    }
+  }
+  void OnCancel() override { context_.Cancel(); }
+  void OnDone() override { delete this; }
+
+ private:
+  void End(const absl::Status& status) {
+    upload_.sink.reset();
+    Finish(ToGrpc(grpc_, status));
+  }
+
+  absl::Status Write(const Message& message) {
+    if (upload_.sink == nullptr) {
+      absl::StatusOr<Upload> upload =
+          dispatcher_->OpenUpload(context_, *method_, message);
+      if (!upload.ok()) return upload.status();
+      upload_ = *std::move(upload);
+    }
+    const FieldDescriptor* data =
+        message.GetDescriptor()->FindFieldByName("data");
+    std::string scratch;
+    const std::string& bytes =
+        message.GetReflection()->GetStringReference(message, data, &scratch);
+    return bytes.empty() ? absl::OkStatus() : upload_.sink->Write(bytes);
+  }
+
+  void Take() {
+    Arena arena;
+    Message* message = method_->request_type->New(&arena);
+    absl::Status status = Parse(&buffer_, message)
+                              ? Write(*message)
+                              : UnreadableRequest(*method_);
+    if (!status.ok()) {
+      End(status);
+      return;
+    }
+    buffer_.Clear();
+    StartRead(&buffer_);
+  }
+
+  // The stream has ended: by the caller's word, or because the call died, and
+  // then nothing must be kept.
+  void Commit() {
+    absl::Status status = context_.Alive();
+    if (status.ok() && grpc_->IsCancelled()) {
+      status = absl::CancelledError("The caller cancelled the call.");
+    }
+    if (status.ok() && upload_.sink == nullptr) {
+      status = InvalidParameter(
+          "The stream ended before its first message, which names the file.");
+    }
+    if (status.ok()) status = upload_.sink->Finish();
+    if (status.ok()) *response_ = Serialize(*method_->response_type);
+    End(status);
+  }
+
+  ByteBuffer* const response_;
+  ByteBuffer buffer_;
+  Upload upload_;
+};
+
+// One service of the table under its own name.
+class DescriptorService final : public grpc::Service {
+ public:
+  DescriptorService(const google::protobuf::ServiceDescriptor* service,
+                    Dispatcher* dispatcher, ThreadPool* pool)
+      : dispatcher_(dispatcher), pool_(pool) {
+    names_.reserve(service->method_count());
+    for (int i = 0; i < service->method_count(); ++i) {
+      const google::protobuf::MethodDescriptor* rpc = service->method(i);
+      const Method* method = dispatcher->methods().Find(rpc);
+      // Cannot be in a table that passed its check; gRPC itself answers
+      // UNIMPLEMENTED then.
+      if (method == nullptr) continue;
+      names_.push_back(
+          absl::StrCat("/", service->full_name(), "/", rpc->name()));
+      AddRpc(*method);
+    }
+  }
+
+ private:
+  // The method is the one that names_ ends with.
+  void AddRpc(const Method& method) {
+    using grpc::internal::RpcMethod;
+    const Method* m = &method;
+    RpcMethod::RpcType type = RpcMethod::NORMAL_RPC;
+    grpc::internal::MethodHandler* handler = nullptr;
+    if (method.download != nullptr) {
+      type = RpcMethod::SERVER_STREAMING;
+      handler = new grpc::internal::CallbackServerStreamingHandler<ByteBuffer,
+                                                                   ByteBuffer>(
+          [this, m](grpc::CallbackServerContext* context,
+                    const ByteBuffer* request) {
+            return new DownloadCall(context, dispatcher_, pool_, m, request);
+          });
+    } else if (method.upload != nullptr) {
+      type = RpcMethod::CLIENT_STREAMING;
+      handler = new grpc::internal::CallbackClientStreamingHandler<ByteBuffer,
+                                                                   ByteBuffer>(
+          [this, m](grpc::CallbackServerContext* context,
+                    ByteBuffer* response) {
+            return new UploadCall(context, dispatcher_, pool_, m, response);
+          });
+    } else {
+      handler =
+          new grpc::internal::CallbackUnaryHandler<ByteBuffer, ByteBuffer>(
+              [this, m](grpc::CallbackServerContext* context,
+                        const ByteBuffer* request, ByteBuffer* response) {
+                return new UnaryCall(context, dispatcher_, pool_, m, request,
+                                     response);
+              });
+    }
+    AddMethod(new grpc::internal::RpcServiceMethod(names_.back().c_str(), type,
+                                                   nullptr));
+    // Takes the handler.
+    MarkMethodRawCallback(static_cast<int>(names_.size()) - 1, handler);
+  }
+
+  Dispatcher* const dispatcher_;
+  ThreadPool* const pool_;
+  // Never grows past what it reserved: gRPC keeps pointers into it.
+  std::vector<std::string> names_;
+};
+
+class GrpcDoorImpl final : public GrpcDoor {
+ public:
+  GrpcDoorImpl(const GrpcDoorOptions& options, Dispatcher* dispatcher)
+      : pool_(options.threads_max, limits::kGrpcCallsWaitingMax) {
+    for (const auto* service : dispatcher->methods().services()) {
+      services_.push_back(
+          std::make_unique<DescriptorService>(service, dispatcher, &pool_));
+    }
+  }
+
+  ~GrpcDoorImpl() override { Stop(absl::ZeroDuration()); }
+
+  absl::Status Listen(const GrpcDoorOptions& options) {
+    grpc::EnableDefaultHealthCheckService(true);
+    grpc::reflection::InitProtoReflectionServerBuilderPlugin();
+    grpc::ServerBuilder builder;
+    // Two servers on one port would share its calls silently.
+    builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
+    builder.SetMaxReceiveMessageSize(limits::kGrpcMessageBytesMax);
+    const bool ipv6 = options.host.find(':') != std::string::npos;
+    const std::string address =
+        absl::StrCat(ipv6 ? "[" : "", options.host, ipv6 ? "]" : "", ":",
+                     options.port);
+    int port = 0;
+    builder.AddListeningPort(address, grpc::InsecureServerCredentials(),
+                             &port);
+    for (const auto& service : services_) {
+      builder.RegisterService(service.get());
+    }
+    server_ = builder.BuildAndStart();
+    if (server_ == nullptr || port == 0) {
+      return absl::UnavailableError(absl::StrCat(
+          "cannot listen for gRPC on ", address,
+          "; is another server running? --grpc-port chooses another port"));
+    }
+    port_ = static_cast<uint16_t>(port);
+    return absl::OkStatus();
+  }
+
+  uint16_t port() const override { return port_; }
+
+  void Stop(absl::Duration grace) override {
+    if (server_ != nullptr) {
+      server_->Shutdown(absl::ToChronoTime(absl::Now() + grace));
+    }
+  }
+
+ private:
+  // Outlives the calls, which outlive the server.
+  ThreadPool pool_;
+  std::vector<std::unique_ptr<DescriptorService>> services_;
+  std::unique_ptr<grpc::Server> server_;
+  uint16_t port_ = 0;
+};
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<GrpcDoor>> GrpcDoor::Start(
+    const GrpcDoorOptions& options, Dispatcher* dispatcher) {
+  auto door = std::make_unique<GrpcDoorImpl>(options, dispatcher);
+  if (absl::Status status = door->Listen(options); !status.ok()) return status;
+  return door;
+}
+
+}  // namespace millstream::server

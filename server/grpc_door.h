@@ -1,0 +1,53 @@
+// The gRPC door: serves every rpc of a method table, the standard health
+// service and server reflection. Holds no policy; calls end in Dispatcher.
+//
+// There is no generated service code. Each service of the table is registered
+// by its descriptor, one raw callback method for each rpc, so that reflection
+// lists it and a new rpc needs nothing here.
+//
+// A failed rpc carries MLflow's error code twice: as ErrorDetail in the status
+// details, and by name in the trailing metadata "millstream-error-code".
+#ifndef MILLSTREAM_SERVER_GRPC_DOOR_H_
+#define MILLSTREAM_SERVER_GRPC_DOOR_H_
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "server/dispatcher.h"
+
+namespace millstream::server {
+
+struct GrpcDoorOptions {
+  // Numeric address or name to listen on.
+  std::string host = "127.0.0.1";
+  // 0 lets the system choose.
+  uint16_t port = 0;
+  // Handlers that may run at once; more wait.
+  size_t threads_max = 16;
+};
+
+// Thread-safe.
+class GrpcDoor {
+ public:
+  // Listens and serves. UNAVAILABLE naming the flag if the address cannot be
+  // had. `dispatcher` must outlive the result.
+  static absl::StatusOr<std::unique_ptr<GrpcDoor>> Start(
+      const GrpcDoorOptions& options, Dispatcher* dispatcher);
+
+  // Stops as Stop(absl::ZeroDuration()) does.
+  virtual ~GrpcDoor() = default;
+
+  // The port it listens on.
+  virtual uint16_t port() const = 0;
+
+  // Takes no new calls, waits up to `grace` for those under way, then cancels
+  // the rest and returns when none is left.
+  virtual void Stop(absl::Duration grace) = 0;
+};
+
+}  // namespace millstream::server
+
+#endif  // MILLSTREAM_SERVER_GRPC_DOOR_H_
