@@ -12,6 +12,11 @@ TEST(ErrorTest, CarriesItsCodeAndMessage) {
   EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
 }
 
+TEST(ErrorTest, TakesViewsOfText) {
+  const std::string_view name = "a model";
+  EXPECT_EQ(GetPublicMessage(DoesNotExist("No ", name, ".")), "No a model.");
+}
+
 TEST(ErrorTest, ForeignStatusIsInternalAndKeepsItsTextFromCallers) {
   absl::Status status = absl::UnknownError("SELECT secret FROM table");
   EXPECT_EQ(GetErrorCode(status), v1::INTERNAL_ERROR);
