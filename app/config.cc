@@ -1,0 +1,174 @@
+#include "app/config.h"
+
+#include <filesystem>
+#include <string_view>
+#include <system_error>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "base/status_macros.h"
+
+namespace millstream::app {
+namespace {
+
+namespace fs = std::filesystem;
+
+absl::StatusOr<uint16_t> Port(const ParsedFlags& flags, const char* name) {
+  const std::string& text = flags.values.at(name);
+  uint32_t port = 0;
+  if (!absl::SimpleAtoi(text, &port) || port > 65535) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "--", name, " takes a port, 0 to 65535, and not '", text, "'."));
+  }
+  return static_cast<uint16_t>(port);
+}
+
+std::vector<std::string> List(const std::string& text) {
+  std::vector<std::string> items;
+  for (absl::string_view item : absl::StrSplit(text, ',')) {
+    item = absl::StripAsciiWhitespace(item);
+    if (!item.empty()) items.emplace_back(item);
+  }
+  return items;
+}
+
+absl::StatusOr<std::string> Absolute(const char* name,
+                                     const std::string& path) {
+  std::error_code error;
+  fs::path absolute = fs::absolute(path, error).lexically_normal();
+  if (error || path.empty()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("--", name, " takes a folder, and not '", path, "'."));
+  }
+  return absolute.string();
+}
+
+// A path from a path or a file: URI.
+absl::StatusOr<std::string> Folder(const char* name, std::string uri) {
+  if (absl::StartsWith(uri, "file://")) {
+    uri = uri.substr(7);
+    if (!absl::StartsWith(uri, "/")) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          "--", name, " names another machine; use file:///path."));
+    }
+  } else if (absl::StartsWith(uri, "file:")) {
+    uri = uri.substr(5);
+  } else if (uri.find("://") != std::string::npos) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("--", name, " takes a local folder; '",
+                     uri.substr(0, uri.find("://")),
+                     "' stores cannot be used yet."));
+  }
+  return Absolute(name, uri);
+}
+
+// The UI lies beside the program in an installation, and two folders up from
+// it in the tree that it is built in.
+std::string FindUi() {
+  std::error_code error;
+  const fs::path program = fs::read_symlink("/proc/self/exe", error);
+  if (error) return "";
+  fs::path folder = program.parent_path();
+  for (int up = 0; up < 8 && folder.has_relative_path(); ++up) {
+    const fs::path ui = folder / "ui" / "build";
+    if (fs::exists(ui / "index.html", error)) return ui.string();
+    folder = folder.parent_path();
+  }
+  return "";
+}
+
+absl::Status CheckStaticPrefix(const std::string& prefix) {
+  if (prefix.empty()) return absl::OkStatus();
+  if (prefix.front() != '/' || prefix.back() == '/') {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "--static-prefix must start with / and not end with one, as in "
+        "/tracking, and not be '",
+        prefix, "'."));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status FillStorage(const ParsedFlags& flags, Config* config) {
+  const auto& value = flags.values;
+  ASSIGN_OR_RETURN(config->data_dir,
+                   Absolute("data-dir", value.at("data-dir")));
+  const std::string& durability = value.at("durability");
+  if (durability == "machine") {
+    config->durability = storage::Durability::kMachine;
+  } else if (durability == "process") {
+    config->durability = storage::Durability::kProcess;
+  } else {
+    return absl::InvalidArgumentError(
+        absl::StrCat("--durability is 'machine' or 'process', and not '",
+                     durability, "'."));
+  }
+  config->serve_artifacts = value.at("serve-artifacts") == "true";
+  std::string destination = value.at("artifacts-destination");
+  if (absl::StartsWith(destination, "<")) {
+    destination = config->data_dir + "/artifacts";
+  }
+  ASSIGN_OR_RETURN(config->artifacts_dir,
+                   Folder("artifacts-destination", destination));
+  config->default_artifact_root = value.at("default-artifact-root");
+  if (!config->serve_artifacts &&
+      absl::StartsWith(config->default_artifact_root, "mlflow-artifacts:")) {
+    config->default_artifact_root = config->artifacts_dir;
+  }
+  return absl::OkStatus();
+}
+
+absl::Status FillNetwork(const ParsedFlags& flags, Config* config) {
+  const auto& value = flags.values;
+  config->host = value.at("host");
+  ASSIGN_OR_RETURN(config->port, Port(flags, "port"));
+  ASSIGN_OR_RETURN(config->grpc_port, Port(flags, "grpc-port"));
+  if (config->port != 0 && config->port == config->grpc_port) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "--port and --grpc-port are both ", config->port,
+        "; each door needs a port of its own."));
+  }
+  config->port_file = value.at("port-file");
+  config->static_prefix = value.at("static-prefix");
+  RETURN_IF_ERROR(CheckStaticPrefix(config->static_prefix));
+  config->ui_dir = value.at("ui-dir");
+  if (absl::StartsWith(config->ui_dir, "ui/build beside")) {
+    config->ui_dir = FindUi();
+  } else if (!config->ui_dir.empty() &&
+             !fs::exists(fs::path(config->ui_dir) / "index.html")) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "--ui-dir: there is no index.html in '", config->ui_dir, "'."));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status FillSecurity(const ParsedFlags& flags, Config* config) {
+  const auto& value = flags.values;
+  config->allowed_hosts = List(value.at("allowed-hosts"));
+  config->cors_allowed_origins = List(value.at("cors-allowed-origins"));
+  config->x_frame_options =
+      absl::AsciiStrToUpper(value.at("x-frame-options"));
+  if (config->x_frame_options != "SAMEORIGIN" &&
+      config->x_frame_options != "DENY" && config->x_frame_options != "NONE") {
+    return absl::InvalidArgumentError(
+        absl::StrCat("--x-frame-options is SAMEORIGIN, DENY or NONE, and not '",
+                     config->x_frame_options, "'."));
+  }
+  config->disable_security_middleware =
+      value.at("disable-security-middleware") == "true";
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<Config> MakeConfig(const ParsedFlags& flags) {
+  Config config;
+  RETURN_IF_ERROR(FillStorage(flags, &config));
+  RETURN_IF_ERROR(FillNetwork(flags, &config));
+  RETURN_IF_ERROR(FillSecurity(flags, &config));
+  return config;
+}
+
+}  // namespace millstream::app

@@ -1,0 +1,44 @@
+// What the server was told to be: flags as typed, checked values.
+#ifndef MILLSTREAM_APP_CONFIG_H_
+#define MILLSTREAM_APP_CONFIG_H_
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "app/flags.h"
+#include "storage/durability.h"
+
+namespace millstream::app {
+
+struct Config {
+  // Absolute.
+  std::string data_dir;
+  storage::Durability durability = storage::Durability::kMachine;
+  // Folder that proxied artifacts go to; absolute.
+  std::string artifacts_dir;
+  std::string default_artifact_root;
+  bool serve_artifacts = true;
+
+  std::string host;
+  uint16_t port = 0;
+  uint16_t grpc_port = 0;
+  // Empty for none.
+  std::string port_file;
+  std::string static_prefix;
+  // Empty for none.
+  std::string ui_dir;
+
+  std::vector<std::string> allowed_hosts;
+  std::vector<std::string> cors_allowed_origins;
+  std::string x_frame_options;
+  bool disable_security_middleware = false;
+};
+
+// INVALID_ARGUMENT naming the flag and what it takes.
+absl::StatusOr<Config> MakeConfig(const ParsedFlags& flags);
+
+}  // namespace millstream::app
+
+#endif  // MILLSTREAM_APP_CONFIG_H_

@@ -1,0 +1,133 @@
+#include "app/flags.h"
+
+namespace millstream::app {
+namespace {
+
+constexpr std::string_view kStorage = "Storage";
+constexpr std::string_view kNetwork = "Network";
+constexpr std::string_view kSecurity = "Security";
+constexpr std::string_view kOther = "Accepted for mlflow's sake";
+
+constexpr Flag kFlags[] = {
+    {kStorage, "data-dir", "", "MILLSTREAM_DATA_DIR", "FOLDER",
+     "./millstream-data", Policy::kOwn,
+     "Where everything is kept: runs, params and tags (SQLite), metric points "
+     "(RocksDB), and artifacts unless --artifacts-destination says otherwise. "
+     "Made if it is not there.",
+     ""},
+    {kStorage, "durability", "", "MILLSTREAM_DURABILITY", "LEVEL", "machine",
+     Policy::kOwn,
+     "Which crash an acknowledged write survives: 'machine' (power loss; every "
+     "answer waits for the disk) or 'process' (kill -9 of the server).",
+     ""},
+    {kStorage, "artifacts-destination", "", "MLFLOW_ARTIFACTS_DESTINATION",
+     "URI", "<data-dir>/artifacts", Policy::kSupported,
+     "Folder that proxied artifacts go to: a path or a file: URI.", ""},
+    {kStorage, "default-artifact-root", "", "MLFLOW_DEFAULT_ARTIFACT_ROOT",
+     "URI", "mlflow-artifacts:/", Policy::kSupported,
+     "Where artifacts of new experiments go. Without --serve-artifacts the "
+     "default is <data-dir>/artifacts, which clients then write themselves.",
+     ""},
+    {kStorage, "serve-artifacts", "", "MLFLOW_SERVE_ARTIFACTS", "", "true",
+     Policy::kSupported, "Let clients send and fetch artifacts through us.",
+     "", true},
+    {kStorage, "backend-store-uri", "", "MLFLOW_BACKEND_STORE_URI", "URI", "",
+     Policy::kRefused, "Database of runs.",
+     "runs are kept in --data-dir; databases of MLflow cannot be opened yet"},
+    {kStorage, "registry-store-uri", "", "MLFLOW_REGISTRY_STORE_URI", "URI",
+     "", Policy::kRefused, "Database of models.",
+     "models are kept in --data-dir, with the runs"},
+    {kStorage, "read-replica-backend-store-uri", "",
+     "MLFLOW_READ_REPLICA_BACKEND_STORE_URI", "URI", "", Policy::kRefused,
+     "Database to read from.", "the store in --data-dir has no replicas"},
+    {kStorage, "artifacts-only", "", "MLFLOW_ARTIFACTS_ONLY", "", "false",
+     Policy::kRefused, "Serve artifacts and nothing else.",
+     "this server always tracks runs too; leave the flag out"},
+
+    {kNetwork, "host", "h", "MLFLOW_HOST", "ADDRESS", "127.0.0.1",
+     Policy::kSupported,
+     "Interface to listen on, for both doors; 0.0.0.0 is all of them. This is "
+     "no access control: see --allowed-hosts.",
+     ""},
+    {kNetwork, "port", "p", "MLFLOW_PORT", "PORT", "5000", Policy::kSupported,
+     "Port of the REST API and the UI; 0 takes a free one.", ""},
+    {kNetwork, "grpc-port", "", "MILLSTREAM_GRPC_PORT", "PORT", "5001",
+     Policy::kOwn, "Port of the gRPC API; 0 takes a free one.", ""},
+    {kNetwork, "port-file", "", "MILLSTREAM_PORT_FILE", "FILE", "",
+     Policy::kOwn,
+     "Write the two ports there, \"<port> <grpc port>\", once both doors are "
+     "open.",
+     ""},
+    {kNetwork, "static-prefix", "", "MLFLOW_STATIC_PREFIX", "PATH", "",
+     Policy::kSupported,
+     "Path in front of UI and API, for a proxy that serves us below a path; "
+     "starts with / and does not end with one.",
+     ""},
+    {kNetwork, "workers", "w", "MLFLOW_WORKERS", "NUMBER", "", Policy::kIgnored,
+     "Worker processes.",
+     "one process serves all requests with as many threads as it needs"},
+    {kNetwork, "ui-dir", "", "MILLSTREAM_UI_DIR", "FOLDER",
+     "ui/build beside the program", Policy::kOwn,
+     "MLflow's built UI (index.html in it). Without it there is the API only.",
+     ""},
+
+    {kSecurity, "allowed-hosts", "", "MLFLOW_SERVER_ALLOWED_HOSTS", "LIST", "",
+     Policy::kSupported,
+     "Host headers that are answered, with commas between: names, "
+     "*.example.com, addresses, 10.0.0.0/8, or * for all. Default: localhost "
+     "and private addresses.",
+     ""},
+    {kSecurity, "cors-allowed-origins", "",
+     "MLFLOW_SERVER_CORS_ALLOWED_ORIGINS", "LIST", "", Policy::kSupported,
+     "Web origins whose pages may call the API, with commas between, or * for "
+     "all. Default: those of this machine.",
+     ""},
+    {kSecurity, "x-frame-options", "", "MLFLOW_SERVER_X_FRAME_OPTIONS",
+     "VALUE", "SAMEORIGIN", Policy::kSupported,
+     "Who may show the UI in a frame: SAMEORIGIN, DENY, or NONE for all.", ""},
+    {kSecurity, "disable-security-middleware", "",
+     "MLFLOW_SERVER_DISABLE_SECURITY_MIDDLEWARE", "", "false",
+     Policy::kSupported,
+     "Check neither Host nor Origin. Any web page that you open could then "
+     "use this server.",
+     ""},
+    {kSecurity, "app-name", "", "", "NAME", "", Policy::kRefused,
+     "Authentication app, such as basic-auth.",
+     "there is no authentication yet; put a proxy that asks for passwords in "
+     "front"},
+
+    {kOther, "gunicorn-opts", "", "MLFLOW_GUNICORN_OPTS", "TEXT", "",
+     Policy::kIgnored, "Options of a Python web server.",
+     "no Python web server runs here"},
+    {kOther, "uvicorn-opts", "", "MLFLOW_UVICORN_OPTS", "TEXT", "",
+     Policy::kIgnored, "Options of a Python web server.",
+     "no Python web server runs here"},
+    {kOther, "waitress-opts", "", "", "TEXT", "", Policy::kIgnored,
+     "Options of a Python web server.", "no Python web server runs here"},
+    {kOther, "dev", "", "", "", "false", Policy::kIgnored,
+     "Reload changed Python code.", "there is no Python code to reload"},
+    {kOther, "expose-prometheus", "", "MLFLOW_EXPOSE_PROMETHEUS", "FOLDER", "",
+     Policy::kRefused, "Metrics of the server at /metrics.",
+     "there is no /metrics yet"},
+    {kOther, "trace-archival-config", "", "MLFLOW_TRACE_ARCHIVAL_CONFIG",
+     "FILE", "", Policy::kRefused, "Archive of traces.",
+     "traces are not kept yet, so none would be archived"},
+    {kOther, "secrets-cache-ttl", "", "", "SECONDS", "", Policy::kIgnored,
+     "Cache of gateway secrets.", "there is no AI gateway whose secrets to keep"},
+    {kOther, "secrets-cache-max-size", "", "", "NUMBER", "", Policy::kIgnored,
+     "Cache of gateway secrets.", "there is no AI gateway whose secrets to keep"},
+    {kOther, "enable-workspaces", "", "MLFLOW_ENABLE_WORKSPACES", "", "false",
+     Policy::kRefused, "Separate workspaces.",
+     "all experiments are in one workspace; leave the flag out"},
+    {kOther, "disable-workspaces", "", "", "", "true", Policy::kIgnored,
+     "No separate workspaces.", "this is how it is"},
+    {kOther, "workspace-store-uri", "", "MLFLOW_WORKSPACE_STORE_URI", "URI",
+     "", Policy::kRefused, "Database of workspaces.",
+     "all experiments are in one workspace; leave the flag out"},
+};
+
+}  // namespace
+
+absl::Span<const Flag> ServerFlags() { return kFlags; }
+
+}  // namespace millstream::app

@@ -1,0 +1,204 @@
+#include "app/flags.h"
+
+#include <cstdlib>
+#include <memory>
+#include <utility>
+
+#include "CLI/CLI.hpp"
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
+#include "app/version.h"
+
+namespace millstream::app {
+namespace {
+
+constexpr char kDescription[] =
+    "millstream: an experiment tracking server that speaks MLflow's API.";
+
+constexpr char kFooter[] = R"(
+Start, and log a run with the mlflow client you have:
+  millstream server
+  MLFLOW_TRACKING_URI=http://127.0.0.1:5000 python train.py
+
+For others on your network:
+  millstream server --host 0.0.0.0 --allowed-hosts tracking.example.com
+
+Every flag can be set by its environment variable; the flag wins.
+Flags of `mlflow server` that differ here: docs/flags.md)";
+
+// Where CLI11 puts what it read for one flag.
+struct Slot {
+  const Flag* flag = nullptr;
+  std::string text;
+  bool on = false;
+  CLI::Option* option = nullptr;
+};
+
+std::string Spelling(const Flag& flag) {
+  std::string names = absl::StrCat("--", std::string(flag.name));
+  if (flag.negatable) absl::StrAppend(&names, ",!--no-", std::string(flag.name));
+  if (!flag.letter.empty()) {
+    names = absl::StrCat("-", std::string(flag.letter), ",", names);
+  }
+  return names;
+}
+
+std::string HelpText(const Flag& flag) {
+  std::string help(flag.help);
+  if (flag.policy == Policy::kIgnored) {
+    help = absl::StrCat("No effect: ", std::string(flag.note), ".");
+  } else if (flag.policy == Policy::kRefused) {
+    help = absl::StrCat("Refused: ", std::string(flag.note), ".");
+  }
+  if (!flag.fallback.empty() && !flag.value.empty()) {
+    absl::StrAppend(&help, " [", std::string(flag.fallback), "]");
+  }
+  return help;
+}
+
+void Add(CLI::App* app, Slot* slot) {
+  const Flag& flag = *slot->flag;
+  const std::string help = HelpText(flag);
+  if (flag.value.empty()) {
+    slot->on = flag.fallback == "true";
+    slot->option = app->add_flag(Spelling(flag), slot->on, help);
+  } else {
+    slot->option = app->add_option(Spelling(flag), slot->text, help)
+                       ->type_name(std::string(flag.value));
+  }
+  slot->option->group(std::string(flag.topic));
+  if (!flag.environment.empty()) {
+    slot->option->envname(std::string(flag.environment));
+  }
+}
+
+std::string Name(const Slot& slot) {
+  std::string name = absl::StrCat("--", std::string(slot.flag->name));
+  // The same rule as CLI11's: the flag wins where both are given.
+  const char* env = slot.flag->environment.empty()
+                        ? nullptr
+                        : std::getenv(slot.flag->environment.data());
+  if (env != nullptr) {
+    absl::StrAppend(&name, " (or ", std::string(slot.flag->environment), ")");
+  }
+  return name;
+}
+
+absl::Status Collect(const Slot& slot, ParsedFlags* parsed) {
+  const Flag& flag = *slot.flag;
+  const bool given = slot.option->count() > 0;
+  std::string value(flag.fallback);
+  if (flag.value.empty()) {
+    value = slot.on ? "true" : "false";
+  } else if (given) {
+    value = slot.text;
+  }
+  // An on/off flag set to what holds anyway asks for nothing.
+  const bool asks =
+      given && !(flag.value.empty() && value == std::string(flag.fallback));
+  if (asks && flag.policy == Policy::kRefused) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        Name(slot), " is not supported: ", std::string(flag.note), "."));
+  }
+  if (asks && flag.policy == Policy::kIgnored) {
+    parsed->warnings.push_back(absl::StrCat(
+        Name(slot), " has no effect: ", std::string(flag.note), "."));
+  }
+  parsed->values[std::string(flag.name)] = std::move(value);
+  return absl::OkStatus();
+}
+
+const char* PolicyName(Policy policy) {
+  switch (policy) {
+    case Policy::kSupported:
+      return "supported";
+    case Policy::kMapped:
+      return "mapped";
+    case Policy::kIgnored:
+      return "accepted, no effect";
+    case Policy::kRefused:
+      return "refused";
+    case Policy::kOwn:
+      return "ours";
+  }
+  return "";
+}
+
+}  // namespace
+
+absl::StatusOr<ParsedFlags> ParseFlags(
+    const std::vector<std::string>& arguments) {
+  CLI::App app(kDescription, "millstream");
+  app.set_help_flag("--help", "Show this and end.");
+  app.set_version_flag("--version", std::string(kVersion));
+  app.require_subcommand(1);
+  CLI::App* server =
+      app.add_subcommand("server", "Run the server (REST API, UI, gRPC API).");
+  server->alias("ui");
+  server->footer(kFooter);
+  std::vector<Slot> slots;
+  slots.reserve(ServerFlags().size());
+  for (const Flag& flag : ServerFlags()) {
+    slots.emplace_back().flag = &flag;
+    Add(server, &slots.back());
+  }
+
+  ParsedFlags parsed;
+  try {
+    // CLI11 takes them from the back.
+    app.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));
+  } catch (const CLI::CallForHelp&) {
+    parsed.print = app.help();
+    return parsed;
+  } catch (const CLI::CallForVersion&) {
+    parsed.print = absl::StrCat("millstream ", kVersion, "\n");
+    return parsed;
+  } catch (const CLI::ParseError& error) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        error.what(), " (`millstream server --help` lists the flags)"));
+  }
+  for (const Slot& slot : slots) {
+    if (absl::Status status = Collect(slot, &parsed); !status.ok()) {
+      return status;
+    }
+  }
+  return parsed;
+}
+
+std::string FlagsAsMarkdown() {
+  std::string text =
+      "# Flags\n\n"
+      "Made by `bazel run //app:flags_doc > docs/flags.md` from "
+      "app/flag_table.cc; a test holds them together.\n\n"
+      "\"supported\" does what `mlflow server` does; \"refused\" keeps the "
+      "server from starting, because what the flag asks for would silently be "
+      "missing; \"ours\" are not in mlflow.\n\n"
+      "| flag | environment | default | here | what it does |\n"
+      "|---|---|---|---|---|\n";
+  for (const Flag& flag : ServerFlags()) {
+    std::string name = absl::StrCat("`--", std::string(flag.name), "`");
+    if (!flag.letter.empty()) {
+      name = absl::StrCat("`-", std::string(flag.letter), "`, ", name);
+    }
+    if (flag.negatable) {
+      absl::StrAppend(&name, ", `--no-", std::string(flag.name), "`");
+    }
+    std::string what(flag.help);
+    if (!flag.note.empty()) {
+      absl::StrAppend(&what, " Here: ", std::string(flag.note), ".");
+    }
+    std::string environment =
+        flag.environment.empty()
+            ? ""
+            : absl::StrCat("`", std::string(flag.environment), "`");
+    absl::StrAppend(&text, "| ", name, " | ", environment, " | ",
+                    std::string(flag.fallback), " | ", PolicyName(flag.policy),
+                    " | ",
+                    absl::StrReplaceAll(what, {{"<", "&lt;"}, {"|", "\\|"}}),
+                    " |\n");
+  }
+  return text;
+}
+
+}  // namespace millstream::app

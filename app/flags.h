@@ -1,0 +1,74 @@
+// The command line of `millstream server`: one table of flags, their
+// environment variables, and what we make of each. --help, parsing and
+// docs/flags.md all come from it.
+#ifndef MILLSTREAM_APP_FLAGS_H_
+#define MILLSTREAM_APP_FLAGS_H_
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/status/statusor.h"
+#include "absl/types/span.h"
+
+namespace millstream::app {
+
+// What becomes of a flag of `mlflow server`.
+enum class Policy {
+  // Does what it does there.
+  kSupported,
+  // Taken, and put into effect in our own way; the note says how.
+  kMapped,
+  // Taken with a warning: it has nothing to act on here.
+  kIgnored,
+  // The server does not start: what it asks for would silently be missing.
+  kRefused,
+  // Ours; mlflow has no such flag.
+  kOwn,
+};
+
+struct Flag {
+  // Group in --help.
+  std::string_view topic;
+  // Without dashes; `letter` is the short form or empty.
+  std::string_view name;
+  std::string_view letter;
+  // Environment variable that sets it; the flag wins.
+  std::string_view environment;
+  // What to call its value in --help; empty for one that is on or off. An
+  // on/off flag has a "no-" form if `negatable`.
+  std::string_view value;
+  std::string_view fallback;
+  Policy policy;
+  std::string_view help;
+  // For all policies but kSupported and kOwn: why, and what to do instead.
+  std::string_view note;
+  bool negatable = false;
+};
+
+// In the order of --help. Lives for ever.
+absl::Span<const Flag> ServerFlags();
+
+// What a command line came to.
+struct ParsedFlags {
+  // By flag name; fallbacks included. On/off flags are "true" or "false".
+  absl::flat_hash_map<std::string, std::string> values;
+  // Flags of policy kIgnored that were given, as sentences for the log.
+  std::vector<std::string> warnings;
+  // If not empty: print this and end well (--help, --version).
+  std::string print;
+};
+
+// Reads `arguments` (without the program's name) and the environment.
+// INVALID_ARGUMENT, naming the flag and what to do: an unknown flag or
+// command, a missing value, a refused flag.
+absl::StatusOr<ParsedFlags> ParseFlags(
+    const std::vector<std::string>& arguments);
+
+// The table as Markdown, for docs/flags.md.
+std::string FlagsAsMarkdown();
+
+}  // namespace millstream::app
+
+#endif  // MILLSTREAM_APP_FLAGS_H_

@@ -1,0 +1,144 @@
+#include "app/flags.h"
+
+#include <cstdlib>
+#include <fstream>
+#include <sstream>
+
+#include "app/config.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+namespace millstream::app {
+namespace {
+
+using testing::Contains;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+absl::StatusOr<Config> Configure(std::vector<std::string> arguments) {
+  arguments.insert(arguments.begin(), "server");
+  absl::StatusOr<ParsedFlags> flags = ParseFlags(arguments);
+  if (!flags.ok()) return flags.status();
+  return MakeConfig(*flags);
+}
+
+std::string Refusal(std::vector<std::string> arguments) {
+  return std::string(Configure(std::move(arguments)).status().message());
+}
+
+class Environment {
+ public:
+  Environment(const char* name, const char* value) : name_(name) {
+    setenv(name, value, 1);
+  }
+  ~Environment() { unsetenv(name_); }
+
+ private:
+  const char* const name_;
+};
+
+TEST(FlagsTest, DefaultsArePersonal) {
+  auto config = Configure({});
+  ASSERT_TRUE(config.ok()) << config.status();
+  EXPECT_EQ(config->host, "127.0.0.1");
+  EXPECT_EQ(config->port, 5000);
+  EXPECT_EQ(config->grpc_port, 5001);
+  EXPECT_EQ(config->default_artifact_root, "mlflow-artifacts:/");
+  EXPECT_EQ(config->artifacts_dir, config->data_dir + "/artifacts");
+  EXPECT_EQ(config->durability, storage::Durability::kMachine);
+  EXPECT_THAT(config->allowed_hosts, IsEmpty());
+}
+
+TEST(FlagsTest, TakesMlflowsSpellings) {
+  auto config = Configure({"-h", "0.0.0.0", "-p", "81", "--static-prefix=/x",
+                           "--allowed-hosts", "a.com, b.com:5000",
+                           "--no-serve-artifacts"});
+  ASSERT_TRUE(config.ok()) << config.status();
+  EXPECT_EQ(config->host, "0.0.0.0");
+  EXPECT_EQ(config->port, 81);
+  EXPECT_EQ(config->static_prefix, "/x");
+  EXPECT_THAT(config->allowed_hosts, ElementsAre("a.com", "b.com:5000"));
+  EXPECT_FALSE(config->serve_artifacts);
+  EXPECT_EQ(config->default_artifact_root, config->artifacts_dir);
+}
+
+TEST(FlagsTest, FlagBeatsEnvironmentBeatsDefault) {
+  Environment env("MLFLOW_PORT", "7000");
+  EXPECT_EQ(Configure({})->port, 7000);
+  EXPECT_EQ(Configure({"--port", "7001"})->port, 7001);
+}
+
+TEST(FlagsTest, OnOffFlagsComeFromTheEnvironmentToo) {
+  Environment env("MLFLOW_SERVE_ARTIFACTS", "false");
+  EXPECT_FALSE(Configure({})->serve_artifacts);
+}
+
+TEST(FlagsTest, UiIsAnotherNameForServer) {
+  EXPECT_TRUE(ParseFlags({"ui", "--port", "1"}).ok());
+}
+
+TEST(FlagsTest, FlagsWithoutEffectWarn) {
+  auto flags = ParseFlags({"server", "--workers", "4", "--gunicorn-opts",
+                           "--timeout 60"});
+  ASSERT_TRUE(flags.ok()) << flags.status();
+  EXPECT_THAT(flags->warnings, Contains(HasSubstr("--workers")));
+  EXPECT_THAT(flags->warnings, Contains(HasSubstr("--gunicorn-opts")));
+}
+
+TEST(FlagsTest, RefusedFlagsSayWhy) {
+  for (const Flag& flag : ServerFlags()) {
+    if (flag.policy != Policy::kRefused) continue;
+    std::string name = "--" + std::string(flag.name);
+    std::vector<std::string> arguments = {name};
+    if (!flag.value.empty()) arguments.push_back("x");
+    EXPECT_THAT(Refusal(arguments), HasSubstr(name));
+    EXPECT_THAT(Refusal(arguments), HasSubstr(std::string(flag.note)));
+  }
+}
+
+TEST(FlagsTest, RefusedByEnvironmentNamesTheVariable) {
+  Environment env("MLFLOW_BACKEND_STORE_URI", "postgresql://u:secret@h/d");
+  EXPECT_THAT(Refusal({}), HasSubstr("MLFLOW_BACKEND_STORE_URI"));
+  EXPECT_THAT(Refusal({}), Not(HasSubstr("secret")));
+}
+
+TEST(FlagsTest, MistakesNameTheFlag) {
+  EXPECT_THAT(Refusal({"--port", "x"}), HasSubstr("--port"));
+  EXPECT_THAT(Refusal({"--port", "70000"}), HasSubstr("--port"));
+  EXPECT_THAT(Refusal({"--port", "5001"}), HasSubstr("--grpc-port"));
+  EXPECT_THAT(Refusal({"--static-prefix", "x"}), HasSubstr("--static-prefix"));
+  EXPECT_THAT(Refusal({"--static-prefix", "/x/"}), HasSubstr("/x/"));
+  EXPECT_THAT(Refusal({"--durability", "some"}), HasSubstr("--durability"));
+  EXPECT_THAT(Refusal({"--x-frame-options", "a\r\nb"}),
+              HasSubstr("--x-frame-options"));
+  EXPECT_THAT(Refusal({"--artifacts-destination", "s3://b"}),
+              HasSubstr("--artifacts-destination"));
+  EXPECT_THAT(Refusal({"--ui-dir", "/nowhere"}), HasSubstr("--ui-dir"));
+  EXPECT_THAT(Refusal({"--no-such-flag"}), HasSubstr("--no-such-flag"));
+}
+
+TEST(FlagsTest, NoCommandIsAnError) {
+  EXPECT_FALSE(ParseFlags({}).ok());
+  EXPECT_FALSE(ParseFlags({"sever"}).ok());
+}
+
+TEST(FlagsTest, HelpNamesEveryFlagAndShowsHowToStart) {
+  auto flags = ParseFlags({"server", "--help"});
+  ASSERT_TRUE(flags.ok());
+  for (const Flag& flag : ServerFlags()) {
+    EXPECT_THAT(flags->print, HasSubstr("--" + std::string(flag.name)));
+  }
+  EXPECT_THAT(flags->print, HasSubstr("MLFLOW_TRACKING_URI="));
+}
+
+TEST(FlagsTest, DocumentIsCurrent) {
+  std::ifstream file("docs/flags.md");
+  std::stringstream text;
+  text << file.rdbuf();
+  EXPECT_EQ(text.str(), FlagsAsMarkdown())
+      << "run: bazel run //app:flags_doc > docs/flags.md";
+}
+
+}  // namespace
+}  // namespace millstream::app
