@@ -38,6 +38,7 @@ namespace millstream::storage {
 
 namespace search {
 struct ExperimentSearch;
+struct LoggedModelSearch;
 struct RunSearch;
 }  // namespace search
 
@@ -177,6 +178,59 @@ class TrackingStore {
   virtual absl::Status SearchDatasets(
       absl::Span<const std::string_view> experiment_ids, int max_results,
       google::protobuf::RepeatedPtrField<v1::DatasetSummary>* summaries) = 0;
+
+  // --- Logged models. Of all of these, RESOURCE_DOES_NOT_EXIST: no such model.
+  // A deleted model is there for those that write to it, not for the readers.
+
+  // Keeps a new model: of `model` its info.model_id (not used before),
+  // experiment_id, name, model_type, source_run_id, status,
+  // creation_timestamp_ms (also its last_updated_timestamp_ms) and tags, and
+  // its params. Its artifact_uri is
+  // "<artifact location>/models/<model id>/artifacts". Writes the model as kept
+  // into *created. RESOURCE_DOES_NOT_EXIST: the experiment;
+  // INVALID_PARAMETER_VALUE: it is deleted; a key comes twice.
+  virtual absl::Status CreateLoggedModel(const v1::LoggedModel& model,
+                                         v1::LoggedModel* created) = 0;
+
+  // All of a model, with every point of its metrics; a deleted one only if
+  // `allow_deleted`.
+  virtual absl::Status GetLoggedModel(std::string_view model_id,
+                                      bool allow_deleted,
+                                      v1::LoggedModel* model) = 0;
+
+  // Appends a page of models that are not deleted, with all that GetLoggedModel
+  // shows, and sets next_page_token if there are more.
+  // INVALID_PARAMETER_VALUE: filter, order, ids or token. The request's columns
+  // are the store's to fill in; leave them empty. Statements per page: a
+  // constant number.
+  virtual absl::Status SearchLoggedModels(
+      const search::LoggedModelSearch& request,
+      v1::SearchLoggedModelsResponse* response) = 0;
+
+  // Sets the status, whatever it was, and writes the model as it is then.
+  virtual absl::Status FinalizeLoggedModel(std::string_view model_id,
+                                           v1::LoggedModelStatus status,
+                                           int64_t now_ms,
+                                           v1::LoggedModel* model) = 0;
+
+  // Again is OK.
+  virtual absl::Status DeleteLoggedModel(std::string_view model_id,
+                                         int64_t now_ms) = 0;
+
+  // Overwrites; of a repeated key the last value stays.
+  virtual absl::Status SetLoggedModelTags(
+      std::string_view model_id,
+      const google::protobuf::RepeatedPtrField<v1::LoggedModelTag>& tags) = 0;
+
+  // RESOURCE_DOES_NOT_EXIST: no such tag either.
+  virtual absl::Status DeleteLoggedModelTag(std::string_view model_id,
+                                            std::string_view key) = 0;
+
+  // Adds params. INVALID_PARAMETER_VALUE: a key comes twice or is there.
+  virtual absl::Status LogLoggedModelParams(
+      std::string_view model_id,
+      const google::protobuf::RepeatedPtrField<v1::LoggedModelParameter>&
+          params) = 0;
 };
 
 }  // namespace millstream::storage
