@@ -1,13 +1,14 @@
 // Experiments, runs and what is relational about them: params, tags, inputs,
 // outputs, datasets. The points of metrics are in storage/metric_store.h.
 //
-// Entities of the API (entities.proto) are the row types: what a method reads it
-// writes into the caller's message, which it was given empty or which it appends
-// to.
+// Entities of the API (entities.proto) are the row types: what a method reads
+// it writes into the caller's message, which it was given empty or which it
+// appends to.
 //
 // Values are valid: the services check names, lengths and characters
-// (server/validation.h) before they call. What only the data can tell is checked
-// here, in the transaction that writes: existence, lifecycle, uniqueness.
+// (server/validation.h) before they call. What only the data can tell is
+// checked here, in the transaction that writes: existence, lifecycle,
+// uniqueness.
 //
 // Writes: OK means kept, as Database::Write (storage/sql/database.h) says; any
 // other status, that nothing was changed. Statuses carry an ErrorCode
@@ -16,8 +17,9 @@
 // INTERNAL_ERROR).
 //
 // Ids: an experiment's is decimal; other text is INVALID_PARAMETER_VALUE. A
-// run's is taken as it comes, and one that is not there is "not found". "Active"
-// and "deleted" are the lifecycle stages. Times are ms since the Unix epoch.
+// run's is taken as it comes, and one that is not there is "not found".
+// "Active" and "deleted" are the lifecycle stages. Times are ms since the Unix
+// epoch.
 #ifndef MILLSTREAM_STORAGE_TRACKING_STORE_H_
 #define MILLSTREAM_STORAGE_TRACKING_STORE_H_
 
@@ -139,9 +141,9 @@ class TrackingStore {
   // --- What runs log. Of all of these, RESOURCE_DOES_NOT_EXIST: no such run;
   // INVALID_PARAMETER_VALUE: it is deleted.
 
-  // Writes a param once. INVALID_PARAMETER_VALUE: it has another value. The same
-  // value again is OK and changes nothing. Of many callers with different values
-  // exactly one gets OK.
+  // Writes a param once. INVALID_PARAMETER_VALUE: it has another value. The
+  // same value again is OK and changes nothing. Of many callers with different
+  // values exactly one gets OK.
   virtual absl::Status LogParam(std::string_view run_id, std::string_view key,
                                 std::string_view value) = 0;
 
@@ -153,8 +155,8 @@ class TrackingStore {
                                     std::string_view key) = 0;
 
   // Sets a tag to what `update` makes of its value (nullopt: it has none) with
-  // no other write in between. A status of `update` is returned as it is. It may
-  // be called more than once.
+  // no other write in between. A status of `update` is returned as it is. It
+  // may be called more than once.
   virtual absl::Status UpdateRunTag(
       std::string_view run_id, std::string_view key,
       absl::FunctionRef<absl::StatusOr<std::string>(

@@ -1,0 +1,86 @@
+// One connection to a SQLite file, with its prepared statements.
+#ifndef MILLSTREAM_STORAGE_SQLITE_SQLITE_CONNECTION_H_
+#define MILLSTREAM_STORAGE_SQLITE_SQLITE_CONNECTION_H_
+
+#include <cstdint>
+#include <list>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "storage/durability.h"
+#include "storage/sql/database.h"
+
+struct sqlite3;
+
+namespace millstream::storage::sqlite {
+
+class SqliteStatement;
+
+// Thread-compatible: used by one thread at a time. REQUIRES: all its statements
+// are given back before it is destroyed.
+class SqliteConnection final : public sql::Transaction {
+ public:
+  // Prepared statements that are kept, and the longest text of one: a search of
+  // many clauses is not asked twice.
+  static constexpr size_t kCachedStatementsMax = 128;
+  static constexpr size_t kCachedTextBytesMax = 16 << 10;
+
+  struct Options {
+    bool read_only = false;
+    Durability durability = Durability::kMachine;
+    // Pages kept in memory.
+    int cache_kib = 2048;
+    // Of the file's start, mapped instead of read.
+    int64_t mmap_bytes = 0;
+  };
+
+  // kUnavailable: not a file that can be opened, or locked by another program;
+  // kDataLoss: no SQLite database, or a damaged one. A file that is not there is
+  // made, unless read_only.
+  static absl::StatusOr<std::unique_ptr<SqliteConnection>> Open(
+      const std::string& path, const Options& options);
+
+  ~SqliteConnection() override;
+  SqliteConnection(const SqliteConnection&) = delete;
+  SqliteConnection& operator=(const SqliteConnection&) = delete;
+
+  absl::StatusOr<sql::StatementPtr> Prepare(std::string_view sql) override;
+  sql::Dialect dialect() const override { return sql::Dialect::kSqlite; }
+  int64_t changes() const override;
+  int64_t last_insert_id() const override;
+
+  // Runs a text of any number of statements; not kept.
+  absl::Status ExecuteScript(const std::string& sql);
+
+  // The one value of a query such as "PRAGMA user_version".
+  absl::StatusOr<int64_t> QueryInt64(std::string_view sql);
+
+  // False after BEGIN, until COMMIT or ROLLBACK; SQLite rolls back by itself
+  // after some errors.
+  bool in_transaction() const;
+
+ private:
+  friend class SqliteStatement;
+  // Most recently used first.
+  using StatementList = std::list<std::unique_ptr<SqliteStatement>>;
+
+  explicit SqliteConnection(sqlite3* db);
+
+  absl::Status Configure(const Options& options);
+  absl::StatusOr<std::unique_ptr<SqliteStatement>> PrepareNew(
+      std::string_view sql, bool cached);
+  void EvictStatements();
+
+  sqlite3* const db_;
+  StatementList statements_;
+  // Keys are texts that the statements own.
+  absl::flat_hash_map<std::string_view, StatementList::iterator> by_text_;
+};
+
+}  // namespace millstream::storage::sqlite
+
+#endif  // MILLSTREAM_STORAGE_SQLITE_SQLITE_CONNECTION_H_

@@ -1,0 +1,149 @@
+#include "storage/sqlite/sqlite_database.h"
+
+#include <utility>
+
+#include "base/status_macros.h"
+#include "base/str_cat.h"
+#include "storage/sqlite/migrator.h"
+
+namespace millstream::storage::sqlite {
+namespace {
+
+absl::Status Run(SqliteConnection& connection, std::string_view sql) {
+  return connection.Execute(sql);
+}
+
+// After which errors of a commit it is open what is on the disk.
+bool LeavesDoubt(const absl::Status& status) {
+  return status.code() == absl::StatusCode::kUnavailable ||
+         status.code() == absl::StatusCode::kDataLoss ||
+         status.code() == absl::StatusCode::kInternal;
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<SqliteDatabase>> SqliteDatabase::Open(
+    const std::string& path, const Options& options) {
+  ASSIGN_OR_RETURN(
+      std::unique_ptr<SqliteConnection> writer,
+      SqliteConnection::Open(path, {.read_only = false,
+                                    .durability = options.durability,
+                                    .cache_kib = options.writer_cache_kib,
+                                    .mmap_bytes = options.mmap_bytes}));
+  RETURN_IF_ERROR(Migrate(*writer, LatestVersion()));
+  return std::unique_ptr<SqliteDatabase>(
+      new SqliteDatabase(path, options, std::move(writer)));
+}
+
+SqliteDatabase::SqliteDatabase(std::string path, const Options& options,
+                               std::unique_ptr<SqliteConnection> writer)
+    : path_(std::move(path)),
+      options_(options),
+      writer_(std::move(writer)),
+      committer_([this](absl::Span<Committer::Item* const> group) {
+        return CommitGroup(group);
+      }) {}
+
+SqliteDatabase::~SqliteDatabase() = default;
+
+absl::StatusOr<std::unique_ptr<SqliteConnection>> SqliteDatabase::TakeReader() {
+  {
+    absl::MutexLock lock(&mutex_);
+    while (idle_readers_.empty() && readers_open_ == kReadersMax) {
+      reader_is_idle_.Wait(&mutex_);
+    }
+    if (!idle_readers_.empty()) {
+      std::unique_ptr<SqliteConnection> reader =
+          std::move(idle_readers_.back());
+      idle_readers_.pop_back();
+      return reader;
+    }
+    ++readers_open_;
+  }
+  absl::StatusOr<std::unique_ptr<SqliteConnection>> reader =
+      SqliteConnection::Open(path_, {.read_only = true,
+                                     .durability = options_.durability,
+                                     .cache_kib = options_.reader_cache_kib,
+                                     .mmap_bytes = options_.mmap_bytes});
+  if (!reader.ok()) GiveBackReader(nullptr);
+  return reader;
+}
+
+void SqliteDatabase::GiveBackReader(std::unique_ptr<SqliteConnection> reader) {
+  absl::MutexLock lock(&mutex_);
+  if (reader == nullptr) {
+    --readers_open_;
+  } else {
+    idle_readers_.push_back(std::move(reader));
+  }
+  reader_is_idle_.Signal();
+}
+
+absl::Status SqliteDatabase::Read(
+    absl::FunctionRef<absl::Status(sql::Connection&)> body) {
+  ASSIGN_OR_RETURN(std::unique_ptr<SqliteConnection> reader, TakeReader());
+  absl::Status status = Run(*reader, "BEGIN");
+  if (status.ok()) {
+    status = body(*reader);
+    // Ends the snapshot; there is nothing to commit, and nothing can be lost.
+    const absl::Status end = Run(*reader, "COMMIT");
+    if (!end.ok()) {
+      // A connection that cannot end its snapshot is not used again.
+      reader = nullptr;
+      if (status.ok()) status = end;
+    }
+  }
+  GiveBackReader(std::move(reader));
+  return status;
+}
+
+absl::Status SqliteDatabase::Write(
+    absl::FunctionRef<absl::Status(sql::Transaction&)> body) {
+  return committer_.Commit(body);
+}
+
+absl::Status SqliteDatabase::RunUnderSavepoint(Committer::Item* item) {
+  RETURN_IF_ERROR(Run(*writer_, "SAVEPOINT body"));
+  item->status = (*item->work)(*writer_);
+  if (!writer_->in_transaction()) {
+    return absl::UnavailableError(
+        StrCat("the transaction was dropped: ", item->status.ToString()));
+  }
+  if (!item->status.ok()) RETURN_IF_ERROR(Run(*writer_, "ROLLBACK TO body"));
+  return Run(*writer_, "RELEASE body");
+}
+
+absl::Status SqliteDatabase::RunBodies(
+    absl::Span<Committer::Item* const> group) {
+  if (group.size() == 1) {
+    // No savepoint: what fails takes the whole transaction back.
+    group[0]->status = (*group[0]->work)(*writer_);
+    return group[0]->status;
+  }
+  for (Committer::Item* item : group) RETURN_IF_ERROR(RunUnderSavepoint(item));
+  return absl::OkStatus();
+}
+
+absl::Status SqliteDatabase::CommitGroup(
+    absl::Span<Committer::Item* const> group) {
+  absl::Status status = Run(*writer_, "BEGIN IMMEDIATE");
+  bool committing = false;
+  if (status.ok()) status = RunBodies(group);
+  if (status.ok()) {
+    committing = true;
+    status = Run(*writer_, "COMMIT");
+  }
+  if (status.ok()) return absl::OkStatus();
+
+  for (Committer::Item* item : group) item->status = status;
+  absl::Status failure;
+  if (writer_->in_transaction()) failure = Run(*writer_, "ROLLBACK");
+  if (committing && failure.ok() && LeavesDoubt(status)) failure = status;
+  if (failure.ok()) return absl::OkStatus();
+  return absl::UnavailableError(
+      StrCat("writes are refused until the server is started again, because a "
+             "commit failed: ",
+             failure.ToString()));
+}
+
+}  // namespace millstream::storage::sqlite

@@ -1,0 +1,106 @@
+// sql::Database on one SQLite file: many readers, one writer.
+//
+// Readers: connections opened when first needed, up to kReadersMax, each on its
+// own snapshot (WAL), never waiting for the writer.
+//
+// Writer: one connection. Callers of Write are grouped
+// (storage/group_committer.h): their bodies run one after the other in one
+// transaction, each under a savepoint of its own, so that a body that fails
+// takes back its own writes and no others; one commit, one fsync for all.
+//
+// OK of Write means, by Durability:
+//   kMachine  the group's frames are in the write-ahead log and the log was
+//             forced to the disk: survives a power cut.
+//   kProcess  the frames were handed to the operating system: survives kill -9;
+//             a power cut may lose the last commits, whole and in order.
+// Either way a crash leaves whole commits only; opening the file again replays
+// the log.
+//
+// Failure: a body that meets an error which makes SQLite drop the transaction
+// (disk full, I/O), or a commit that fails, fails all of its group, and nothing
+// of it is kept. After an I/O error in a commit it is open what reached the
+// disk: the writer is poisoned, and refuses (kUnavailable) until the file is
+// opened again. A full disk does not poison.
+#ifndef MILLSTREAM_STORAGE_SQLITE_SQLITE_DATABASE_H_
+#define MILLSTREAM_STORAGE_SQLITE_SQLITE_DATABASE_H_
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/functional/function_ref.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/types/span.h"
+#include "storage/durability.h"
+#include "storage/group_committer.h"
+#include "storage/sql/database.h"
+#include "storage/sqlite/sqlite_connection.h"
+
+namespace millstream::storage::sqlite {
+
+// Thread-safe. Destroyed when no call runs any more. One process at a time
+// serves a file: storage/data_directory.h keeps the others out.
+class SqliteDatabase final : public sql::Database {
+ public:
+  static constexpr int kReadersMax = 8;
+
+  struct Options {
+    Durability durability = Durability::kMachine;
+    int writer_cache_kib = 8 << 10;
+    int reader_cache_kib = 2 << 10;
+    // One mapping per connection of the same pages of the operating system.
+    int64_t mmap_bytes = 128 << 20;
+  };
+
+  // Opens the file, or makes it, and brings it to the latest schema.
+  // As SqliteConnection::Open and Migrate.
+  static absl::StatusOr<std::unique_ptr<SqliteDatabase>> Open(
+      const std::string& path, const Options& options);
+
+  ~SqliteDatabase() override;
+
+  absl::Status Read(
+      absl::FunctionRef<absl::Status(sql::Connection&)> body) override;
+  absl::Status Write(
+      absl::FunctionRef<absl::Status(sql::Transaction&)> body) override;
+
+ private:
+  using Body = absl::FunctionRef<absl::Status(sql::Transaction&)>;
+  using Committer = GroupCommitter<Body>;
+
+  SqliteDatabase(std::string path, const Options& options,
+                 std::unique_ptr<SqliteConnection> writer);
+
+  absl::StatusOr<std::unique_ptr<SqliteConnection>> TakeReader()
+      ABSL_LOCKS_EXCLUDED(mutex_);
+  void GiveBackReader(std::unique_ptr<SqliteConnection> reader)
+      ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // Committer's callback: one at a time.
+  absl::Status CommitGroup(absl::Span<Committer::Item* const> group);
+  // Runs the bodies; an error means that the transaction is gone.
+  absl::Status RunBodies(absl::Span<Committer::Item* const> group);
+  absl::Status RunUnderSavepoint(Committer::Item* item);
+
+  // Constant after construction.
+  const std::string path_;
+  const Options options_;
+
+  // Used by the group's leader alone.
+  const std::unique_ptr<SqliteConnection> writer_;
+  Committer committer_;
+
+  absl::Mutex mutex_;
+  // Last in, first out: its pages are in memory.
+  std::vector<std::unique_ptr<SqliteConnection>> idle_readers_
+      ABSL_GUARDED_BY(mutex_);
+  int readers_open_ ABSL_GUARDED_BY(mutex_) = 0;
+  absl::CondVar reader_is_idle_;
+};
+
+}  // namespace millstream::storage::sqlite
+
+#endif  // MILLSTREAM_STORAGE_SQLITE_SQLITE_DATABASE_H_
