@@ -1,0 +1,83 @@
+"""Runs the load generator and reads the server's CPU time around its load."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from harness import proc
+from harness.server import Server
+
+
+@dataclass(frozen=True)
+class Step:
+    """One call of the load generator."""
+
+    workload: str
+    experiment: str
+    clients: int = 8
+    seconds: float = 0.0
+    warmup: float = 0.0
+    count: int = 0
+    expect: int = 0
+    artifact_mb: int = 64
+
+    def arguments(self, url: str) -> list[str]:
+        return ["--url", url, "--handshake", "--workload", self.workload,
+                "--experiment", self.experiment,
+                "--clients", str(self.clients),
+                "--seconds", str(self.seconds), "--warmup", str(self.warmup),
+                "--count", str(self.count), "--expect", str(self.expect),
+                "--artifact-mb", str(self.artifact_mb)]
+
+
+@dataclass(frozen=True)
+class _Sample:
+    time: float
+    server: float
+    machine: float
+
+    @staticmethod
+    def take(server: Server) -> _Sample:
+        return _Sample(time.monotonic(), proc.cpu_seconds(server.pid),
+                       proc.machine_busy_seconds())
+
+
+def run(program: str, server: Server, step: Step) -> dict[str, Any]:
+    """The generator's figures, and what the server used meanwhile.
+
+    With `error` when the workload failed as a whole.
+    """
+    with subprocess.Popen([program, *step.arguments(server.url)], text=True,
+                          stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE) as child:
+        assert child.stdin and child.stdout and child.stderr
+        samples: list[_Sample] = []
+        for phase in ("ready", "measured"):
+            if child.stdout.readline().strip() != phase:
+                break
+            samples.append(_Sample.take(server))
+            child.stdin.write("\n")
+            child.stdin.flush()
+        answer = child.stdout.read()
+        error = child.stderr.read().strip()
+    if len(samples) < 2 or not answer:
+        return {"workload": step.workload, "error": error or "no result"}
+    result: dict[str, Any] = json.loads(answer)
+    before, after = samples
+    wall = after.time - before.time
+    cpu = after.server - before.server
+    others = after.machine - before.machine - cpu - result["client_cpu_s"]
+    result["server_cpu_s"] = cpu
+    result["server_cores"] = cpu / wall
+    result["other_cores"] = max(0.0, others / wall)
+    if result["units"] > 0:
+        result["server_cpu_us_per_unit"] = cpu / result["units"] * 1e6
+        result["client_cpu_us_per_unit"] = (
+            result["client_cpu_s"] / result["units"] * 1e6)
+    if not result["verified"]:
+        result["error"] = result["verify_error"]
+    return result

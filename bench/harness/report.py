@@ -1,0 +1,174 @@
+"""Writes results as Markdown."""
+
+from __future__ import annotations
+
+from statistics import median
+from typing import Any, Callable
+
+from harness.campaign import WORKLOADS
+from harness.peers import REFERENCE
+
+Results = dict[str, Any]
+Cell = Callable[[str, str], str]
+
+_LABELS = {
+    "log-metric": "log-metric, 1 point per request",
+    "log-batch-10": "log-batch of 10 points",
+    "log-batch-1000": "log-batch of 1,000 points",
+    "sweep": "sweep of short runs, 5 requests each",
+    "fill": "fill, 2 requests per run",
+    "history-fill": "history fill, one key",
+    "get-run": "get-run",
+    "search-filter": "search, metric and param filter, page of 100",
+    "search-newest": "search, newest 100",
+    "search-all": "search, page through all",
+    "get-history": "get-history, pages of 25,000",
+    "history-interval": "get-history-bulk-interval, 320 of all",
+    "artifact-upload": "artifact upload",
+    "artifact-download": "artifact download",
+}
+_PROCESS = (
+    ("start_s", "start to first 200, empty folder, s"),
+    ("second_start_s", "start to first 200, with the history, s"),
+    ("processes", "processes"),
+    ("idle_pss_mb", "PSS idle, MB"),
+    ("idle_rss_mb", "RSS idle, MB (sum)"),
+    ("pss_after_writes_mb", "PSS after the writes, MB"),
+    ("pss_end_mb", "PSS at the end, MB"),
+    ("bytes_per_point", "bytes on disk per point of the history"),
+    ("disk_end_mb", "disk at the end, MB"),
+)
+
+
+def _number(value: float) -> str:
+    if value >= 100:
+        return f"{value:,.0f}"
+    return f"{value:.3g}"
+
+
+def _good(results: Results, peer: str, workload: str) -> list[dict[str, Any]]:
+    found = results["peers"][peer]["workloads"].get(workload, [])
+    return [r for r in found if "error" not in r and r.get("units")]
+
+
+def _median(results: Results, peer: str, workload: str,
+            field: str) -> float | None:
+    values = [r[field] for r in _good(results, peer, workload) if field in r]
+    return median(values) if values else None
+
+
+def _missing(results: Results, peer: str, workload: str) -> str:
+    tried = results["peers"][peer]["workloads"].get(workload)
+    return "failed" if tried else "–"
+
+
+def _table(results: Results, cell: Cell, with_unit: str = "") -> list[str]:
+    peers = list(results["peers"])
+    rows = [w for w in WORKLOADS
+            if any(results["peers"][p]["workloads"].get(w) for p in peers)]
+    lines = [f"| workload | {with_unit} | " + " | ".join(peers) + " |",
+             "|---|---|" + "---:|" * len(peers)]
+    for workload in rows:
+        unit = next((r["unit"] for p in peers
+                     for r in _good(results, p, workload)), "")
+        cells = " | ".join(cell(p, workload) for p in peers)
+        lines.append(f"| {_LABELS[workload]} | {unit} | {cells} |")
+    return lines + [""]
+
+
+def _figure(results: Results, field: str) -> Cell:
+    def cell(peer: str, workload: str) -> str:
+        value = _median(results, peer, workload, field)
+        if value is None:
+            return _missing(results, peer, workload)
+        spread = [r[field] for r in _good(results, peer, workload)]
+        text = _number(value)
+        if len(spread) > 1 and value > 0:
+            half = (max(spread) - min(spread)) / 2 / value * 100
+            text += f" ±{half:.0f}%"
+        errors = sum(r["errors"] for r in _good(results, peer, workload))
+        return text + (f" ({errors} errors)" if errors else "")
+    return cell
+
+
+def _ratio(results: Results, field: str, inverse: bool) -> Cell:
+    def cell(peer: str, workload: str) -> str:
+        own = _median(results, peer, workload, field)
+        reference = _median(results, REFERENCE, workload, field)
+        if own is None or reference is None:
+            return "–"
+        if min(own, reference) <= 0:
+            return "below a clock tick"
+        ratio = reference / own if inverse else own / reference
+        return f"{_number(ratio)}x"
+    return cell
+
+
+def _latency(results: Results) -> Cell:
+    def cell(peer: str, workload: str) -> str:
+        p50 = _median(results, peer, workload, "p50_ms")
+        p99 = _median(results, peer, workload, "p99_ms")
+        if p50 is None or p99 is None:
+            return _missing(results, peer, workload)
+        return f"{_number(p50)} / {_number(p99)}"
+    return cell
+
+
+def _process_table(results: Results) -> list[str]:
+    peers = results["peers"]
+    lines = ["| | " + " | ".join(peers) + " |",
+             "|---|" + "---:|" * len(peers)]
+    for field, label in _PROCESS:
+        cells = []
+        for peer in peers.values():
+            value = peer["process"].get(field)
+            if value is None:
+                cells.append("–")
+            elif isinstance(value, list):
+                cells.append(", ".join(_number(v) for v in value))
+            else:
+                cells.append(_number(value))
+        lines.append(f"| {label} | " + " | ".join(cells) + " |")
+    return lines + [""]
+
+
+def _head(results: Results) -> list[str]:
+    machine = results["machine"]
+    lines = [f"Machine: {machine['cores']} cores of {machine['cpu']}, "
+             f"{machine['memory_gb']} GB, {machine['system']}, Linux "
+             f"{machine['kernel']}.", "",
+             "| peer | version | what | an answer means | measured |",
+             "|---|---|---|---|---|"]
+    for name, peer in results["peers"].items():
+        when = peer["measured_at"]
+        if peer.get("from_earlier_run"):
+            when += " (an earlier run)"
+        lines.append(f"| {name} | {peer['version']} | {peer['about']} | "
+                     f"{peer['durability']} | {when} |")
+    lines.append("")
+    for name, peer in results["peers"].items():
+        lines += [f"- {name}: {note}." for note in peer["notes"]]
+    return lines + [""]
+
+
+def markdown(results: Results) -> str:
+    has_reference = REFERENCE in results["peers"]
+    lines = _head(results)
+    lines += ["### Server CPU per unit, microseconds", ""]
+    lines += _table(results, _figure(results, "server_cpu_us_per_unit"), "per")
+    if has_reference:
+        lines += [f"### Times less server CPU per unit than {REFERENCE}", ""]
+        lines += _table(results,
+                        _ratio(results, "server_cpu_us_per_unit", True), "per")
+    lines += ["### Throughput, units per second", ""]
+    lines += _table(results, _figure(results, "units_per_s"), "unit")
+    if has_reference:
+        lines += [f"### Throughput, ratio to {REFERENCE}", ""]
+        lines += _table(results, _ratio(results, "units_per_s", False), "unit")
+    lines += ["### Latency p50 / p99, ms", ""]
+    lines += _table(results, _latency(results), "unit")
+    lines += ["### Process", ""]
+    lines += _process_table(results)
+    lines += ["### Cores that other programs used meanwhile", ""]
+    lines += _table(results, _figure(results, "other_cores"), "unit")
+    return "\n".join(lines)
