@@ -103,6 +103,7 @@ class Campaign:
         points = self._scale.points
         by_api = min(points, self._peer.api_points or points)
         with Server(self._peer, data) as server:
+            server.wait_for_rest()
             empty = proc.disk_bytes(data)
             self._step(server, Step("history-fill", HISTORY, clients=1,
                                     count=by_api))
@@ -117,6 +118,7 @@ class Campaign:
     def _second_life(self, data: Path) -> None:
         with Server(self._peer, data) as server:
             self._process["second_start_s"] = server.start_s
+            server.wait_for_rest()
             for name in HISTORIES:
                 self._repeat(server, self._timed(
                     name, HISTORY, expect=self._scale.points))

@@ -10,11 +10,15 @@ import time
 from pathlib import Path
 from types import TracebackType
 
+from harness import proc
 from harness.peers import Peer
 
 _START_LIMIT_S = 180
 _STOP_LIMIT_S = 60
 _POLL_S = 0.002
+# A server is at rest when it uses less than this part of a core.
+_REST_CORES = 0.05
+_REST_LIMIT_S = 60
 
 
 class ServerFailed(Exception):
@@ -74,6 +78,15 @@ class Server:
             time.sleep(_POLL_S)
         self.start_s = time.monotonic() - begin
         return self
+
+    def wait_for_rest(self) -> None:
+        """Some servers go on starting after their first answer."""
+        end = time.monotonic() + _REST_LIMIT_S
+        while time.monotonic() < end:
+            before = proc.cpu_seconds(self.pid)
+            time.sleep(1)
+            if proc.cpu_seconds(self.pid) - before < _REST_CORES:
+                return
 
     def __exit__(self, kind: type[BaseException] | None,
                  error: BaseException | None,
