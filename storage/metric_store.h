@@ -1,0 +1,109 @@
+// The points of all metrics of all runs. A series is the points of one metric
+// of one run: a set, to which points are only ever added.
+//
+// Knows nothing of runs but their ids: whether a run exists and may be written
+// is checked before (storage/run_log.h).
+//
+// Statuses have no ErrorCode (base/error.h): every failure here is the
+// server's fault.
+//   kResourceExhausted  the disk is full
+//   kUnavailable        a write failed before; the store takes no more writes
+//                       until it is opened again
+//   kDataLoss           stored bytes are damaged
+//   kInternal           everything else
+#ifndef MILLSTREAM_STORAGE_METRIC_STORE_H_
+#define MILLSTREAM_STORAGE_METRIC_STORE_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/functional/function_ref.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/types/span.h"
+#include "storage/durability.h"
+#include "storage/metric_point.h"
+
+namespace millstream::storage {
+
+// Points to add to one series, in any order; repeated ones count once.
+struct SeriesAppend {
+  std::string_view key;
+  absl::Span<const MetricPoint> points;
+};
+
+// A note, kept beside a run's points, that something remains to be done for
+// them (storage/latest_metrics.h). A run may have several, told apart by number.
+struct RunMark {
+  std::string run_id;
+  uint64_t number = 0;
+};
+
+struct AppendOptions {
+  Durability durability = Durability::kMachine;
+  // Also leaves the mark of this number, in the same unit; 0: none.
+  uint64_t mark = 0;
+};
+
+// Steps from first to last, both within.
+struct StepRange {
+  int64_t first = std::numeric_limits<int64_t>::min();
+  int64_t last = std::numeric_limits<int64_t>::max();
+};
+
+// Thread-safe. Outlives every call that uses it.
+class MetricStore {
+ public:
+  virtual ~MetricStore() = default;
+
+  // Adds points to series of one run, all or none of them. OK: they survive the
+  // crash that options.durability names, and every later read shows them.
+  // Adding what is there already changes nothing. Cost grows with the points
+  // added and with nothing else: nothing is read.
+  // After another status it is unknown whether the points are kept.
+  virtual absl::Status Append(std::string_view run_id,
+                              absl::Span<const SeriesAppend> series,
+                              const AppendOptions& options) = 0;
+
+  // Appends to *points, in history order, the first `limit` points of a series
+  // that come after *after, or of all if `after` is null. Fewer than `limit`:
+  // the series ends there. Cost grows with the points read.
+  virtual absl::Status ReadHistory(std::string_view run_id,
+                                   std::string_view key,
+                                   const MetricPoint* after, size_t limit,
+                                   std::vector<MetricPoint>* points) = 0;
+
+  // Appends to *points a sample of those points of a series that are in
+  // `range`, in step order. With n of them and n <= max_points: all. Otherwise
+  // they are cut, in step order, into max_points parts whose sizes differ by
+  // at most one, the larger ones first; the sample is the first point of each
+  // part, with the last of these replaced by the last point of all.
+  // REQUIRES: max_points > 0.
+  virtual absl::Status Sample(std::string_view run_id, std::string_view key,
+                              const StepRange& range, size_t max_points,
+                              std::vector<MetricPoint>* points) = 0;
+
+  // Calls `visit` once for each series of the run with its last point in step
+  // order. The key lives during the call only.
+  virtual absl::Status ReadLatest(
+      std::string_view run_id,
+      absl::FunctionRef<void(std::string_view key, const MetricPoint& latest)>
+          visit) = 0;
+
+  // OK: all that was appended before survives the crash of the machine.
+  virtual absl::Status Sync() = 0;
+
+  // All marks that are kept, in no particular order.
+  virtual absl::StatusOr<std::vector<RunMark>> ListMarks() = 0;
+
+  // Removes marks, durably or not: after a crash they may be back.
+  virtual absl::Status RemoveMarks(absl::Span<const RunMark> marks) = 0;
+};
+
+}  // namespace millstream::storage
+
+#endif  // MILLSTREAM_STORAGE_METRIC_STORE_H_

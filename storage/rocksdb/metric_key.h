@@ -1,0 +1,90 @@
+// The keys under which points are kept. docs/storage_format.md shows them byte
+// by byte; metric_key_test.cc holds examples. They reach the disk: do not
+// change what exists, add.
+//
+//   record key = run  metric  class  first-point  [hash]
+//
+//   run          0x01 + 16 bytes, for the 32 lower-case hexadecimal digits that
+//                run ids are; other ids: 0x02 + length (2 bytes) + bytes
+//   metric       the metric's key, 0x00 written as 0x00 0xFF, then 0x00 0x00
+//   class        kSinglePoint, or the length class of a block (below)
+//   first-point  timestamp, step, value: 8 bytes each, big-endian, mapped so
+//                that bytes compare as history order does
+//   hash         blocks only: XXH3-64 of the record's value, 8 bytes, so that
+//                two appends that begin alike do not overwrite each other and
+//                the same append, replayed, overwrites itself
+//
+// So the records of a series lie together, ordered by class and first point. A
+// single point is all key; its record's value is empty.
+//
+// A block's class grows with the time it spans: class c holds blocks that span
+// less than 4^(c-1) ms. A reader that starts at time t finds all blocks that
+// reach beyond t by starting, in each class, at t minus that span, and passes
+// over few that do not: cost follows what it reads, wherever it starts.
+//
+// All functions are pure.
+#ifndef MILLSTREAM_STORAGE_ROCKSDB_METRIC_KEY_H_
+#define MILLSTREAM_STORAGE_ROCKSDB_METRIC_KEY_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "storage/metric_point.h"
+
+namespace millstream::storage {
+
+inline constexpr uint8_t kSinglePointClass = 0;
+inline constexpr uint8_t kBlockClassMin = 1;
+inline constexpr uint8_t kBlockClassMax = 33;
+
+inline constexpr size_t kPointBytes = 24;
+inline constexpr size_t kHashBytes = 8;
+
+// Longest run id that a key can hold, in bytes.
+inline constexpr size_t kKeyRunIdBytesMax = 65535;
+
+// Appends the run part. REQUIRES: run_id.size() <= kKeyRunIdBytesMax.
+void AppendRunPrefix(std::string_view run_id, std::string* out);
+
+// Appends the run and metric parts.
+void AppendSeriesPrefix(std::string_view run_id, std::string_view metric_key,
+                        std::string* out);
+
+// Appends the metric part.
+void AppendMetricKey(std::string_view metric_key, std::string* out);
+
+// Appends a point's 24 bytes.
+void AppendPoint(const MetricPoint& point, std::string* out);
+
+// Appends a block's hash.
+void AppendHash(uint64_t hash, std::string* out);
+
+// Reads what AppendPoint wrote. REQUIRES: bytes.size() >= kPointBytes.
+MetricPoint ParsePoint(std::string_view bytes);
+
+// Read a run or metric part at the front of *key and remove it. False: it is
+// malformed, and *key and the result are unspecified.
+bool ConsumeRunPrefix(std::string_view* key, std::string* run_id);
+bool ConsumeMetricKey(std::string_view* key, std::string* metric_key);
+
+// The end of a record key, after run and metric.
+struct RecordSuffix {
+  uint8_t record_class = 0;
+  MetricPoint first;
+  uint64_t hash = 0;  // blocks only
+};
+// False: malformed, or of a class that this version does not know.
+bool ParseRecordSuffix(std::string_view suffix, RecordSuffix* record);
+
+// Class of a block from `first` to `last`.
+// REQUIRES: first.timestamp_ms <= last.timestamp_ms.
+uint8_t BlockClass(const MetricPoint& first, const MetricPoint& last);
+
+// The most that blocks of a class span, in ms.
+uint64_t BlockClassSpanMax(uint8_t block_class);
+
+}  // namespace millstream::storage
+
+#endif  // MILLSTREAM_STORAGE_ROCKSDB_METRIC_KEY_H_

@@ -1,0 +1,35 @@
+// MetricStore in one RocksDB for all runs (docs/storage_format.md).
+//
+// Column families: "default" holds the format's version, "points" the points
+// (metric_key.h, metric_block.h), "marks" the marks. Files open, write buffers
+// and cache are bounded by the constants of the .cc; an idle store is small.
+//
+// Durability: every append goes to the write-ahead log first. kProcess hands it
+// to the operating system; kMachine also syncs the log, one sync for all
+// appends that wait for it at the time. A log that ends in a half-written
+// append, after a power cut, is read up to there: what was acknowledged comes
+// before. After a failed write or sync the store refuses writes, for it cannot
+// know what reached the disk; reads go on.
+#ifndef MILLSTREAM_STORAGE_ROCKSDB_ROCKSDB_METRIC_STORE_H_
+#define MILLSTREAM_STORAGE_ROCKSDB_ROCKSDB_METRIC_STORE_H_
+
+#include <memory>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "storage/metric_store.h"
+
+namespace millstream::storage {
+
+// Opens the store in `folder`, which it creates if it does not exist and uses
+// alone.
+//   kUnavailable         another process has it open
+//   kFailedPrecondition  written by a newer version; the message says so
+//   kDataLoss            it is damaged
+//   kInternal            everything else, such as a folder it may not write
+absl::StatusOr<std::unique_ptr<MetricStore>> OpenRocksDbMetricStore(
+    const std::string& folder);
+
+}  // namespace millstream::storage
+
+#endif  // MILLSTREAM_STORAGE_ROCKSDB_ROCKSDB_METRIC_STORE_H_
