@@ -53,6 +53,23 @@ inline constexpr int kGrpcMessageBytesMax = 4 * 1024 * 1024;
 // gRPC calls that wait for a thread; more are refused.
 inline constexpr size_t kGrpcCallsWaitingMax = 1024;
 
+// --- Artifacts
+
+// A path as sent (encoded), decoded, and one name in it.
+inline constexpr size_t kArtifactPathSentBytesMax = 16'384;
+inline constexpr size_t kArtifactPathBytesMax = 2048;
+inline constexpr size_t kArtifactNameBytesMax = 255;
+// Entries of one folder that a listing takes.
+inline constexpr int kArtifactListEntriesMax = 100'000;
+// MLflow's: body of upload-artifact.
+inline constexpr int64_t kUploadArtifactBytesMax = 10 * 1024 * 1024;
+// Parts of a multipart upload and bytes of each (as S3 has them), uploads open
+// at a time, and how long one may lie unfinished.
+inline constexpr int kMultipartPartsMax = 10'000;
+inline constexpr int64_t kMultipartPartBytesMax = int64_t{5} << 30;
+inline constexpr int kMultipartUploadsMax = 1000;
+inline constexpr int64_t kMultipartAgeSecondsMax = 24 * 60 * 60;
+
 }  // namespace millstream::limits
 
 #endif  // MILLSTREAM_BASE_LIMITS_H_

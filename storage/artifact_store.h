@@ -1,0 +1,119 @@
+// Files of runs, models and traces, below one root: a folder here, a bucket's
+// prefix later. Which runs and models there are is no concern of this.
+//
+// Statuses carry an ErrorCode (base/error.h) as listed per method; besides
+// these any method may return a status without one, or IO_ERROR: a fault of
+// the storage. No message names a path of this machine.
+#ifndef MILLSTREAM_STORAGE_ARTIFACT_STORE_H_
+#define MILLSTREAM_STORAGE_ARTIFACT_STORE_H_
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "base/byte_stream.h"
+#include "storage/artifact_path.h"
+
+namespace millstream::storage {
+
+// A file opened for reading: its bytes as they were then, whatever is written
+// or deleted meanwhile.
+struct ArtifactFile {
+  // Its Seek works.
+  std::unique_ptr<ByteSource> source;
+  int64_t size = 0;
+  // Milliseconds since the Unix epoch.
+  int64_t modified_ms = 0;
+};
+
+// One entry of a folder.
+struct ArtifactEntry {
+  std::string name;
+  bool is_folder = false;
+  // Bytes; 0 for folders.
+  int64_t size = 0;
+};
+
+// One part of a multipart upload, open for writing.
+struct ArtifactPart {
+  // Finish() makes the part count; the same number again replaces it.
+  std::unique_ptr<ByteSink> sink;
+  // What CompleteMultipart will want to hear. Opaque.
+  std::string etag;
+};
+
+// A part as the client names it when it completes an upload.
+struct ArtifactPartName {
+  int64_t number = 0;
+  std::string etag;
+};
+
+// Thread-safe. Outlives what it hands out.
+class ArtifactStore {
+ public:
+  virtual ~ArtifactStore() = default;
+
+  // RESOURCE_DOES_NOT_EXIST: nothing there. INVALID_PARAMETER_VALUE: it is a
+  // folder, or its links lead out of the root.
+  virtual absl::StatusOr<ArtifactFile> Open(const ArtifactPath& path) = 0;
+
+  // A sink for a file that appears, whole and in place of what was there, when
+  // Finish() returns OK, and is durable then at the store's level. Folders on
+  // the way are made. Dropped unfinished it leaves nothing. Of many writers of
+  // one path the last to finish wins.
+  // INVALID_PARAMETER_VALUE, at once or from Finish(): the path is the root, a
+  // folder or below a file, not canonical, reserved, or leads out of the root.
+  virtual absl::StatusOr<std::unique_ptr<ByteSink>> Create(
+      const ArtifactPath& path) = 0;
+
+  // The entries of a folder, by name in byte order; none if there is no such
+  // folder. Unfinished uploads are not shown. INVALID_PARAMETER_VALUE: its
+  // links lead out of the root; RESOURCE_EXHAUSTED: more than
+  // limits::kArtifactListEntriesMax.
+  virtual absl::StatusOr<std::vector<ArtifactEntry>> List(
+      const ArtifactPath& path) = 0;
+
+  // Removes a file or a folder with all in it; OK if there is none. It
+  // disappears at once. Links are removed, not followed.
+  // INVALID_PARAMETER_VALUE: the root itself, reserved, or below a link out.
+  virtual absl::Status Delete(const ArtifactPath& path) = 0;
+
+  // --- Multipart: a file sent in parts 1 to N, at the same time and in any
+  // order. Nothing is seen at its path before it is complete. Uploads older
+  // than limits::kMultipartAgeSecondsMax may be gone.
+
+  // Returns the id of a new upload for `path`. INVALID_PARAMETER_VALUE: as
+  // Create, or not 1 <= parts <= limits::kMultipartPartsMax;
+  // REQUEST_LIMIT_EXCEEDED: limits::kMultipartUploadsMax are open.
+  virtual absl::StatusOr<std::string> CreateMultipart(const ArtifactPath& path,
+                                                      int64_t parts) = 0;
+
+  // RESOURCE_DOES_NOT_EXIST: no such upload for this path;
+  // INVALID_PARAMETER_VALUE: no such part, or (Write) it is larger than
+  // limits::kMultipartPartBytesMax.
+  virtual absl::StatusOr<ArtifactPart> CreatePart(const ArtifactPath& path,
+                                                  std::string_view upload_id,
+                                                  int64_t number) = 0;
+
+  // Puts the file together, durable as by Create. The parts are all of those
+  // that CreateMultipart announced, in order, with their etags, else
+  // INVALID_PARAMETER_VALUE and the upload stays open.
+  // RESOURCE_DOES_NOT_EXIST: no such upload for this path.
+  virtual absl::Status CompleteMultipart(
+      const ArtifactPath& path, std::string_view upload_id,
+      std::span<const ArtifactPartName> parts) = 0;
+
+  // Forgets an upload and its parts. RESOURCE_DOES_NOT_EXIST: no such upload
+  // for this path.
+  virtual absl::Status AbortMultipart(const ArtifactPath& path,
+                                      std::string_view upload_id) = 0;
+};
+
+}  // namespace millstream::storage
+
+#endif  // MILLSTREAM_STORAGE_ARTIFACT_STORE_H_
