@@ -57,10 +57,9 @@ absl::StatusOr<std::string> Folder(const char* name, std::string uri) {
   } else if (absl::StartsWith(uri, "file:")) {
     uri = uri.substr(5);
   } else if (uri.find("://") != std::string::npos) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("--", name, " takes a local folder; '",
-                     uri.substr(0, uri.find("://")),
-                     "' stores cannot be used yet."));
+    return absl::InvalidArgumentError(absl::StrCat(
+        "--", name, " takes a local folder; '", uri.substr(0, uri.find("://")),
+        "' stores cannot be used yet."));
   }
   return Absolute(name, uri);
 }
@@ -101,9 +100,8 @@ absl::Status FillStorage(const ParsedFlags& flags, Config* config) {
   } else if (durability == "process") {
     config->durability = storage::Durability::kProcess;
   } else {
-    return absl::InvalidArgumentError(
-        absl::StrCat("--durability is 'machine' or 'process', and not '",
-                     durability, "'."));
+    return absl::InvalidArgumentError(absl::StrCat(
+        "--durability is 'machine' or 'process', and not '", durability, "'."));
   }
   config->serve_artifacts = value.at("serve-artifacts") == "true";
   std::string destination = value.at("artifacts-destination");
@@ -126,9 +124,9 @@ absl::Status FillNetwork(const ParsedFlags& flags, Config* config) {
   ASSIGN_OR_RETURN(config->port, Port(flags, "port"));
   ASSIGN_OR_RETURN(config->grpc_port, Port(flags, "grpc-port"));
   if (config->port != 0 && config->port == config->grpc_port) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "--port and --grpc-port are both ", config->port,
-        "; each door needs a port of its own."));
+    return absl::InvalidArgumentError(
+        absl::StrCat("--port and --grpc-port are both ", config->port,
+                     "; each door needs a port of its own."));
   }
   config->port_file = value.at("port-file");
   config->static_prefix = value.at("static-prefix");
@@ -148,8 +146,7 @@ absl::Status FillSecurity(const ParsedFlags& flags, Config* config) {
   const auto& value = flags.values;
   config->allowed_hosts = List(value.at("allowed-hosts"));
   config->cors_allowed_origins = List(value.at("cors-allowed-origins"));
-  config->x_frame_options =
-      absl::AsciiStrToUpper(value.at("x-frame-options"));
+  config->x_frame_options = absl::AsciiStrToUpper(value.at("x-frame-options"));
   if (config->x_frame_options != "SAMEORIGIN" &&
       config->x_frame_options != "DENY" && config->x_frame_options != "NONE") {
     return absl::InvalidArgumentError(

@@ -37,7 +37,8 @@ struct Slot {
 
 std::string Spelling(const Flag& flag) {
   std::string names = absl::StrCat("--", std::string(flag.name));
-  if (flag.negatable) absl::StrAppend(&names, ",!--no-", std::string(flag.name));
+  if (flag.negatable)
+    absl::StrAppend(&names, ",!--no-", std::string(flag.name));
   if (!flag.letter.empty()) {
     names = absl::StrCat("-", std::string(flag.letter), ",", names);
   }
@@ -192,11 +193,10 @@ std::string FlagsAsMarkdown() {
         flag.environment.empty()
             ? ""
             : absl::StrCat("`", std::string(flag.environment), "`");
-    absl::StrAppend(&text, "| ", name, " | ", environment, " | ",
-                    std::string(flag.fallback), " | ", PolicyName(flag.policy),
-                    " | ",
-                    absl::StrReplaceAll(what, {{"<", "&lt;"}, {"|", "\\|"}}),
-                    " |\n");
+    absl::StrAppend(
+        &text, "| ", name, " | ", environment, " | ",
+        std::string(flag.fallback), " | ", PolicyName(flag.policy), " | ",
+        absl::StrReplaceAll(what, {{"<", "&lt;"}, {"|", "\\|"}}), " |\n");
   }
   return text;
 }

@@ -79,8 +79,8 @@ TEST(FlagsTest, UiIsAnotherNameForServer) {
 }
 
 TEST(FlagsTest, FlagsWithoutEffectWarn) {
-  auto flags = ParseFlags({"server", "--workers", "4", "--gunicorn-opts",
-                           "--timeout 60"});
+  auto flags = ParseFlags(
+      {"server", "--workers", "4", "--gunicorn-opts", "--timeout 60"});
   ASSERT_TRUE(flags.ok()) << flags.status();
   EXPECT_THAT(flags->warnings, Contains(HasSubstr("--workers")));
   EXPECT_THAT(flags->warnings, Contains(HasSubstr("--gunicorn-opts")));

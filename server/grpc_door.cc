@@ -13,8 +13,8 @@
 #include "grpcpp/ext/proto_server_reflection_plugin.h"
 #include "grpcpp/grpcpp.h"
 #include "grpcpp/health_check_service_interface.h"
-#include "grpcpp/impl/rpc_service_method.h"
 #include "grpcpp/impl/codegen/server_callback_handlers.h"
+#include "grpcpp/impl/rpc_service_method.h"
 #include "grpcpp/impl/service_type.h"
 #include "grpcpp/support/proto_buffer_reader.h"
 #include "grpcpp/support/proto_buffer_writer.h"
@@ -366,12 +366,10 @@ class GrpcDoorImpl final : public GrpcDoor {
     builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
     builder.SetMaxReceiveMessageSize(limits::kGrpcMessageBytesMax);
     const bool ipv6 = options.host.find(':') != std::string::npos;
-    const std::string address =
-        absl::StrCat(ipv6 ? "[" : "", options.host, ipv6 ? "]" : "", ":",
-                     options.port);
+    const std::string address = absl::StrCat(
+        ipv6 ? "[" : "", options.host, ipv6 ? "]" : "", ":", options.port);
     int port = 0;
-    builder.AddListeningPort(address, grpc::InsecureServerCredentials(),
-                             &port);
+    builder.AddListeningPort(address, grpc::InsecureServerCredentials(), &port);
     for (const auto& service : services_) {
       builder.RegisterService(service.get());
     }

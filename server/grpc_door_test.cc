@@ -65,8 +65,8 @@ class Services {
     return download;
   }
 
-  absl::StatusOr<Upload> UploadArtifact(CallContext&,
-                                        const v1::UploadArtifactRequest& first) {
+  absl::StatusOr<Upload> UploadArtifact(
+      CallContext&, const v1::UploadArtifactRequest& first) {
     return Upload{std::make_unique<Sink>(this, first.artifact_path())};
   }
 

@@ -12,8 +12,8 @@ import xml.etree.ElementTree as ElementTree
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 # (virtual environment, folders): the compat tests run with both clients.
 CLIENT_SUITES = [
-    ("3.17.2", ["tests/api", "tests/compat", "tests/conformance",
-                "tests/browser"]),
+    ("3.17.2", ["tests/style", "tests/api", "tests/compat",
+                "tests/conformance", "tests/browser"]),
     ("2.20.2", ["tests/compat"]),
 ]
 

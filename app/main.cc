@@ -1,0 +1,106 @@
+// millstream: the program.
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+
+#include <filesystem>
+#include <fstream>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "app/config.h"
+#include "app/flags.h"
+#include "app/server.h"
+#include "app/version.h"
+#include "base/log.h"
+
+namespace millstream::app {
+namespace {
+
+constexpr int kExitUsage = 2;
+constexpr int kExitFailure = 1;
+
+// SIGINT and SIGTERM, held back in all threads so that main can wait for them.
+sigset_t HoldBackStopSignals() {
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGINT);
+  sigaddset(&signals, SIGTERM);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  // A client that goes away is told by write(), not by a signal.
+  signal(SIGPIPE, SIG_IGN);
+  return signals;
+}
+
+// Whole or not at all: readers poll for the file.
+absl::Status WritePortFile(const std::string& path, const Server& server) {
+  const std::string unfinished = path + ".new";
+  std::ofstream file(unfinished, std::ios::trunc);
+  file << server.port() << " " << server.grpc_port() << "\n";
+  file.close();
+  std::error_code error;
+  if (file) std::filesystem::rename(unfinished, path, error);
+  if (!file || error) {
+    return absl::UnavailableError(
+        absl::StrCat("--port-file: cannot write '", path, "'."));
+  }
+  return absl::OkStatus();
+}
+
+std::string Url(const Config& config, uint16_t port) {
+  // An address that stands for all of them is no place to point a browser at.
+  std::string host = config.host;
+  if (host == "0.0.0.0" || host == "::") host = "127.0.0.1";
+  if (host.find(':') != std::string::npos) {
+    host = absl::StrCat("[", host, "]");
+  }
+  return absl::StrCat(host, ":", port);
+}
+
+int Serve(const Config& config) {
+  const sigset_t stop_signals = HoldBackStopSignals();
+  absl::StatusOr<std::unique_ptr<Server>> server = Server::Start(config);
+  absl::Status status = server.status();
+  if (status.ok() && !config.port_file.empty()) {
+    status = WritePortFile(config.port_file, **server);
+  }
+  if (!status.ok()) {
+    fprintf(stderr, "millstream: %s\n", std::string(status.message()).c_str());
+    return kExitFailure;
+  }
+  printf("millstream %s: API and UI http://%s%s, gRPC %s, data in %s\n",
+         kVersion, Url(config, (*server)->port()).c_str(),
+         config.static_prefix.c_str(),
+         Url(config, (*server)->grpc_port()).c_str(), config.data_dir.c_str());
+  fflush(stdout);
+  int signal = 0;
+  sigwait(&stop_signals, &signal);
+  // A second signal ends us at once: nothing acknowledged is lost by that.
+  pthread_sigmask(SIG_UNBLOCK, &stop_signals, nullptr);
+  server->reset();
+  return 0;
+}
+
+int Main(int argc, char** argv) {
+  absl::StatusOr<ParsedFlags> flags =
+      ParseFlags(std::vector<std::string>(argv + 1, argv + argc));
+  absl::Status status = flags.status();
+  if (status.ok()) {
+    if (!flags->print.empty()) {
+      fputs(flags->print.c_str(), stdout);
+      return 0;
+    }
+    for (const std::string& warning : flags->warnings) LogWarning(warning);
+    absl::StatusOr<Config> config = MakeConfig(*flags);
+    if (config.ok()) return Serve(*config);
+    status = config.status();
+  }
+  fprintf(stderr, "millstream: %s\n", std::string(status.message()).c_str());
+  return kExitUsage;
+}
+
+}  // namespace
+}  // namespace millstream::app
+
+int main(int argc, char** argv) { return millstream::app::Main(argc, argv); }

@@ -1,0 +1,141 @@
+"""The house rules that a machine can check, over all files git knows."""
+
+import pathlib
+import re
+import subprocess
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+LINE_MAX = 80
+FILE_LINES_MAX = 700
+FUNCTION_LINES_MAX = 75
+CPP = (".cc", ".h")
+
+# Which headers belong to which folders: (pattern, folders that may).
+OWNERS = [
+    (r"grpcpp?/", ["server/grpc_door", "bench/"]),
+    (r"boost/", ["gateway/", "bench/"]),
+    (r"simdjson", ["gateway/json/", "gateway/graphql/", "bench/"]),
+    (r"rocksdb/", ["storage/rocksdb/"]),
+    (r"sqlite3", ["storage/sqlite/"]),
+    (r"CLI/", ["app/", "bench/"]),
+    (r"storage/(sqlite|rocksdb|artifact)/",
+     ["app/", "storage/", "tests/", "server/testing/"]),
+    (r"server/(?!dispatcher|method_table|call_context|transfer|testing)",
+     ["server/", "app/", "tests/"]),
+    (r"gateway/", ["gateway/", "app/", "tests/"]),
+    (r"app/", ["app/"]),
+]
+
+
+def files(*suffixes):
+    listed = subprocess.run(
+        ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True)
+    for name in listed.stdout.decode().split("\0"):
+        if name.endswith(suffixes) and (ROOT / name).is_file():
+            yield name
+
+
+def lines(name):
+    return (ROOT / name).read_text(errors="replace").splitlines()
+
+
+def report(findings):
+    findings = list(findings)
+    assert not findings, "\n".join(findings)
+
+
+def test_lines_are_short():
+    report(f"{name}:{number}: {len(line)} characters"
+           for name in files(*CPP, ".proto", ".py")
+           for number, line in enumerate(lines(name), 1)
+           if len(line) > LINE_MAX and "http" not in line
+           and not name.startswith("tests/conformance/"))
+
+
+def test_files_have_one_subject():
+    report(f"{name}: {len(lines(name))} lines" for name in files(*CPP, ".py")
+           if len(lines(name)) > FILE_LINES_MAX)
+
+
+def test_functions_fit_a_screen():
+    """A function body begins at a line ending in "{" in column 0 and ends at
+    "}" in column 0, as clang-format leaves it."""
+    findings = []
+    for name in files(".cc"):
+        start = None
+        for number, line in enumerate(lines(name), 1):
+            if (re.match(r"[A-Za-z].*\) (const |noexcept |override )*\{$", line)
+                    or re.match(r" .*\) (const )?\{$", line)
+                    and start is None and not line.startswith("     ")):
+                start = start or number
+            if line == "}":
+                if start and number - start > FUNCTION_LINES_MAX:
+                    findings.append(f"{name}:{start}: {number - start} lines")
+                start = None
+            elif line.startswith("}"):
+                start = None
+    report(findings)
+
+
+def test_headers_say_what_they_are():
+    report(f"{name}: does not begin with a comment"
+           for name in files(".h") if not lines(name)[0].startswith("//"))
+
+
+def test_header_guards_name_the_file():
+    for name in files(".h"):
+        guard = "MILLSTREAM_" + re.sub(r"[/.]", "_", name).upper() + "_"
+        assert f"#ifndef {guard}" in lines(name), name
+
+
+def test_libraries_stay_in_their_rooms():
+    findings = []
+    for name in files(*CPP):
+        for number, line in enumerate(lines(name), 1):
+            include = re.match(r'#include [<"]([^>"]+)[>"]', line)
+            if not include:
+                continue
+            for pattern, owners in OWNERS:
+                if (re.match(pattern, include[1])
+                        and not any(name.startswith(o) for o in owners)):
+                    findings.append(f"{name}:{number}: {include[1]}")
+    report(findings)
+
+
+def test_folders_say_their_rule():
+    report(f"{name}: does not begin with a comment"
+           for name in files("BUILD.bazel")
+           if not name.startswith("third_party/rules_cc/")
+           and lines(name) and not lines(name)[0].startswith("#"))
+
+
+@pytest.mark.parametrize("pattern", [
+    r"\b(TODO|FIXME|XXX|HACK)\b",
+    r"/work/|/root/|/opt/wheels",
+    r"\bstd::(cout|cerr)\b",
+    r"\busing namespace\b",
+])
+def test_not_in_the_tree(pattern):
+    report(f"{name}:{number}: {line.strip()}"
+           for name in files(*CPP, ".py", ".proto", ".bzl", ".sh", ".md")
+           if not name.startswith("tests/style/")
+           for number, line in enumerate(lines(name), 1)
+           if re.search(pattern, line))
+
+
+def test_every_cc_file_is_built():
+    """A file that no target names is dead."""
+    findings = []
+    for name in files(*CPP):
+        folder = pathlib.PurePosixPath(name)
+        for parent in folder.parents:
+            build = ROOT / parent / "BUILD.bazel"
+            if build.is_file():
+                text = build.read_text()
+                stem = str(folder.relative_to(parent))
+                if stem not in text and "glob(" not in text:
+                    findings.append(name)
+                break
+    report(findings)
