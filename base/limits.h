@@ -17,11 +17,11 @@ namespace millstream::limits {
 inline constexpr size_t kKeyLengthMax = 250;
 // MLflow's: longer param values are cut to this.
 inline constexpr size_t kParamValueLengthMax = 6000;
-// MLflow's: longer run tag values are refused.
+// MLflow's: longer run tag values are cut to this.
 inline constexpr size_t kTagValueLengthMax = 8000;
 // MLflow's: experiment tags.
 inline constexpr size_t kExperimentTagKeyLengthMax = 250;
-inline constexpr size_t kExperimentTagValueLengthMax = 5000;
+inline constexpr size_t kExperimentTagValueLengthMax = 20'000;
 // MLflow's.
 inline constexpr size_t kExperimentNameLengthMax = 500;
 

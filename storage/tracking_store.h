@@ -164,13 +164,14 @@ class TrackingStore {
           update) = 0;
 
   // Connects the run with datasets, kept once per experiment, name and digest,
-  // and with models. What is connected already stays as it is.
+  // and with models. What is kept or connected already stays as it is.
   virtual absl::Status LogInputs(
       std::string_view run_id,
       const google::protobuf::RepeatedPtrField<v1::DatasetInput>& datasets,
       const google::protobuf::RepeatedPtrField<v1::ModelInput>& models) = 0;
 
-  // Connects the run with models that it made; again sets the step anew.
+  // Connects the run with models that it made. BAD_REQUEST: one is connected
+  // already, at another step; the same again is OK.
   virtual absl::Status LogOutputs(
       std::string_view run_id,
       const google::protobuf::RepeatedPtrField<v1::ModelOutput>& models) = 0;

@@ -69,6 +69,16 @@ std::string UpsertSql(Dialect dialect, std::string_view table,
   return sql;
 }
 
+UpsertTexts::UpsertTexts(std::string_view table,
+                         std::initializer_list<std::string_view> columns,
+                         int key_columns) {
+  for (Dialect dialect :
+       {Dialect::kSqlite, Dialect::kPostgres, Dialect::kMysql}) {
+    texts_[static_cast<size_t>(dialect)] =
+        UpsertSql(dialect, table, columns, key_columns);
+  }
+}
+
 std::string Placeholders(size_t count) {
   std::string text;
   text.reserve(count * 3);

@@ -24,6 +24,7 @@
 
 #include <concepts>
 #include <cstdint>
+#include <initializer_list>
 #include <memory>
 #include <optional>
 #include <string>
@@ -201,6 +202,20 @@ class Database {
 std::string UpsertSql(Dialect dialect, std::string_view table,
                       absl::Span<const std::string_view> columns,
                       int key_columns);
+
+// The same, made once. Immutable; a static of the function that uses it.
+class UpsertTexts {
+ public:
+  UpsertTexts(std::string_view table,
+              std::initializer_list<std::string_view> columns,
+              int key_columns);
+  const std::string& text(Dialect dialect) const {
+    return texts_[static_cast<size_t>(dialect)];
+  }
+
+ private:
+  std::string texts_[3];
+};
 
 // "?, ?, ?" with `count` placeholders.
 std::string Placeholders(size_t count);

@@ -16,6 +16,9 @@
 
 namespace millstream::storage::sql {
 
+// The tag that is the run's name.
+inline constexpr std::string_view kRunNameTag = "mlflow.runName";
+
 // The id of the experiment of `run_id`. RESOURCE_DOES_NOT_EXIST: no such run;
 // INVALID_PARAMETER_VALUE: it is not active.
 absl::StatusOr<int64_t> CheckRunActive(Connection& connection,
@@ -31,8 +34,8 @@ absl::Status WriteParams(
     Transaction& transaction, std::string_view run_id,
     const google::protobuf::RepeatedPtrField<v1::Param>& params);
 
-// Overwrites; of a repeated key the last value stays. "mlflow.runName" renames
-// the run.
+// Overwrites; of a repeated key the last value stays. kRunNameTag renames the
+// run, and an empty name changes nothing.
 absl::Status WriteTag(Transaction& transaction, std::string_view run_id,
                       std::string_view key, std::string_view value);
 absl::Status WriteTags(

@@ -1,0 +1,77 @@
+#include "storage/sql/experiment_rows.h"
+
+#include <charconv>
+#include <system_error>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "base/error.h"
+#include "base/status_macros.h"
+#include "base/str_cat.h"
+#include "storage/sql/in_list.h"
+
+namespace millstream::storage::sql {
+
+absl::StatusOr<int64_t> ParseExperimentId(std::string_view text) {
+  int64_t id = 0;
+  const char* end = text.data() + text.size();
+  const auto [stop, error] = std::from_chars(text.data(), end, id);
+  if (error != std::errc() || stop != end) {
+    return InvalidParameter("Invalid experiment ID '", text.substr(0, 64),
+                            "': it must be a decimal number.");
+  }
+  return id;
+}
+
+void ReadExperiment(const Statement& row, v1::Experiment* experiment) {
+  experiment->set_experiment_id(StrCat(row.Int64(0)));
+  experiment->set_name(std::string(row.Text(1)));
+  experiment->set_artifact_location(std::string(row.Text(2)));
+  experiment->set_lifecycle_stage(std::string(row.Text(3)));
+  experiment->set_creation_time(row.Int64(4));
+  experiment->set_last_update_time(row.Int64(5));
+  experiment->set_workspace("default");
+}
+
+absl::Status LoadExperimentTags(
+    Connection& connection,
+    google::protobuf::RepeatedPtrField<v1::Experiment>* experiments) {
+  std::vector<int64_t> ids;
+  absl::flat_hash_map<int64_t, v1::Experiment*> by_id;
+  for (v1::Experiment& experiment : *experiments) {
+    ASSIGN_OR_RETURN(const int64_t id,
+                     ParseExperimentId(experiment.experiment_id()));
+    ids.push_back(id);
+    by_id[id] = &experiment;
+  }
+  return ForEachRowIn(
+      connection,
+      "SELECT experiment_id, \"key\", value FROM experiment_tags "
+      "WHERE experiment_id",
+      ids, "", [&](const Statement& row) {
+        v1::ExperimentTag* tag = by_id[row.Int64(0)]->add_tags();
+        tag->set_key(std::string(row.Text(1)));
+        tag->set_value(std::string(row.Text(2)));
+      });
+}
+
+absl::StatusOr<std::string> CheckExperimentActive(Connection& connection,
+                                                  int64_t experiment_id) {
+  ASSIGN_OR_RETURN(
+      StatementPtr row,
+      connection.Query("SELECT lifecycle_stage, artifact_location "
+                       "FROM experiments WHERE experiment_id = ?",
+                       experiment_id));
+  ASSIGN_OR_RETURN(const bool found, row->Step());
+  if (!found) {
+    return DoesNotExist("No Experiment with id=", experiment_id, " exists");
+  }
+  if (row->Text(0) != kStageActive) {
+    return InvalidParameter("The experiment ", experiment_id,
+                            " must be in the 'active' state. Current state is ",
+                            row->Text(0), ".");
+  }
+  return std::string(row->Text(1));
+}
+
+}  // namespace millstream::storage::sql

@@ -1,0 +1,223 @@
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "base/error.h"
+#include "base/status_macros.h"
+#include "base/str_cat.h"
+#include "storage/artifact_uri.h"
+#include "storage/sql/experiment_rows.h"
+#include "storage/sql/sql_tracking_store.h"
+
+namespace millstream::storage {
+namespace {
+
+using sql::Connection;
+using sql::StatementPtr;
+using sql::Transaction;
+
+absl::Status NameIsTaken(std::string_view name) {
+  return AlreadyExists(
+      "Experiment(name=", name,
+      ") already exists. If it was deleted, restore it, or choose another "
+      "name.");
+}
+
+// Fills *experiment from a statement that selects kExperimentColumns.
+absl::StatusOr<bool> ReadOne(Connection& connection, StatementPtr row,
+                             v1::Experiment* experiment) {
+  ASSIGN_OR_RETURN(const bool found, row->Step());
+  if (!found) return false;
+  sql::ReadExperiment(*row, experiment);
+  ASSIGN_OR_RETURN(
+      StatementPtr tags,
+      connection.Query("SELECT \"key\", value FROM experiment_tags "
+                       "WHERE experiment_id = ? ORDER BY \"key\"",
+                       row->Int64(0)));
+  for (;;) {
+    ASSIGN_OR_RETURN(const bool more, tags->Step());
+    if (!more) return true;
+    v1::ExperimentTag* tag = experiment->add_tags();
+    tag->set_key(std::string(tags->Text(0)));
+    tag->set_value(std::string(tags->Text(1)));
+  }
+}
+
+// kExperimentColumns, for a condition to follow.
+constexpr std::string_view kSelectExperiment =
+    "SELECT experiment_id, name, artifact_location, lifecycle_stage, "
+    "creation_time, last_update_time FROM experiments WHERE ";
+
+absl::Status WriteTag(Transaction& transaction, int64_t experiment_id,
+                      std::string_view key, std::string_view value) {
+  return transaction.Execute(
+      sql::UpsertSql(transaction.dialect(), "experiment_tags",
+                     {"experiment_id", "key", "value"}, 2),
+      experiment_id, key, value);
+}
+
+absl::StatusOr<int64_t> InsertExperiment(Transaction& transaction,
+                                         const v1::Experiment& experiment,
+                                         std::optional<int64_t> id) {
+  absl::Status inserted = transaction.Execute(
+      "INSERT INTO experiments (experiment_id, name, artifact_location, "
+      "lifecycle_stage, creation_time, last_update_time, workspace) "
+      "VALUES (?, ?, ?, ?, ?, ?, 'default')",
+      id, experiment.name(), experiment.artifact_location(), sql::kStageActive,
+      experiment.creation_time(), experiment.creation_time());
+  if (absl::IsAlreadyExists(inserted)) return NameIsTaken(experiment.name());
+  RETURN_IF_ERROR(inserted);
+  return transaction.last_insert_id();
+}
+
+}  // namespace
+
+SqlTrackingStore::SqlTrackingStore(sql::Database* database,
+                                   const search::SqlDialect* dialect,
+                                   Options options)
+    : database_(database), dialect_(dialect), options_(std::move(options)) {}
+
+absl::Status SqlTrackingStore::CreateDefaultExperiment(int64_t now_ms) {
+  return database_->Write([&](Transaction& transaction) -> absl::Status {
+    ASSIGN_OR_RETURN(
+        StatementPtr row,
+        transaction.Query("SELECT 1 FROM experiments WHERE experiment_id = 0"));
+    ASSIGN_OR_RETURN(const bool found, row->Step());
+    if (found) return absl::OkStatus();
+    v1::Experiment experiment;
+    experiment.set_name("Default");
+    experiment.set_artifact_location(
+        AppendToUri(options_.default_artifact_root, "0"));
+    experiment.set_creation_time(now_ms);
+    return InsertExperiment(transaction, experiment, 0).status();
+  });
+}
+
+absl::StatusOr<std::string> SqlTrackingStore::CreateExperiment(
+    const v1::Experiment& experiment) {
+  int64_t id = 0;
+  RETURN_IF_ERROR(
+      database_->Write([&](Transaction& transaction) -> absl::Status {
+        ASSIGN_OR_RETURN(
+            id, InsertExperiment(transaction, experiment, std::nullopt));
+        if (experiment.artifact_location().empty()) {
+          RETURN_IF_ERROR(transaction.Execute(
+              "UPDATE experiments SET artifact_location = ? "
+              "WHERE experiment_id = ?",
+              AppendToUri(options_.default_artifact_root, StrCat(id)), id));
+        }
+        for (const v1::ExperimentTag& tag : experiment.tags()) {
+          RETURN_IF_ERROR(WriteTag(transaction, id, tag.key(), tag.value()));
+        }
+        return absl::OkStatus();
+      }));
+  return StrCat(id);
+}
+
+absl::Status SqlTrackingStore::GetExperiment(std::string_view experiment_id,
+                                             v1::Experiment* experiment) {
+  ASSIGN_OR_RETURN(const int64_t id, sql::ParseExperimentId(experiment_id));
+  return database_->Read([&](Connection& connection) -> absl::Status {
+    ASSIGN_OR_RETURN(
+        StatementPtr row,
+        connection.Query(StrCat(kSelectExperiment, "experiment_id = ?"), id));
+    ASSIGN_OR_RETURN(const bool found,
+                     ReadOne(connection, std::move(row), experiment));
+    if (found) return absl::OkStatus();
+    return DoesNotExist("No Experiment with id=", id, " exists");
+  });
+}
+
+absl::Status SqlTrackingStore::GetExperimentByName(
+    std::string_view name, v1::Experiment* experiment) {
+  return database_->Read([&](Connection& connection) -> absl::Status {
+    ASSIGN_OR_RETURN(
+        StatementPtr row,
+        connection.Query(
+            StrCat(kSelectExperiment, "workspace = 'default' AND name = ?"),
+            name));
+    ASSIGN_OR_RETURN(const bool found,
+                     ReadOne(connection, std::move(row), experiment));
+    if (found) return absl::OkStatus();
+    return DoesNotExist("Could not find experiment with name '", name, "'");
+  });
+}
+
+absl::Status SqlTrackingStore::RenameExperiment(std::string_view experiment_id,
+                                                std::string_view name,
+                                                int64_t now_ms) {
+  ASSIGN_OR_RETURN(const int64_t id, sql::ParseExperimentId(experiment_id));
+  return database_->Write([&](Transaction& transaction) -> absl::Status {
+    absl::Status active = sql::CheckExperimentActive(transaction, id).status();
+    if (!active.ok()) {
+      if (GetErrorCode(active) != v1::INVALID_PARAMETER_VALUE) return active;
+      return MakeError(v1::INVALID_STATE,
+                       "A deleted experiment cannot be renamed; restore it "
+                       "first.");
+    }
+    absl::Status renamed = transaction.Execute(
+        "UPDATE experiments SET name = ?, last_update_time = ? "
+        "WHERE experiment_id = ?",
+        name, now_ms, id);
+    if (absl::IsAlreadyExists(renamed)) return NameIsTaken(name);
+    return renamed;
+  });
+}
+
+absl::Status SqlTrackingStore::SetExperimentStage(
+    std::string_view experiment_id, std::string_view stage, int64_t now_ms) {
+  ASSIGN_OR_RETURN(const int64_t id, sql::ParseExperimentId(experiment_id));
+  return database_->Write([&](Transaction& transaction) -> absl::Status {
+    RETURN_IF_ERROR(transaction.Execute(
+        "UPDATE experiments SET lifecycle_stage = ?, last_update_time = ? "
+        "WHERE experiment_id = ? AND lifecycle_stage <> ?",
+        stage, now_ms, id, stage));
+    if (transaction.changes() == 0) {
+      return DoesNotExist(
+          "No Experiment with id=", id, " exists",
+          stage == sql::kStageDeleted ? "" : " among the deleted ones");
+    }
+    std::optional<int64_t> deleted_time;
+    if (stage == sql::kStageDeleted) deleted_time = now_ms;
+    return transaction.Execute(
+        "UPDATE runs SET lifecycle_stage = ?, deleted_time = ? "
+        "WHERE experiment_id = ? AND lifecycle_stage <> ?",
+        stage, deleted_time, id, stage);
+  });
+}
+
+absl::Status SqlTrackingStore::DeleteExperiment(std::string_view experiment_id,
+                                                int64_t now_ms) {
+  return SetExperimentStage(experiment_id, sql::kStageDeleted, now_ms);
+}
+
+absl::Status SqlTrackingStore::RestoreExperiment(
+    std::string_view experiment_id, int64_t now_ms) {
+  return SetExperimentStage(experiment_id, sql::kStageActive, now_ms);
+}
+
+absl::Status SqlTrackingStore::SetExperimentTag(std::string_view experiment_id,
+                                                std::string_view key,
+                                                std::string_view value) {
+  ASSIGN_OR_RETURN(const int64_t id, sql::ParseExperimentId(experiment_id));
+  return database_->Write([&](Transaction& transaction) -> absl::Status {
+    RETURN_IF_ERROR(sql::CheckExperimentActive(transaction, id).status());
+    return WriteTag(transaction, id, key, value);
+  });
+}
+
+absl::Status SqlTrackingStore::DeleteExperimentTag(
+    std::string_view experiment_id, std::string_view key) {
+  ASSIGN_OR_RETURN(const int64_t id, sql::ParseExperimentId(experiment_id));
+  return database_->Write([&](Transaction& transaction) -> absl::Status {
+    RETURN_IF_ERROR(sql::CheckExperimentActive(transaction, id).status());
+    RETURN_IF_ERROR(transaction.Execute(
+        "DELETE FROM experiment_tags WHERE experiment_id = ? AND \"key\" = ?",
+        id, key));
+    if (transaction.changes() > 0) return absl::OkStatus();
+    return DoesNotExist("No tag with name: ", key, " in experiment with id ",
+                        id);
+  });
+}
+
+}  // namespace millstream::storage
