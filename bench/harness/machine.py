@@ -27,5 +27,5 @@ def describe() -> dict[str, str | int | float]:
         "cores": len(os.sched_getaffinity(0)),
         "memory_gb": round(pages / 1e9, 1),
         "system": system,
-        "kernel": platform.release(),
+        "kernel": platform.release().partition("-")[0],
     }
