@@ -46,6 +46,30 @@ inline constexpr int kHistoryResultsMax = 25'000;
 inline constexpr int kBulkRunsMax = 100;
 inline constexpr int kBulkIntervalResultsMax = 2500;
 
+// --- Search (ours: the reference takes any size, and one request can hold it
+// for minutes)
+
+// One filter. A list of a thousand run ids fits.
+inline constexpr size_t kSearchFilterBytesMax = 128 * 1024;
+// Conditions of one filter; databases join for each of them.
+inline constexpr size_t kSearchConditionsMax = 100;
+// Items of one IN list, and of all lists of a filter together.
+inline constexpr size_t kSearchListItemsMax = 4000;
+// Terms of an order_by, and the length of one.
+inline constexpr size_t kSearchOrderByMax = 32;
+inline constexpr size_t kSearchOrderByBytesMax = 4096;
+// A key such as metrics.`...`; the longest key that can be stored is a logged
+// model's metric of 500 characters.
+inline constexpr size_t kSearchKeyBytesMax = 2048;
+// A LIKE pattern: its cost is its length times that of the text.
+inline constexpr size_t kSearchPatternBytesMax = 1024;
+// Experiments searched at once.
+inline constexpr size_t kSearchExperimentIdsMax = 20'000;
+// Datasets that a search for logged models names.
+inline constexpr size_t kSearchDatasetsMax = 100;
+// A page token; rows whose place cannot be told in it are paged by offset.
+inline constexpr size_t kPageTokenBytesMax = 4096;
+
 // --- Doors
 
 // One gRPC message; the largest log-batch is far below.

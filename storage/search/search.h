@@ -58,58 +58,58 @@ enum class ViewType { kActiveOnly, kDeletedOnly, kAll };
 struct RunSearch {  // table runs
   std::vector<std::string_view> columns;
   std::vector<std::string_view> experiment_ids;
-  std::string_view filter;
+  std::string_view filter = {};
   ViewType view = ViewType::kActiveOnly;
   std::vector<std::string_view> order_by;
   int64_t max_results = 0;
-  std::string_view page_token;
+  std::string_view page_token = {};
 };
 
 struct ExperimentSearch {  // table experiments
   std::vector<std::string_view> columns;
-  std::string_view filter;
+  std::string_view filter = {};
   ViewType view = ViewType::kActiveOnly;
   std::vector<std::string_view> order_by;
   int64_t max_results = 0;
-  std::string_view page_token;
+  std::string_view page_token = {};
 };
 
 struct RegisteredModelSearch {  // table registered_models
   std::vector<std::string_view> columns;
   std::string_view workspace = "default";
-  std::string_view filter;
+  std::string_view filter = {};
   std::vector<std::string_view> order_by;
   int64_t max_results = 0;
-  std::string_view page_token;
+  std::string_view page_token = {};
 };
 
 struct ModelVersionSearch {  // table model_versions
   std::vector<std::string_view> columns;
   std::string_view workspace = "default";
-  std::string_view filter;
+  std::string_view filter = {};
   std::vector<std::string_view> order_by;
   int64_t max_results = 0;
-  std::string_view page_token;
+  std::string_view page_token = {};
 };
 
 struct LoggedModelSearch {  // table logged_models
   struct Dataset {
-    std::string_view name;
-    std::string_view digest;  // empty: only metrics without a digest
+    std::string_view name = {};
+    std::string_view digest = {};  // empty: only metrics without a digest
   };
   struct OrderBy {
-    std::string_view field_name;
+    std::string_view field_name = {};
     bool ascending = true;
-    std::string_view dataset_name;    // empty: any
-    std::string_view dataset_digest;  // empty: any
+    std::string_view dataset_name = {};    // empty: any
+    std::string_view dataset_digest = {};  // empty: any
   };
   std::vector<std::string_view> columns;
   std::vector<std::string_view> experiment_ids;
-  std::string_view filter;
+  std::string_view filter = {};
   std::vector<Dataset> datasets;
   std::vector<OrderBy> order_by;
   int64_t max_results = 0;
-  std::string_view page_token;
+  std::string_view page_token = {};
 };
 
 // --- Result

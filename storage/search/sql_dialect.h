@@ -1,6 +1,8 @@
-// What differs between the databases that search is generated for. Column and
-// table names that reach it are constants of this folder; user text reaches
-// the database as bound values only.
+// What differs between the databases that search is generated for, beyond what
+// storage/sql/database.h settles for all of them ("?" for values, double quotes
+// around identifiers that are keywords). Column and table names that reach it
+// are constants of this folder; user text reaches the database as bound values
+// only.
 //
 // Implementations are stateless and thread-safe.
 #ifndef MILLSTREAM_STORAGE_SEARCH_SQL_DIALECT_H_
@@ -15,27 +17,25 @@ class SqlDialect {
  public:
   virtual ~SqlDialect() = default;
 
-  // The placeholder of parameter `index` (from 1): "?", "?1", "$1".
-  virtual std::string Placeholder(int index) const = 0;
-
-  // `name` as an identifier; some of MLflow's columns are keywords ("key").
-  virtual std::string QuoteIdentifier(std::string_view name) const = 0;
-
   // "TRUE" or "1": the literal that boolean columns (is_nan) compare to.
   virtual std::string_view BooleanLiteral(bool value) const = 0;
 
-  // A condition on text that is exact to the letter's case even where the
-  // database's collation is not. `op` is "=" or "<>".
-  virtual std::string TextEquals(std::string_view column, std::string_view op,
-                                 std::string_view placeholder) const = 0;
+  // A condition on text, exact to the letter's case even where the database's
+  // collation is not. "?" stands for the value.
+  virtual std::string TextEquals(std::string_view column) const = 0;
+  virtual std::string TextDiffers(std::string_view column) const = 0;
+  // `column` as something that IN compares as exactly.
+  virtual std::string ExactText(std::string_view column) const = 0;
 
-  // Pattern match with % and _; `pattern` is what the caller wrote. Returns the
-  // condition; the value to bind to `placeholder` is LikePattern().
-  virtual std::string Like(std::string_view column,
-                           std::string_view placeholder) const = 0;
-  virtual std::string ILike(std::string_view column,
-                            std::string_view placeholder) const = 0;
+  // Pattern match with % and _, by case or not by case. The value for the "?"
+  // is LikePattern() or ILikePattern() of what the caller wrote.
+  virtual std::string Like(std::string_view column) const = 0;
   virtual std::string LikePattern(std::string_view pattern) const = 0;
+  virtual std::string ILike(std::string_view column) const = 0;
+  virtual std::string ILikePattern(std::string_view pattern) const = 0;
+
+  // An integer column as the text of its digits.
+  virtual std::string IntegerAsText(std::string_view column) const = 0;
 
   // Terms that sort `column` in this direction with NULL last in both.
   virtual std::string OrderNullsLast(std::string_view column,

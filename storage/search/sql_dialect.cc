@@ -1,0 +1,85 @@
+#include "storage/search/sql_dialect.h"
+
+#include <string>
+#include <string_view>
+
+#include "base/str_cat.h"
+
+namespace millstream::storage::search {
+namespace {
+
+class Sqlite final : public SqlDialect {
+ public:
+  std::string_view BooleanLiteral(bool value) const override {
+    return value ? "1" : "0";
+  }
+
+  // SQLite compares bytes unless a collation is asked for.
+  std::string TextEquals(std::string_view column) const override {
+    return StrCat(column, " = ?");
+  }
+  std::string TextDiffers(std::string_view column) const override {
+    return StrCat(column, " <> ?");
+  }
+  std::string ExactText(std::string_view column) const override {
+    return std::string(column);
+  }
+
+  // SQLite's LIKE folds the case of ASCII, so it is ILIKE. GLOB does not, and
+  // unlike PRAGMA case_sensitive_like it asks nothing of the connection.
+  std::string Like(std::string_view column) const override {
+    return StrCat(column, " GLOB ?");
+  }
+  std::string LikePattern(std::string_view pattern) const override {
+    std::string glob;
+    glob.reserve(pattern.size() + 8);
+    for (const char c : pattern) {
+      switch (c) {
+        case '%':
+          glob += '*';
+          break;
+        case '_':
+          glob += '?';
+          break;
+        case '*':
+        case '?':
+        case '[':
+          glob += '[';
+          glob += c;
+          glob += ']';
+          break;
+        default:
+          glob += c;
+      }
+    }
+    return glob;
+  }
+  std::string ILike(std::string_view column) const override {
+    return StrCat(column, " LIKE ?");
+  }
+  std::string ILikePattern(std::string_view pattern) const override {
+    return std::string(pattern);
+  }
+
+  std::string IntegerAsText(std::string_view column) const override {
+    return StrCat("CAST(", column, " AS TEXT)");
+  }
+
+  std::string OrderNullsLast(std::string_view column,
+                             bool ascending) const override {
+    // NULL is the smallest value, so it is last in a descending order anyway.
+    return ascending ? StrCat(column, " ASC NULLS LAST")
+                     : StrCat(column, " DESC");
+  }
+
+  bool WalksMetricIndex() const override { return true; }
+};
+
+}  // namespace
+
+const SqlDialect& SqliteDialect() {
+  static const Sqlite* const kDialect = new Sqlite;
+  return *kDialect;
+}
+
+}  // namespace millstream::storage::search

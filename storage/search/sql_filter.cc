@@ -1,0 +1,246 @@
+#include "storage/search/sql_filter.h"
+
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "absl/strings/ascii.h"
+
+namespace millstream::storage::search {
+namespace {
+
+// Prompts are registered models with this tag.
+constexpr std::string_view kPromptTag = "mlflow.prompt.is_prompt";
+
+std::string_view SqlOperator(Op op) {
+  switch (op) {
+    case kNotEqual:
+      return "<>";
+    case kLess:
+      return "<";
+    case kLessOrEqual:
+      return "<=";
+    case kGreater:
+      return ">";
+    case kGreaterOrEqual:
+      return ">=";
+    default:
+      return "=";
+  }
+}
+
+class FilterWriter {
+ public:
+  FilterWriter(const EntitySchema& schema,
+               const std::vector<LoggedModelSearch::Dataset>& datasets,
+               const SqlDialect& dialect, SqlWriter* out)
+      : schema_(schema), datasets_(datasets), dialect_(dialect), out_(*out) {}
+
+  void Comparison(const BoundComparison& comparison) {
+    out_.Text(" AND ");
+    if (comparison.attribute != nullptr) {
+      Attribute(comparison);
+    } else if (comparison.collection->field == Field::kDataset) {
+      Dataset(comparison);
+    } else {
+      Collection(comparison);
+    }
+  }
+
+  // Prompts share the registry's tables and are only shown to who asks for
+  // them; else what the filter says about the tag is ignored, as in MLflow.
+  void WithoutPrompts(std::string_view tag_table) {
+    out_.Text(" AND NOT EXISTS (SELECT 1 FROM ", tag_table,
+              " p WHERE p.workspace = e.workspace AND p.name = e.name AND ",
+              dialect_.TextEquals("p.\"key\""), " AND ",
+              dialect_.TextEquals("p.value"), ")");
+    out_.BindText(kPromptTag).BindText("true");
+  }
+
+ private:
+  static std::string Quoted(std::string_view column) {
+    return column == "key" ? "\"key\"" : std::string(column);
+  }
+
+  // A condition on text. `column` is qualified.
+  void TextCondition(std::string_view column, const BoundComparison& c) {
+    const auto text = [&c]() -> const std::string& {
+      return std::get<std::string>(c.values[0]);
+    };
+    switch (c.op) {
+      case kNotEqual:
+        out_.Text(dialect_.TextDiffers(column)).Bind(c.values[0]);
+        return;
+      case kLike:
+        out_.Text(dialect_.Like(column));
+        out_.BindText(dialect_.LikePattern(text()));
+        return;
+      case kILike:
+        out_.Text(dialect_.ILike(column));
+        out_.BindText(dialect_.ILikePattern(text()));
+        return;
+      case kIn:
+      case kNotIn:
+        if (c.values.empty()) {
+          out_.Text(c.op == kIn ? "1 = 0" : "1 = 1");
+          return;
+        }
+        out_.Text(dialect_.ExactText(column), c.op == kIn ? " IN (" :
+                                                            " NOT IN (");
+        out_.List(c.values).Text(")");
+        return;
+      default:
+        out_.Text(dialect_.TextEquals(column)).Bind(c.values[0]);
+    }
+  }
+
+  void NumberCondition(std::string_view column, const BoundComparison& c) {
+    if (c.op == kIn || c.op == kNotIn) {
+      out_.Text(column, c.op == kIn ? " IN (" : " NOT IN (");
+      out_.List(c.values).Text(")");
+      return;
+    }
+    out_.Text(column, " ", SqlOperator(c.op), " ?").Bind(c.values[0]);
+  }
+
+  void Attribute(const BoundComparison& c) {
+    const AttributeSpec& attribute = *c.attribute;
+    if (!attribute.tag.empty()) {
+      OpenExists("tags", "\"key\"", attribute.tag);
+      out_.Text(" AND ");
+      TextCondition("c.value", c);
+      out_.Text(")");
+      return;
+    }
+    const std::string column = StrCat("e.", attribute.column);
+    switch (attribute.type) {
+      case ValueType::kText:
+        return TextCondition(column, c);
+      case ValueType::kIntegerAsText:
+        return TextCondition(dialect_.IntegerAsText(column), c);
+      default:
+        return NumberCondition(column, c);
+    }
+  }
+
+  // "EXISTS (SELECT ... this key", to be closed.
+  void OpenExists(std::string_view table, std::string_view key_column,
+                  std::string_view key) {
+    out_.Text("EXISTS (SELECT 1 FROM ", table, " c WHERE ",
+              OwnedByEntity("c", schema_), " AND ",
+              dialect_.TextEquals(StrCat("c.", key_column)));
+    out_.BindText(key);
+  }
+
+  void Collection(const BoundComparison& c) {
+    const CollectionSpec& spec = *c.collection;
+    if (c.op == kIsNull) out_.Text("NOT ");
+    OpenExists(spec.table, Quoted(spec.key_column), c.key);
+    if (c.op != kIsNull && c.op != kIsNotNull) {
+      out_.Text(" AND ");
+      Value(StrCat("c.", spec.value_column), c);
+    }
+    if (schema_.entity == Entity::kLoggedModel &&
+        spec.field == Field::kMetric) {
+      AppendDatasets(datasets_, "c", dialect_, &out_);
+    }
+    out_.Text(")");
+  }
+
+  void Value(std::string_view column, const BoundComparison& c) {
+    if (c.collection->field != Field::kMetric) return TextCondition(column, c);
+    if (!c.collection->has_is_nan) return NumberCondition(column, c);
+    // NaN differs from every number and compares with none; the 0 that stands
+    // for it must not.
+    const bool differs = c.op == kNotEqual;
+    if (differs) out_.Text("(");
+    NumberCondition(column, c);
+    out_.Text(differs ? " OR " : " AND ", "c.is_nan = ",
+              dialect_.BooleanLiteral(differs), differs ? ")" : "");
+  }
+
+  // Runs by what they have logged as input.
+  void Dataset(const BoundComparison& c) {
+    const bool context = c.key == "context";
+    out_.Text("EXISTS (SELECT 1 FROM inputs c JOIN ",
+              context ? "input_tags d ON d.input_uuid = c.input_uuid"
+                      : "datasets d ON d.dataset_uuid = c.source_id",
+              " WHERE c.destination_type = 'RUN'"
+              " AND c.destination_id = e.run_uuid"
+              " AND c.source_type = 'DATASET'",
+              context ? " AND d.name = 'mlflow.data.context' AND " : " AND ");
+    TextCondition(context ? "d.value" : StrCat("d.", c.key), c);
+    out_.Text(")");
+  }
+
+  const EntitySchema& schema_;
+  const std::vector<LoggedModelSearch::Dataset>& datasets_;
+  const SqlDialect& dialect_;
+  SqlWriter& out_;
+};
+
+bool IsPromptTag(const BoundComparison& c) {
+  return c.collection != nullptr && c.collection->field == Field::kTag &&
+         c.key == kPromptTag;
+}
+
+// Whether the filter asks for prompts; the first word about them counts.
+bool AsksForPrompts(const std::vector<BoundComparison>& filter) {
+  for (const BoundComparison& c : filter) {
+    if (!IsPromptTag(c)) continue;
+    const std::string value =
+        absl::AsciiStrToLower(std::get<std::string>(c.values[0]));
+    return (c.op == kEqual && value == "true") ||
+           (c.op == kNotEqual && value == "false");
+  }
+  return false;
+}
+
+}  // namespace
+
+std::string OwnedByEntity(std::string_view alias, const EntitySchema& schema) {
+  std::string out;
+  for (const std::string_view column : schema.owner_columns) {
+    StrAppend(&out, out.empty() ? "" : " AND ", alias, ".", column, " = e.",
+              column);
+  }
+  return out;
+}
+
+void AppendDatasets(const std::vector<LoggedModelSearch::Dataset>& datasets,
+                    std::string_view alias, const SqlDialect& dialect,
+                    SqlWriter* out) {
+  if (datasets.empty()) return;
+  std::string_view separator = " AND (";
+  for (const LoggedModelSearch::Dataset& dataset : datasets) {
+    out->Text(separator, "(",
+              dialect.TextEquals(StrCat(alias, ".dataset_name")), " AND ");
+    out->BindText(dataset.name);
+    if (dataset.digest.empty()) {
+      out->Text(alias, ".dataset_digest IS NULL)");
+    } else {
+      out->Text(dialect.TextEquals(StrCat(alias, ".dataset_digest")), ")");
+      out->BindText(dataset.digest);
+    }
+    separator = " OR ";
+  }
+  out->Text(")");
+}
+
+void AppendFilter(const std::vector<BoundComparison>& filter,
+                  const EntitySchema& schema,
+                  const std::vector<LoggedModelSearch::Dataset>& datasets,
+                  const SqlDialect& dialect, SqlWriter* out) {
+  FilterWriter writer(schema, datasets, dialect, out);
+  const bool in_registry = schema.entity == Entity::kRegisteredModel ||
+                           schema.entity == Entity::kModelVersion;
+  const bool hide_prompts = in_registry && !AsksForPrompts(filter);
+  if (hide_prompts) writer.WithoutPrompts(schema.collections[0].table);
+  for (const BoundComparison& comparison : filter) {
+    if (hide_prompts && IsPromptTag(comparison)) continue;
+    writer.Comparison(comparison);
+  }
+}
+
+}  // namespace millstream::storage::search
