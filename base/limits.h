@@ -24,6 +24,29 @@ inline constexpr size_t kExperimentTagKeyLengthMax = 250;
 inline constexpr size_t kExperimentTagValueLengthMax = 20'000;
 // MLflow's.
 inline constexpr size_t kExperimentNameLengthMax = 500;
+// MLflow's.
+inline constexpr size_t kRunIdLengthMax = 256;
+inline constexpr size_t kArtifactLocationLengthMax = 2048;
+// MLflow's: custom views that the UI keeps in tags of an experiment.
+inline constexpr int kCustomViewsMax = 50;
+// The list of models in a run's tag "mlflow.log-model.history".
+inline constexpr size_t kLoggedModelsBytesMax = 1'000'000;
+
+// --- Datasets
+
+// MLflow's.
+inline constexpr size_t kDatasetNameLengthMax = 500;
+inline constexpr size_t kDatasetDigestLengthMax = 36;
+inline constexpr size_t kDatasetSourceLengthMax = 65'535;
+inline constexpr size_t kDatasetSchemaLengthMax = 1'048'575;
+inline constexpr size_t kDatasetProfileLengthMax = 16'777'215;
+inline constexpr size_t kInputTagKeyLengthMax = 255;
+inline constexpr size_t kInputTagValueLengthMax = 500;
+// The width of MLflow's column.
+inline constexpr size_t kDatasetSourceTypeLengthMax = 36;
+// MLflow's: experiments of one search for datasets, and what it returns.
+inline constexpr int kDatasetExperimentsMax = 20;
+inline constexpr int kDatasetSummariesMax = 1000;
 
 // --- Batches
 
