@@ -274,11 +274,7 @@ class UploadCall final : public grpc::ServerReadReactor<ByteBuffer>, Call {
           "The stream ended before its first message, which names the file.");
     }
     if (status.ok()) status = upload_.sink->Finish();
-    if (status.ok()) {
-      *response_ = Serialize(upload_.response == nullptr
-                                 ? *method_->response_type
-                                 : *upload_.response);
-    }
+    if (status.ok()) *response_ = Serialize(*method_->response_type);
     End(status);
   }
 

@@ -1,8 +1,13 @@
 """Fixtures of all client-side tests."""
 
+import pathlib
+import sys
+
 import pytest
 
-import harness
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+
+import harness  # noqa: E402
 
 
 @pytest.fixture(scope="session")
