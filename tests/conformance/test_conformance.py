@@ -6,8 +6,8 @@ import pathlib
 
 import pytest
 
-import conformance
 import harness
+import runner
 
 HERE = pathlib.Path(__file__).resolve().parent
 PROFILES = {
@@ -18,10 +18,10 @@ PROFILES = {
 CASES = {
     (profile, name): function
     for profile in PROFILES
-    for name, function in conformance.load_cases(
+    for name, function in runner.load_cases(
         HERE / "cases", profile).items()
 }
-DELIBERATE = conformance.read_deliberate(HERE / "deliberate.txt")
+DELIBERATE = runner.read_deliberate(HERE / "deliberate.txt")
 
 
 @pytest.fixture(scope="module")
@@ -51,8 +51,8 @@ def golden(profile):
                          ids=[name for _, name in CASES])
 def test_answers_like_the_reference(profile, name, servers):
     server = servers(profile)
-    steps = conformance.play(server.url, name, CASES[profile, name])
-    result = conformance.compare(name, golden(profile)[name], steps)
+    steps = runner.play(server.url, name, CASES[profile, name])
+    result = runner.compare(name, golden(profile)[name], steps)
     assert server.is_running()
     broken = [s for s in steps if s["status"] < 0 or s["status"] >= 500
               and name in DELIBERATE]
