@@ -9,6 +9,7 @@ namespace {
 
 // Payload key of the code: its number in decimal.
 constexpr char kCodeUrl[] = "millstream.v1.ErrorCode";
+constexpr char kDetailUrl[] = "millstream.detail";
 
 v1::ErrorCode CodeOfCanonical(absl::StatusCode code) {
   switch (code) {
@@ -57,6 +58,15 @@ v1::ErrorCode GetErrorCode(const absl::Status& status) {
     }
   }
   return CodeOfCanonical(status.code());
+}
+
+absl::Status WithDetailBody(absl::Status error) {
+  error.SetPayload(kDetailUrl, absl::Cord());
+  return error;
+}
+
+bool HasDetailBody(const absl::Status& error) {
+  return error.GetPayload(kDetailUrl).has_value();
 }
 
 std::string_view GetPublicMessage(const absl::Status& status) {

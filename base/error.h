@@ -29,6 +29,11 @@ v1::ErrorCode GetErrorCode(const absl::Status& status);
 // canonical namesakes, else a fixed sentence.
 std::string_view GetPublicMessage(const absl::Status& status);
 
+// `error`, to be shown over HTTP as {"detail": message} with its status: how
+// MLflow's artifact proxy answers some requests.
+absl::Status WithDetailBody(absl::Status error);
+bool HasDetailBody(const absl::Status& error);
+
 // HTTP status, gRPC code and the JSON body's extras of a code.
 const v1::ErrorTraits& GetErrorTraits(v1::ErrorCode code);
 

@@ -24,18 +24,29 @@ inline constexpr size_t kExperimentTagKeyLengthMax = 250;
 inline constexpr size_t kExperimentTagValueLengthMax = 20'000;
 // MLflow's.
 inline constexpr size_t kExperimentNameLengthMax = 500;
-// MLflow's: aliases, and tag values in the model registry.
-inline constexpr size_t kAliasLengthMax = 255;
-inline constexpr size_t kRegistryTagValueLengthMax = 100'000;
-// Names, descriptions and links in the model registry.
-inline constexpr size_t kRegistryTextLengthMax = 100'000;
-// Params or tags of a logged model in one request.
-inline constexpr int kLoggedModelPairsMax = 10'000;
-// Source of a model version, and how often it may be percent-encoded over.
-inline constexpr size_t kSourceLengthMax = 8000;
-inline constexpr int kSourceEncodingsMax = 8;
-// As much of a caller's text as an error message repeats.
-inline constexpr size_t kShownTextLengthMax = 256;
+// MLflow's.
+inline constexpr size_t kRunIdLengthMax = 256;
+inline constexpr size_t kArtifactLocationLengthMax = 2048;
+// MLflow's: custom views that the UI keeps in tags of an experiment.
+inline constexpr int kCustomViewsMax = 50;
+// The list of models in a run's tag "mlflow.log-model.history".
+inline constexpr size_t kLoggedModelsBytesMax = 1'000'000;
+
+// --- Datasets
+
+// MLflow's.
+inline constexpr size_t kDatasetNameLengthMax = 500;
+inline constexpr size_t kDatasetDigestLengthMax = 36;
+inline constexpr size_t kDatasetSourceLengthMax = 65'535;
+inline constexpr size_t kDatasetSchemaLengthMax = 1'048'575;
+inline constexpr size_t kDatasetProfileLengthMax = 16'777'215;
+inline constexpr size_t kInputTagKeyLengthMax = 255;
+inline constexpr size_t kInputTagValueLengthMax = 500;
+// The width of MLflow's column.
+inline constexpr size_t kDatasetSourceTypeLengthMax = 36;
+// MLflow's: experiments of one search for datasets, and what it returns.
+inline constexpr int kDatasetExperimentsMax = 20;
+inline constexpr int kDatasetSummariesMax = 1000;
 
 // --- Batches
 
@@ -52,13 +63,6 @@ inline constexpr size_t kBatchBodyBytesMax = 1'000'000;
 // MLflow's.
 inline constexpr int kSearchRunsResultsDefault = 1000;
 inline constexpr int kSearchResultsMax = 50'000;
-// MLflow's: the model registry.
-inline constexpr int kSearchRegisteredModelsResultsDefault = 100;
-inline constexpr int kSearchRegisteredModelsResultsMax = 1000;
-inline constexpr int kSearchModelVersionsResultsMax = 200'000;
-// MLflow's: without max_results, and with 0.
-inline constexpr int kSearchLoggedModelsResultsDefault = 50;
-inline constexpr int kSearchLoggedModelsResultsOfZero = 100;
 // MLflow's: points of a history page.
 inline constexpr int kHistoryResultsMax = 25'000;
 // MLflow's: runs of one bulk chart request, and points for each.

@@ -274,7 +274,11 @@ class UploadCall final : public grpc::ServerReadReactor<ByteBuffer>, Call {
           "The stream ended before its first message, which names the file.");
     }
     if (status.ok()) status = upload_.sink->Finish();
-    if (status.ok()) *response_ = Serialize(*method_->response_type);
+    if (status.ok()) {
+      *response_ = Serialize(upload_.response == nullptr
+                                 ? *method_->response_type
+                                 : *upload_.response);
+    }
     End(status);
   }
 

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "base/byte_stream.h"
+#include "google/protobuf/message.h"
 
 namespace millstream::server {
 
@@ -27,6 +28,10 @@ struct Download {
 // an Upload dropped before that has no effect.
 struct Upload {
   std::unique_ptr<ByteSink> sink;
+  // What to answer once the sink has finished; null for an empty message.
+  std::unique_ptr<google::protobuf::Message> response = {};
+  // The ETag header of that answer over HTTP; empty for none.
+  std::string etag = {};
 };
 
 }  // namespace millstream::server

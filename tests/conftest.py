@@ -1,13 +1,8 @@
 """Fixtures of all client-side tests."""
 
-import pathlib
-import sys
-
 import pytest
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
-
-import harness  # noqa: E402
+import harness
 
 
 @pytest.fixture(scope="session")

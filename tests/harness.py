@@ -77,12 +77,10 @@ class Server:
     def _millstream(self):
         self._port_file = self.folder / "port"
         self._port_file.unlink(missing_ok=True)
-        grpc_port = free_port()
-        self.grpc_address = f"127.0.0.1:{grpc_port}"
         self.url = None
         return [BINARY, "server", "--host", "127.0.0.1", "--port", "0",
                 "--port-file", self._port_file,
-                "--grpc-port", str(grpc_port),
+                "--grpc-port", "0",
                 "--data-dir", self.folder / "data",
                 "--ui-dir", ROOT / "ui" / "build", *self.flags]
 
@@ -117,12 +115,11 @@ class Server:
     def _healthy(self):
         if self.url is None:
             try:
-                text = self._port_file.read_text()
-            except FileNotFoundError:
+                port, grpc_port = self._port_file.read_text().split()
+            except (FileNotFoundError, ValueError):  # or not yet written
                 return False
-            if not text.endswith("\n"):  # still being written
-                return False
-            self._set_url(int(text.split()[0]))
+            self.grpc_address = f"127.0.0.1:{grpc_port}"
+            self._set_url(port)
         return any(map(answers, self._health))
 
 

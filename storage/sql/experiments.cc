@@ -6,6 +6,7 @@
 #include "base/status_macros.h"
 #include "base/str_cat.h"
 #include "storage/artifact_uri.h"
+#include "storage/sql/active_runs.h"
 #include "storage/sql/experiment_rows.h"
 #include "storage/sql/sql_tracking_store.h"
 
@@ -167,7 +168,7 @@ absl::Status SqlTrackingStore::RenameExperiment(std::string_view experiment_id,
 absl::Status SqlTrackingStore::SetExperimentStage(
     std::string_view experiment_id, std::string_view stage, int64_t now_ms) {
   ASSIGN_OR_RETURN(const int64_t id, sql::ParseExperimentId(experiment_id));
-  return database_->Write([&](Transaction& transaction) -> absl::Status {
+  auto change = [&](Transaction& transaction) -> absl::Status {
     RETURN_IF_ERROR(transaction.Execute(
         "UPDATE experiments SET lifecycle_stage = ?, last_update_time = ? "
         "WHERE experiment_id = ? AND lifecycle_stage <> ?",
@@ -183,7 +184,10 @@ absl::Status SqlTrackingStore::SetExperimentStage(
         "UPDATE runs SET lifecycle_stage = ?, deleted_time = ? "
         "WHERE experiment_id = ? AND lifecycle_stage <> ?",
         stage, deleted_time, id, stage);
-  });
+  };
+  absl::Status status = database_->Write(change);
+  if (options_.active_runs != nullptr) options_.active_runs->ForgetAll();
+  return status;
 }
 
 absl::Status SqlTrackingStore::DeleteExperiment(std::string_view experiment_id,

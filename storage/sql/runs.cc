@@ -4,7 +4,9 @@
 #include "base/status_macros.h"
 #include "base/str_cat.h"
 #include "storage/artifact_uri.h"
+#include "storage/sql/active_runs.h"
 #include "storage/sql/experiment_rows.h"
+#include "storage/sql/latest_metrics.h"
 #include "storage/sql/run_rows.h"
 #include "storage/sql/run_writes.h"
 #include "storage/sql/sql_tracking_store.h"
@@ -56,11 +58,18 @@ absl::Status SqlTrackingStore::CreateRun(
 }
 
 absl::Status SqlTrackingStore::GetRun(std::string_view run_id, v1::Run* run) {
-  return database_->Read([&](Connection& connection) -> absl::Status {
+  // Before the table is read: what is flushed in between is in both.
+  LatestMetrics::Points candidates;
+  if (options_.latest_metrics != nullptr) {
+    candidates = options_.latest_metrics->Candidates(run_id);
+  }
+  RETURN_IF_ERROR(database_->Read([&](Connection& connection) -> absl::Status {
     RETURN_IF_ERROR(
         sql::LoadRunInfo(connection, run_id, run->mutable_info()));
     return sql::LoadRunParts(connection, {run}, {.model_inputs = true});
-  });
+  }));
+  LatestMetrics::Overlay(candidates, run->mutable_data()->mutable_metrics());
+  return absl::OkStatus();
 }
 
 absl::Status SqlTrackingStore::GetRunInfo(std::string_view run_id,
@@ -94,14 +103,17 @@ absl::Status SqlTrackingStore::UpdateRun(std::string_view run_id,
 
 absl::Status SqlTrackingStore::DeleteRun(std::string_view run_id,
                                          int64_t now_ms) {
-  return database_->Write([&](Transaction& transaction) -> absl::Status {
+  auto change = [&](Transaction& transaction) -> absl::Status {
     RETURN_IF_ERROR(transaction.Execute(
         "UPDATE runs SET lifecycle_stage = 'deleted', deleted_time = ? "
         "WHERE run_uuid = ?",
         now_ms, run_id));
     if (transaction.changes() > 0) return absl::OkStatus();
     return DoesNotExist("Run with id=", run_id, " not found");
-  });
+  };
+  absl::Status status = database_->Write(change);
+  if (options_.active_runs != nullptr) options_.active_runs->Forget(run_id);
+  return status;
 }
 
 absl::Status SqlTrackingStore::RestoreRun(std::string_view run_id) {

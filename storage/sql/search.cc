@@ -6,6 +6,7 @@
 #include "base/status_macros.h"
 #include "storage/search/search.h"
 #include "storage/sql/experiment_rows.h"
+#include "storage/sql/latest_metrics.h"
 #include "storage/sql/page_reader.h"
 #include "storage/sql/run_rows.h"
 #include "storage/sql/sql_tracking_store.h"
@@ -46,7 +47,11 @@ absl::Status SqlTrackingStore::SearchRuns(const search::RunSearch& request,
                               std::end(sql::kRunColumns));
   ASSIGN_OR_RETURN(const search::SearchQuery query,
                    search::BuildRunSearch(with_columns, *dialect_));
-  return database_->Read([&](Connection& connection) -> absl::Status {
+  LatestMetrics* const latest = options_.latest_metrics;
+  // The table cannot be written (a full disk): runs are found by what it holds,
+  // and shown with what it lacks.
+  const bool behind = latest != nullptr && !latest->Flush().ok();
+  RETURN_IF_ERROR(database_->Read([&](Connection& connection) -> absl::Status {
     ASSIGN_OR_RETURN(
         std::string next_page_token,
         sql::ReadPage(connection, query, std::size(sql::kRunColumns),
@@ -60,7 +65,13 @@ absl::Status SqlTrackingStore::SearchRuns(const search::RunSearch& request,
     std::vector<v1::Run*> runs(response->mutable_runs()->pointer_begin(),
                                response->mutable_runs()->pointer_end());
     return sql::LoadRunParts(connection, runs, {});
-  });
+  }));
+  if (!behind) return absl::OkStatus();
+  for (v1::Run& run : *response->mutable_runs()) {
+    LatestMetrics::Overlay(latest->Candidates(run.info().run_id()),
+                           run.mutable_data()->mutable_metrics());
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace millstream::storage

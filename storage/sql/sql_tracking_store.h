@@ -16,6 +16,8 @@
 #include "storage/tracking_store.h"
 
 namespace millstream::storage {
+class ActiveRuns;
+class LatestMetrics;
 namespace search {
 class SqlDialect;
 }  // namespace search
@@ -26,9 +28,13 @@ class SqlTrackingStore final : public TrackingStore {
   struct Options {
     // URI below which new experiments keep their artifacts.
     std::string default_artifact_root = "mlflow-artifacts:/";
+    // Told when runs change their stage. Null: nobody remembers it.
+    ActiveRuns* active_runs = nullptr;
+    // Has points that the table latest_metrics lacks. Null: it lacks none.
+    LatestMetrics* latest_metrics = nullptr;
   };
 
-  // Both must outlive the store. `dialect` is that of `database`.
+  // All must outlive the store. `dialect` is that of `database`.
   SqlTrackingStore(sql::Database* database, const search::SqlDialect* dialect,
                    Options options);
 

@@ -16,7 +16,8 @@ CPP = (".cc", ".h")
 OWNERS = [
     (r"grpcpp?/", ["server/grpc_door", "bench/"]),
     (r"boost/", ["gateway/", "bench/"]),
-    (r"simdjson", ["gateway/json/", "gateway/graphql/", "bench/"]),
+    (r"simdjson", ["gateway/json/", "gateway/graphql/", "server/model_json",
+      "bench/"]),
     (r"rocksdb/", ["storage/rocksdb/"]),
     (r"sqlite3", ["storage/sqlite/"]),
     (r"CLI/", ["app/", "bench/"]),

@@ -1,0 +1,55 @@
+// Where the files of runs, logged models and model versions are: from the URI
+// kept with them to a store of this server and a path in it.
+#ifndef MILLSTREAM_SERVER_ARTIFACT_LOCATIONS_H_
+#define MILLSTREAM_SERVER_ARTIFACT_LOCATIONS_H_
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "storage/artifact_path.h"
+#include "storage/artifact_store.h"
+
+namespace millstream::server {
+
+// Immutable, so thread-safe.
+class ArtifactLocations {
+ public:
+  // A folder of this machine whose files may be named by path or file: URI.
+  struct LocalRoot {
+    std::string folder;  // absolute
+    storage::ArtifactStore* store = nullptr;
+  };
+
+  struct Location {
+    storage::ArtifactStore* store = nullptr;
+    storage::ArtifactPath path;
+  };
+
+  // `proxy` serves mlflow-artifacts: URIs, and http(s): URIs of the artifact
+  // proxy; null with --no-serve-artifacts. Stores must outlive this.
+  ArtifactLocations(storage::ArtifactStore* proxy,
+                    std::vector<LocalRoot> local_roots);
+
+  // INVALID_PARAMETER_VALUE: nothing that this server may read;
+  // NOT_IMPLEMENTED: a kind of storage it cannot reach.
+  absl::StatusOr<Location> Find(std::string_view uri) const;
+
+  // The proxy's store. TEMPORARILY_UNAVAILABLE: this server has none.
+  absl::StatusOr<storage::ArtifactStore*> Proxy() const;
+
+ private:
+  absl::StatusOr<Location> FindLocal(std::string_view path) const;
+
+  storage::ArtifactStore* const proxy_;
+  std::vector<LocalRoot> local_roots_;  // deepest first
+};
+
+// Whether `uri` is one that the artifact proxy serves, of this server or
+// another.
+bool IsProxiedUri(std::string_view uri);
+
+}  // namespace millstream::server
+
+#endif  // MILLSTREAM_SERVER_ARTIFACT_LOCATIONS_H_

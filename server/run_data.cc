@@ -1,0 +1,52 @@
+// TrackingService: params and tags of runs.
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/status_macros.h"
+#include "server/model_json.h"
+#include "server/tracking_service.h"
+#include "server/validation.h"
+#include "storage/tracking_store.h"
+
+namespace millstream::server {
+
+absl::Status TrackingService::LogParam(CallContext&,
+                                       const v1::LogParamRequest& request,
+                                       v1::LogParamResponse*) {
+  ASSIGN_OR_RETURN(const std::string_view run_id, RunIdOf(request));
+  ASSIGN_OR_RETURN(const std::string_view value,
+                   CheckParam("", request.key(), request.value()));
+  return store_->LogParam(run_id, request.key(), value);
+}
+
+absl::Status TrackingService::SetTag(CallContext&,
+                                     const v1::SetTagRequest& request,
+                                     v1::SetTagResponse*) {
+  ASSIGN_OR_RETURN(const std::string_view run_id, RunIdOf(request));
+  ASSIGN_OR_RETURN(const std::string_view value,
+                   CheckRunTag("", request.key(), request.value()));
+  return store_->SetRunTag(run_id, request.key(), value);
+}
+
+absl::Status TrackingService::DeleteTag(CallContext&,
+                                        const v1::DeleteTagRequest& request,
+                                        v1::DeleteTagResponse*) {
+  // run_uuid: as for DeleteRun.
+  RETURN_IF_ERROR(RunIdOf(request).status());
+  return store_->DeleteRunTag(request.run_id(), request.key());
+}
+
+absl::Status TrackingService::LogModel(CallContext&,
+                                       const v1::LogModelRequest& request,
+                                       v1::LogModelResponse*) {
+  ASSIGN_OR_RETURN(const std::string entry,
+                   LoggedModelEntry(request.model_json()));
+  return store_->UpdateRunTag(
+      request.run_id(), kLoggedModelsTag,
+      [&entry](std::optional<std::string_view> list) {
+        return AppendEntry(list, entry);
+      });
+}
+
+}  // namespace millstream::server

@@ -1,0 +1,146 @@
+#include "server/validation.h"
+
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
+#include "absl/strings/ascii.h"
+#include "base/limits.h"
+#include "base/status_macros.h"
+#include "base/str_cat.h"
+#include "base/text.h"
+#include "server/names.h"
+#include "server/uri.h"
+
+namespace millstream::server {
+namespace {
+
+// Times that an escape may be escaped again.
+constexpr int kEscapeDepthMax = 10;
+
+// Schemes whose URIs name the host to call.
+constexpr std::string_view kHostSchemes[] = {
+    "ftp", "sftp", "hdfs", "viewfs", "http", "https", "r2", "b2", "abfss"};
+
+// Whether ".." is in `text`, however often its characters were escaped.
+bool HidesDotDot(std::string_view text) {
+  std::string decoded(text);
+  for (int i = 0; i < kEscapeDepthMax; ++i) {
+    if (decoded.find("..") != std::string::npos) return true;
+    std::string next = DecodePercent(decoded);
+    if (next == decoded) return false;
+    decoded = std::move(next);
+  }
+  return true;
+}
+
+std::string FieldName(std::string_view field, std::string_view part) {
+  return field.empty() ? std::string(part) : StrCat(field, ".", part);
+}
+
+}  // namespace
+
+absl::Status MissingParameter(std::string_view field) {
+  return InvalidParameter("Missing value for required parameter '", field,
+                          "'.");
+}
+
+absl::Status CheckRunId(std::string_view run_id) {
+  std::string_view rest = run_id;
+  bool valid = !rest.empty() && absl::ascii_isalnum(rest[0]);
+  size_t length = 0;
+  while (valid && !rest.empty()) {
+    const char32_t c = TakeCharacter(&rest);
+    valid = ++length <= limits::kRunIdLengthMax &&
+            (IsWordCharacter(c) || c == '-');
+  }
+  if (valid) return absl::OkStatus();
+  return InvalidParameter("Invalid value '", FirstCharacters(run_id, 64),
+                          "' for parameter 'run_id'. Send the id that "
+                          "creating the run returned.");
+}
+
+absl::Status CheckExperimentName(std::string_view name) {
+  if (name.empty()) return MissingParameter("name");
+  return CheckLength("name", limits::kExperimentNameLengthMax, name);
+}
+
+absl::Status CheckArtifactLocation(std::string_view location) {
+  if (location.find('#') != std::string_view::npos) {
+    return InvalidParameter(
+        "'artifact_location' must not have a fragment ('#...').");
+  }
+  const size_t mark = location.find('?');
+  if (mark != std::string_view::npos && HidesDotDot(location.substr(mark))) {
+    return InvalidParameter(
+        "'artifact_location' must not have '..' in its query.");
+  }
+  if (std::any_of(location.begin(), location.end(), absl::ascii_iscntrl)) {
+    return InvalidParameter(
+        "'artifact_location' must not have control characters.");
+  }
+  const Uri uri = SplitUri(location);
+  const bool names_host =
+      std::find(std::begin(kHostSchemes), std::end(kHostSchemes),
+                uri.scheme) != std::end(kHostSchemes) ||
+      (uri.scheme == "mlflow-artifacts" && !uri.authority.empty());
+  if (names_host) {
+    return InvalidParameter(
+        "'artifact_location' must not name a host that the server would have "
+        "to call (scheme '",
+        uri.scheme, "').");
+  }
+  if (uri.scheme == "runs") {
+    return InvalidParameter(
+        "'artifact_location' must not name a run ('runs:/...').");
+  }
+  return CheckLength("artifact_location", limits::kArtifactLocationLengthMax,
+                     location);
+}
+
+bool LeadsUpwards(std::string_view location) {
+  std::string path = SplitUri(location).path;
+  for (int i = 0; i < kEscapeDepthMax; ++i) {
+    for (std::string_view part : SplitPath(path)) {
+      if (part == "..") return true;
+    }
+    std::string next = DecodePercent(path);
+    if (next == path) return false;
+    path = std::move(next);
+  }
+  return true;
+}
+
+absl::Status CheckExperimentTag(std::string_view key, std::string_view value) {
+  RETURN_IF_ERROR(CheckKey("key", key));
+  RETURN_IF_ERROR(
+      CheckLength("key", limits::kExperimentTagKeyLengthMax, key));
+  return CheckLength("value", limits::kExperimentTagValueLengthMax, value);
+}
+
+absl::StatusOr<std::string_view> CheckRunTag(std::string_view field,
+                                             std::string_view key,
+                                             std::string_view value) {
+  const std::string key_field = FieldName(field, "key");
+  RETURN_IF_ERROR(CheckKey(key_field, key));
+  RETURN_IF_ERROR(CheckLength(key_field, limits::kKeyLengthMax, key));
+  return FirstCharacters(value, limits::kTagValueLengthMax);
+}
+
+absl::StatusOr<std::string_view> CheckParam(std::string_view field,
+                                            std::string_view key,
+                                            std::string_view value) {
+  const std::string key_field = FieldName(field, "key");
+  RETURN_IF_ERROR(CheckKey(key_field, key));
+  RETURN_IF_ERROR(CheckLength(key_field, limits::kKeyLengthMax, key));
+  return FirstCharacters(value, limits::kParamValueLengthMax);
+}
+
+absl::Status CheckMaxResults(int64_t max_results, int64_t limit) {
+  if (max_results >= 1 && max_results <= limit) return absl::OkStatus();
+  return InvalidParameter("Invalid value ", max_results,
+                          " for parameter 'max_results': it must be from 1 to ",
+                          limit, ".");
+}
+
+}  // namespace millstream::server

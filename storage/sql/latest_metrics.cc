@@ -1,0 +1,257 @@
+#include "storage/sql/latest_metrics.h"
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+#include "absl/container/flat_hash_set.h"
+#include "base/status_macros.h"
+#include "base/str_cat.h"
+
+namespace millstream::storage {
+namespace {
+
+// Points that start-up projects in one transaction, about.
+constexpr size_t kRecoverPointsMax = 4096;
+
+// Moves a row forward, or makes it; a run that is gone gets none.
+constexpr std::string_view kProjectSql =
+    "INSERT INTO latest_metrics "
+    "(run_uuid, \"key\", value, \"timestamp\", step, is_nan) "
+    "SELECT ?, ?, ?, ?, ?, ? WHERE EXISTS ("
+    "SELECT 1 FROM runs WHERE run_uuid = ?) "
+    "ON CONFLICT (run_uuid, \"key\") DO UPDATE SET "
+    "value = excluded.value, \"timestamp\" = excluded.\"timestamp\", "
+    "step = excluded.step, is_nan = excluded.is_nan "
+    "WHERE (excluded.step, excluded.\"timestamp\", excluded.value, "
+    "excluded.is_nan) > (latest_metrics.step, latest_metrics.\"timestamp\", "
+    "latest_metrics.value, latest_metrics.is_nan)";
+
+using RunPoints = std::pair<std::string, LatestMetrics::Points>;
+
+absl::Status Project(sql::Transaction& transaction,
+                     absl::Span<const RunPoints> runs) {
+  ASSIGN_OR_RETURN(sql::StatementPtr statement,
+                   transaction.Prepare(kProjectSql));
+  for (const auto& [run_id, points] : runs) {
+    for (const auto& [key, point] : points) {
+      const bool is_nan = std::isnan(point.value);
+      statement->Rewind();
+      statement->BindAll(run_id, key, is_nan ? 0.0 : point.value,
+                         point.timestamp_ms, point.step, is_nan, run_id);
+      RETURN_IF_ERROR(statement->Finish());
+    }
+  }
+  return absl::OkStatus();
+}
+
+// Keeps the greater of `point` and the key's; true if the key is new.
+bool Raise(const MetricPoint& point, std::string_view key,
+           LatestMetrics::Points* points) {
+  auto found = points->find(AbslView(key));
+  if (found == points->end()) {
+    points->emplace(key, point);
+    return true;
+  }
+  if (StepLess(found->second, point)) found->second = point;
+  return false;
+}
+
+}  // namespace
+
+LatestMetrics::LatestMetrics(sql::Database* database, MetricStore* store)
+    : database_(database), store_(store) {}
+
+absl::Status LatestMetrics::Recover() {
+  absl::MutexLock flush_lock(&flush_mutex_);
+  ASSIGN_OR_RETURN(const std::vector<RunMark> marks, store_->ListMarks());
+  uint64_t greatest = 0;
+  absl::flat_hash_set<std::string> run_ids;
+  for (const RunMark& mark : marks) {
+    greatest = std::max(greatest, mark.number);
+    run_ids.insert(mark.run_id);
+  }
+  std::vector<RunPoints> runs;
+  size_t points = 0;
+  auto project = [&]() -> absl::Status {
+    if (runs.empty()) return absl::OkStatus();
+    RETURN_IF_ERROR(database_->Write([&](sql::Transaction& transaction) {
+      return Project(transaction, runs);
+    }));
+    runs.clear();
+    points = 0;
+    return absl::OkStatus();
+  };
+  for (const std::string& run_id : run_ids) {
+    Points& latest = runs.emplace_back(run_id, Points()).second;
+    RETURN_IF_ERROR(store_->ReadLatest(
+        run_id, [&](std::string_view key, const MetricPoint& point) {
+          latest.emplace(key, point);
+        }));
+    points += latest.size();
+    if (points >= kRecoverPointsMax) RETURN_IF_ERROR(project());
+  }
+  RETURN_IF_ERROR(project());
+  RETURN_IF_ERROR(store_->RemoveMarks(marks));
+  absl::MutexLock lock(&mutex_);
+  next_mark_ = greatest + 1;
+  return absl::OkStatus();
+}
+
+LatestMetrics::Append::Append(LatestMetrics* owner, std::string_view run_id,
+                              uint64_t mark)
+    : owner_(owner), run_id_(run_id), mark_(mark) {}
+
+LatestMetrics::Append::Append(Append&& other) noexcept
+    : owner_(std::exchange(other.owner_, nullptr)),
+      run_id_(other.run_id_),
+      mark_(other.mark_) {}
+
+LatestMetrics::Append::~Append() {
+  if (owner_ != nullptr) owner_->FinishAppend(run_id_, mark_, false, {});
+}
+
+void LatestMetrics::Append::Committed(absl::Span<const SeriesAppend> series) {
+  std::exchange(owner_, nullptr)->FinishAppend(run_id_, mark_, true, series);
+}
+
+LatestMetrics::Append LatestMetrics::Begin(std::string_view run_id) {
+  uint64_t mark = 0;
+  {
+    absl::MutexLock lock(&mutex_);
+    auto found = runs_.find(AbslView(run_id));
+    Run& run = found != runs_.end() ? found->second
+                                    : runs_[std::string(run_id)];
+    ++run.in_flight;
+    if (!run.marked) {
+      mark = next_mark_++;
+      run.marks.push_back(mark);
+    }
+  }
+  return Append(this, run_id, mark);
+}
+
+void LatestMetrics::FinishAppend(std::string_view run_id, uint64_t mark,
+                                 bool committed,
+                                 absl::Span<const SeriesAppend> series) {
+  // The greatest point of each series, found outside of the lock.
+  std::vector<MetricPoint> greatest;
+  for (const SeriesAppend& s : series) {
+    greatest.push_back(s.points.empty()
+                           ? MetricPoint()
+                           : *std::max_element(s.points.begin(), s.points.end(),
+                                               StepLess));
+  }
+  bool too_many = false;
+  {
+    absl::MutexLock lock(&mutex_);
+    Run& run = runs_.find(AbslView(run_id))->second;
+    --run.in_flight;
+    if (committed) {
+      if (mark != 0) run.marked = true;
+      for (size_t i = 0; i < series.size(); ++i) {
+        if (series[i].points.empty()) continue;
+        candidates_ += Raise(greatest[i], series[i].key, &run.candidates);
+      }
+      too_many = candidates_ > kCandidatesMax;
+    } else {
+      keep_marks_ = true;
+    }
+  }
+  // The points are durable; a flush that fails is the next one's to repeat.
+  if (too_many) Flush().IgnoreError();
+}
+
+LatestMetrics::Points LatestMetrics::Candidates(
+    std::string_view run_id) const {
+  absl::MutexLock lock(&mutex_);
+  auto found = runs_.find(AbslView(run_id));
+  if (found == runs_.end()) return {};
+  Points points = found->second.flushing;
+  for (const auto& [key, point] : found->second.candidates) {
+    Raise(point, key, &points);
+  }
+  return points;
+}
+
+void LatestMetrics::Overlay(
+    const Points& candidates,
+    google::protobuf::RepeatedPtrField<v1::Metric>* metrics) {
+  if (candidates.empty()) return;
+  auto set = [](const MetricPoint& point, v1::Metric* metric) {
+    metric->set_value(point.value);
+    metric->set_timestamp(point.timestamp_ms);
+    metric->set_step(point.step);
+  };
+  size_t found = 0;
+  for (v1::Metric& metric : *metrics) {
+    auto candidate = candidates.find(metric.key());
+    if (candidate == candidates.end()) continue;
+    ++found;
+    const MetricPoint shown{metric.timestamp(), metric.step(), metric.value()};
+    if (StepLess(shown, candidate->second)) set(candidate->second, &metric);
+  }
+  if (found == candidates.size()) return;
+  absl::flat_hash_set<std::string> keys;
+  for (const v1::Metric& metric : *metrics) keys.insert(metric.key());
+  for (const auto& [key, point] : candidates) {
+    if (keys.contains(key)) continue;
+    v1::Metric* metric = metrics->Add();
+    metric->set_key(key);
+    set(point, metric);
+  }
+  std::sort(metrics->pointer_begin(), metrics->pointer_end(),
+            [](const v1::Metric* a, const v1::Metric* b) {
+              return a->key() < b->key();
+            });
+}
+
+std::vector<RunPoints> LatestMetrics::TakeCandidates() {
+  absl::MutexLock lock(&mutex_);
+  std::vector<RunPoints> runs;
+  for (auto& [run_id, run] : runs_) {
+    if (run.candidates.empty()) continue;
+    run.flushing = std::exchange(run.candidates, {});
+    runs.emplace_back(run_id, run.flushing);
+  }
+  candidates_ = 0;
+  return runs;
+}
+
+std::vector<RunMark> LatestMetrics::EndFlush(bool committed) {
+  absl::MutexLock lock(&mutex_);
+  std::vector<RunMark> clean;
+  absl::erase_if(runs_, [&](auto& entry) {
+    mutex_.AssertHeld();
+    auto& [run_id, run] = entry;
+    if (!committed) {
+      for (const auto& [key, point] : run.flushing) {
+        candidates_ += Raise(point, key, &run.candidates);
+      }
+    }
+    run.flushing = {};
+    if (run.in_flight != 0 || !run.candidates.empty()) return false;
+    for (uint64_t mark : run.marks) clean.push_back({run_id, mark});
+    return true;
+  });
+  if (keep_marks_) clean.clear();
+  return clean;
+}
+
+absl::Status LatestMetrics::Flush() {
+  absl::MutexLock flush_lock(&flush_mutex_);
+  const std::vector<RunPoints> runs = TakeCandidates();
+  absl::Status status;
+  if (!runs.empty()) {
+    status = database_->Write([&](sql::Transaction& transaction) {
+      return Project(transaction, runs);
+    });
+  }
+  const std::vector<RunMark> clean = EndFlush(status.ok());
+  if (clean.empty()) return status;
+  // Marks that stay cost a projection at the next start, no more.
+  store_->RemoveMarks(clean).IgnoreError();
+  return status;
+}
+
+}  // namespace millstream::storage

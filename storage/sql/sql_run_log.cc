@@ -1,0 +1,205 @@
+#include "storage/sql/sql_run_log.h"
+
+#include <cmath>
+#include <utility>
+
+#include "base/error.h"
+#include "base/log.h"
+#include "base/status_macros.h"
+#include "base/str_cat.h"
+#include "storage/sql/metric_outbox.h"
+#include "storage/sql/run_writes.h"
+
+namespace millstream::storage {
+namespace {
+
+// Rows of the outbox that a start reads at a time.
+constexpr int kReplayRowsMax = 256;
+
+// Writes one metric of a logged model; the same point again overwrites.
+absl::Status WriteModelMetric(sql::Transaction& transaction,
+                              std::string_view run_id, int64_t experiment_id,
+                              const v1::Metric& metric) {
+  static constexpr std::string_view kColumns[] = {
+      "model_id",      "metric_name",  "metric_timestamp_ms",
+      "metric_step",   "run_id",       "metric_value",
+      "experiment_id", "dataset_name", "dataset_digest"};
+  static const std::string& sql = *new std::string(sql::UpsertSql(
+      transaction.dialect(), "logged_model_metrics", kColumns, 5));
+  ASSIGN_OR_RETURN(
+      sql::StatementPtr model,
+      transaction.Query("SELECT 1 FROM logged_models WHERE model_id = ? "
+                        "AND lifecycle_stage = 'active'",
+                        metric.model_id()));
+  ASSIGN_OR_RETURN(const bool found, model->Step());
+  if (!found) {
+    return DoesNotExist("Logged model with ID '", metric.model_id(),
+                        "' not found.");
+  }
+  ASSIGN_OR_RETURN(sql::StatementPtr row, transaction.Prepare(sql));
+  row->BindAll(metric.model_id(), metric.key(), metric.timestamp(),
+               metric.step(), run_id, nullptr, experiment_id, nullptr,
+               nullptr);
+  // No number stands for NaN; MLflow keeps 0.
+  row->Bind(6, std::isnan(metric.value()) ? 0.0 : metric.value());
+  if (!metric.dataset_name().empty()) row->Bind(8, metric.dataset_name());
+  if (!metric.dataset_digest().empty()) row->Bind(9, metric.dataset_digest());
+  return row->Finish();
+}
+
+}  // namespace
+
+SqlRunLog::SqlRunLog(sql::Database* database, MetricStore* store,
+                     ActiveRuns* runs, LatestMetrics* latest,
+                     const Options& options)
+    : database_(database),
+      store_(store),
+      runs_(runs),
+      latest_(latest),
+      options_(options) {}
+
+SqlRunLog::~SqlRunLog() {
+  {
+    absl::MutexLock lock(&mutex_);
+    stopping_ = true;
+  }
+  if (!background_.joinable()) return;
+  background_.join();
+  absl::Status status = Maintain();
+  if (!status.ok()) {
+    LogWarning("At the end, latest metrics could not be written; the next "
+               "start does it: ", status.ToString());
+  }
+}
+
+absl::Status SqlRunLog::Recover() {
+  RETURN_IF_ERROR(latest_->Recover());
+  RETURN_IF_ERROR(ReplayOutbox());
+  RETURN_IF_ERROR(Maintain());
+  if (options_.background) {
+    background_ = std::thread([this] { RunBackground(); });
+  }
+  return absl::OkStatus();
+}
+
+absl::Status SqlRunLog::ReplayOutbox() {
+  int64_t last = 0;
+  std::vector<OutboxRow> rows;
+  do {
+    RETURN_IF_ERROR(database_->Read([&](sql::Connection& connection) {
+      absl::StatusOr<std::vector<OutboxRow>> read =
+          ReadOutboxRows(connection, last, kReplayRowsMax);
+      if (read.ok()) rows = *std::move(read);
+      return read.status();
+    }));
+    for (const OutboxRow& row : rows) {
+      std::vector<SeriesAppend> series;
+      for (const OwnedSeries& s : row.series) series.push_back({s.key, s.points});
+      LatestMetrics::Append append = latest_->Begin(row.run_id);
+      RETURN_IF_ERROR(store_->Append(
+          row.run_id, series,
+          {.durability = Durability::kProcess, .mark = append.mark()}));
+      append.Committed(series);
+      last = row.sequence;
+      absl::MutexLock lock(&mutex_);
+      applied_rows_.push_back(row.sequence);
+    }
+  } while (rows.size() == kReplayRowsMax);
+  return absl::OkStatus();
+}
+
+absl::Status SqlRunLog::Log(const RunLogBatch& batch) {
+  const bool metrics_alone =
+      (batch.params == nullptr || batch.params->empty()) &&
+      (batch.tags == nullptr || batch.tags->empty()) &&
+      batch.model_metrics.empty();
+  return metrics_alone ? LogMetrics(batch) : LogThroughOutbox(batch);
+}
+
+absl::Status SqlRunLog::LogMetrics(const RunLogBatch& batch) {
+  RETURN_IF_ERROR(runs_->Check(batch.run_id).status());
+  if (batch.metrics.empty()) return absl::OkStatus();
+  LatestMetrics::Append append = latest_->Begin(batch.run_id);
+  RETURN_IF_ERROR(store_->Append(
+      batch.run_id, batch.metrics,
+      {.durability = options_.durability, .mark = append.mark()}));
+  append.Committed(batch.metrics);
+  return absl::OkStatus();
+}
+
+absl::Status SqlRunLog::LogThroughOutbox(const RunLogBatch& batch) {
+  int64_t sequence = 0;
+  RETURN_IF_ERROR(database_->Write([&](sql::Transaction& transaction)
+                                       -> absl::Status {
+    ASSIGN_OR_RETURN(const int64_t experiment_id,
+                     sql::CheckRunActive(transaction, batch.run_id));
+    if (batch.params != nullptr) {
+      RETURN_IF_ERROR(
+          sql::WriteParams(transaction, batch.run_id, *batch.params));
+    }
+    if (batch.tags != nullptr) {
+      RETURN_IF_ERROR(sql::WriteTags(transaction, batch.run_id, *batch.tags));
+    }
+    for (const v1::Metric* metric : batch.model_metrics) {
+      RETURN_IF_ERROR(WriteModelMetric(transaction, batch.run_id, experiment_id,
+                                       *metric));
+    }
+    if (batch.metrics.empty()) return absl::OkStatus();
+    ASSIGN_OR_RETURN(sequence,
+                     AddOutboxRow(transaction, batch.run_id, batch.metrics));
+    return absl::OkStatus();
+  }));
+  if (batch.metrics.empty()) return absl::OkStatus();
+  LatestMetrics::Append append = latest_->Begin(batch.run_id);
+  RETURN_IF_ERROR(store_->Append(
+      batch.run_id, batch.metrics,
+      {.durability = Durability::kProcess, .mark = append.mark()}));
+  append.Committed(batch.metrics);
+  absl::MutexLock lock(&mutex_);
+  applied_rows_.push_back(sequence);
+  return absl::OkStatus();
+}
+
+absl::Status SqlRunLog::RemoveAppliedRows() {
+  std::vector<int64_t> rows;
+  {
+    absl::MutexLock lock(&mutex_);
+    rows.swap(applied_rows_);
+  }
+  if (rows.empty()) return absl::OkStatus();
+  absl::Status status = store_->Sync();
+  if (status.ok()) {
+    status = database_->Write([&](sql::Transaction& transaction) {
+      return RemoveOutboxRows(transaction, rows);
+    });
+  }
+  if (!status.ok()) {
+    absl::MutexLock lock(&mutex_);
+    applied_rows_.insert(applied_rows_.end(), rows.begin(), rows.end());
+  }
+  return status;
+}
+
+absl::Status SqlRunLog::Maintain() {
+  absl::Status removed = RemoveAppliedRows();
+  absl::Status flushed = latest_->Flush();
+  return removed.ok() ? flushed : removed;
+}
+
+void SqlRunLog::RunBackground() {
+  bool failed = false;
+  absl::MutexLock lock(&mutex_);
+  while (!mutex_.AwaitWithTimeout(absl::Condition(&stopping_),
+                                  options_.flush_interval)) {
+    mutex_.Unlock();
+    absl::Status status = Maintain();
+    if (!status.ok() && !failed) {
+      LogWarning("Latest metrics run behind, will be tried again: ",
+                 status.ToString());
+    }
+    failed = !status.ok();
+    mutex_.Lock();
+  }
+}
+
+}  // namespace millstream::storage
