@@ -1,0 +1,85 @@
+#include "storage/data_directory.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <system_error>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "base/str_cat.h"
+
+namespace millstream::storage {
+namespace {
+
+// The file stays when the server ends: only the lock on it counts. It holds the
+// id of the process that locked it last.
+constexpr std::string_view kLockFile = "LOCK";
+
+// The process that holds the lock, as it wrote it; empty if unknown.
+std::string Holder(int lock_file) {
+  char text[32];
+  const ssize_t size = pread(lock_file, text, sizeof(text), 0);
+  if (size <= 0) return {};
+  std::string_view digits(text, static_cast<size_t>(size));
+  digits = digits.substr(0, digits.find_first_not_of("0123456789"));
+  return StrCat(" (process ", digits, ")");
+}
+
+absl::Status Cannot(std::string_view what, const std::string& path,
+                    std::string_view why) {
+  return absl::FailedPreconditionError(
+      StrCat("The data folder '", path, "' cannot be ", what, ": ", why,
+             ". Choose another one."));
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<DataDirectory>> DataDirectory::Open(
+    const std::string& path) {
+  const bool existed = std::filesystem::exists(path);
+  std::error_code error;
+  std::filesystem::create_directories(path, error);
+  if (error) return Cannot("made", path, error.message());
+  if (!existed) {
+    std::filesystem::permissions(path, std::filesystem::perms::owner_all,
+                                 error);
+    if (error) return Cannot("made private", path, error.message());
+  }
+  const std::string lock_path = StrCat(path, "/", kLockFile);
+  const int file = open(lock_path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  if (file < 0) return Cannot("written", path, strerror(errno));
+  if (flock(file, LOCK_EX | LOCK_NB) != 0) {
+    const int code = errno;
+    const std::string holder = Holder(file);
+    close(file);
+    if (code != EWOULDBLOCK) return Cannot("locked", path, strerror(code));
+    return absl::UnavailableError(
+        StrCat("The data folder '", path, "' is in use by another server",
+               holder, ". Stop it, or choose another folder."));
+  }
+  // Only to tell the next one who it was; the lock does not depend on it.
+  const std::string id = StrCat(getpid(), "\n");
+  if (ftruncate(file, 0) != 0 ||
+      pwrite(file, id.data(), id.size(), 0) != ssize_t(id.size())) {
+    const int code = errno;
+    close(file);
+    return Cannot("written", path, strerror(code));
+  }
+  return std::unique_ptr<DataDirectory>(new DataDirectory(path, file));
+}
+
+DataDirectory::DataDirectory(std::string path, int lock_file)
+    : path_(std::move(path)), lock_file_(lock_file) {}
+
+DataDirectory::~DataDirectory() { close(lock_file_); }
+
+std::string DataDirectory::PathOf(std::string_view name) const {
+  return StrCat(path_, "/", name);
+}
+
+}  // namespace millstream::storage

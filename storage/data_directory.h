@@ -1,0 +1,42 @@
+// The folder that a server keeps its data in, and the lock on it.
+#ifndef MILLSTREAM_STORAGE_DATA_DIRECTORY_H_
+#define MILLSTREAM_STORAGE_DATA_DIRECTORY_H_
+
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "absl/status/statusor.h"
+
+namespace millstream::storage {
+
+// Holds the lock while it lives; the operating system takes it back when the
+// process ends, however it ends. Thread-safe.
+class DataDirectory {
+ public:
+  // Makes the folder (readable by its owner alone) and those above it, unless
+  // they are there, and locks it. Messages are for whoever started the server.
+  // kUnavailable: another process has it open; kFailedPrecondition: it cannot
+  // be made or written, or is no folder.
+  static absl::StatusOr<std::unique_ptr<DataDirectory>> Open(
+      const std::string& path);
+
+  ~DataDirectory();
+  DataDirectory(const DataDirectory&) = delete;
+  DataDirectory& operator=(const DataDirectory&) = delete;
+
+  const std::string& path() const { return path_; }
+
+  // "<path>/<name>".
+  std::string PathOf(std::string_view name) const;
+
+ private:
+  DataDirectory(std::string path, int lock_file);
+
+  const std::string path_;
+  const int lock_file_;
+};
+
+}  // namespace millstream::storage
+
+#endif  // MILLSTREAM_STORAGE_DATA_DIRECTORY_H_

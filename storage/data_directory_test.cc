@@ -1,0 +1,50 @@
+#include "storage/data_directory.h"
+
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+#include <string>
+
+#include "storage/testing/temp_dir.h"
+
+namespace millstream::storage {
+namespace {
+
+TEST(DataDirectory, IsMadeForItsOwnerAlone) {
+  testing::TempDir temp;
+  const std::string path = temp.path() + "/a/b";
+  auto directory = DataDirectory::Open(path);
+  ASSERT_TRUE(directory.ok()) << directory.status();
+  EXPECT_EQ((*directory)->PathOf("x"), path + "/x");
+  struct stat info;
+  ASSERT_EQ(stat(path.c_str(), &info), 0);
+  EXPECT_EQ(info.st_mode & 0777, 0700u);
+}
+
+TEST(DataDirectory, OpensForOneAtATime) {
+  testing::TempDir temp;
+  auto first = DataDirectory::Open(temp.path());
+  ASSERT_TRUE(first.ok()) << first.status();
+  auto second = DataDirectory::Open(temp.path());
+  EXPECT_EQ(second.status().code(), absl::StatusCode::kUnavailable);
+  EXPECT_NE(std::string(second.status().message())
+                .find(std::to_string(getpid())),
+            std::string::npos)
+      << second.status();
+  first->reset();
+  EXPECT_TRUE(DataDirectory::Open(temp.path()).ok());
+}
+
+TEST(DataDirectory, RefusesAFile) {
+  testing::TempDir temp;
+  const std::string path = temp.path() + "/file";
+  std::ofstream(path) << "x";
+  EXPECT_EQ(DataDirectory::Open(path).status().code(),
+            absl::StatusCode::kFailedPrecondition);
+}
+
+}  // namespace
+}  // namespace millstream::storage
