@@ -63,8 +63,11 @@ inline constexpr size_t kBatchBodyBytesMax = 1'000'000;
 // MLflow's.
 inline constexpr int kSearchRunsResultsDefault = 1000;
 inline constexpr int kSearchResultsMax = 50'000;
-// MLflow's: points of a history page.
+// MLflow's: points of a bulk history.
 inline constexpr int kHistoryResultsMax = 25'000;
+// Points of one history answer, however many are asked for; the rest is behind
+// its next_page_token.
+inline constexpr int kHistoryAnswerPointsMax = 250'000;
 // MLflow's: runs of one bulk chart request, and points for each.
 inline constexpr int kBulkRunsMax = 100;
 inline constexpr int kBulkIntervalResultsMax = 2500;

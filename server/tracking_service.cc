@@ -5,8 +5,14 @@
 namespace millstream::server {
 
 TrackingService::TrackingService(storage::TrackingStore* store,
+                                 storage::RunLog* log,
+                                 storage::MetricStore* points,
                                  const Clock* clock, Options options)
-    : store_(store), clock_(clock), options_(options) {}
+    : store_(store),
+      log_(log),
+      points_(points),
+      clock_(clock),
+      options_(options) {}
 
 void TrackingService::Register(MethodTable* methods) {
   methods->Service(

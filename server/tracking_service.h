@@ -15,8 +15,10 @@ class Clock;
 }
 
 namespace millstream::storage {
+class MetricStore;
+class RunLog;
 class TrackingStore;
-}
+}  // namespace millstream::storage
 
 namespace millstream::server {
 
@@ -33,8 +35,9 @@ class TrackingService {
     bool multipart_downloads = false;
   };
 
-  // All must outlive the service.
-  TrackingService(storage::TrackingStore* store, const Clock* clock,
+  // All must outlive the service. `points` holds what `log` logs.
+  TrackingService(storage::TrackingStore* store, storage::RunLog* log,
+                  storage::MetricStore* points, const Clock* clock,
                   Options options);
 
   // Binds every rpc of the service to its body.
@@ -173,6 +176,8 @@ class TrackingService {
 
  private:
   storage::TrackingStore* const store_;
+  storage::RunLog* const log_;
+  storage::MetricStore* const points_;
   const Clock* const clock_;
   const Options options_;
 };
