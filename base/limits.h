@@ -120,6 +120,16 @@ inline constexpr int64_t kMultipartPartBytesMax = int64_t{5} << 30;
 inline constexpr int kMultipartUploadsMax = 1000;
 inline constexpr int64_t kMultipartAgeSecondsMax = 24 * 60 * 60;
 
+// --- HTTP
+
+// Request line and headers.
+inline constexpr size_t kHttpHeaderBytesMax = 64 * 1024;
+// Body of an rpc that is no upload. The reference has no limit; its clients
+// send at most 1 MB.
+inline constexpr size_t kHttpBodyBytesMax = 64'000'000;
+// Objects and lists within each other in a JSON body.
+inline constexpr int kJsonDepthMax = 900;
+
 }  // namespace millstream::limits
 
 #endif  // MILLSTREAM_BASE_LIMITS_H_
