@@ -127,6 +127,29 @@ inline constexpr size_t kHttpHeaderBytesMax = 64 * 1024;
 // Body of an rpc that is no upload. The reference has no limit; its clients
 // send at most 1 MB.
 inline constexpr size_t kHttpBodyBytesMax = 64'000'000;
+// A body that is refused unread is still read up to this, so that its sender
+// gets to see the answer.
+inline constexpr size_t kHttpDrainBytesMax = 16'000'000;
+// Bytes of a file on their way through memory, for each transfer.
+inline constexpr size_t kHttpChunkBytes = 256 * 1024;
+
+// A connection may be silent between requests for this long.
+inline constexpr int64_t kHttpIdleMsMax = 75'000;
+// From the first byte of a request to the end of its head.
+inline constexpr int64_t kHttpHeadMsMax = 30'000;
+// For a body: this long, and as much longer as it would take at the rate
+// below, all in all.
+inline constexpr int64_t kHttpBodyMsMax = 60'000;
+inline constexpr int64_t kHttpBodyBytesPerSecondMin = 16 * 1024;
+// For the caller to take each kHttpChunkBytes of an answer.
+inline constexpr int64_t kHttpWriteMsMax = 60'000;
+// A request waits this long for a free handler, then it is told to come back.
+inline constexpr int64_t kHttpAdmissionMsMax = 10'000;
+// A stopping server waits this long for the requests it took.
+inline constexpr int64_t kHttpStopMsMax = 30'000;
+
+// Parameters of a URL. The reference's clients send a few hundred run ids.
+inline constexpr size_t kQueryParametersMax = 2000;
 // Objects and lists within each other in a JSON body.
 inline constexpr int kJsonDepthMax = 900;
 

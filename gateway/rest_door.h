@@ -4,44 +4,13 @@
 
 #include <cstdint>
 #include <memory>
-#include <string>
-#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "gateway/rest_options.h"
 #include "server/dispatcher.h"
 
 namespace millstream::gateway {
-
-struct RestOptions {
-  // Address or name to listen on.
-  std::string host = "127.0.0.1";
-  // 0 takes a free one; RestDoor::port() says which.
-  uint16_t port = 5000;
-  // Threads that serve sockets and run handlers; at least 2. Handlers may
-  // block on a group commit, so there are more of these than processors.
-  int threads = 16;
-  // Connections open at once; further ones are closed unanswered.
-  int connections_max = 4096;
-  // Path in front of everything: starts with "/", has no "/" at its end, or
-  // is empty.
-  std::string static_prefix;
-  // Folder with MLflow's built UI ("index.html" in it); empty serves none.
-  std::string ui_dir;
-
-  // Values of the Host header that are answered, "*" for all; empty for
-  // localhost and private addresses. A "*" within a name matches what it
-  // likes there, so "*.example.com" is a domain; addresses may be given as
-  // networks, "10.0.0.0/8".
-  std::vector<std::string> allowed_hosts;
-  // Origins ("https://host[:port]") that may send changes from a browser, "*"
-  // for all; this machine's own and the server's own always may.
-  std::vector<std::string> cors_allowed_origins;
-  // "SAMEORIGIN", "DENY", or "NONE" for no such header.
-  std::string x_frame_options = "SAMEORIGIN";
-  // Checks no Host and no Origin, and sends no security headers.
-  bool disable_security_middleware = false;
-};
 
 // Thread-safe. Serves from Start() until Stop() or destruction.
 class RestDoor {
@@ -62,7 +31,7 @@ class RestDoor {
 
   // Accepts nothing more, finishes the requests that were taken, closes
   // all connections. Returns when that is done, at the latest after
-  // limits::kStopTimeMax. Further calls do nothing.
+  // limits::kHttpStopMsMax. Further calls do nothing.
   virtual void Stop() = 0;
 };
 

@@ -7,6 +7,7 @@
 
 #include "absl/strings/escaping.h"
 #include "base/str_cat.h"
+#include "gateway/json/utf8.h"
 
 namespace millstream::gateway {
 
@@ -17,7 +18,7 @@ using google::protobuf::Reflection;
 
 namespace {
 
-// What a byte needs within a string: 0 nothing, 1 a closer look.
+// Bytes that stand for themselves within a string.
 constexpr std::array<bool, 256> kPlain = [] {
   std::array<bool, 256> plain{};
   for (int c = 0x20; c < 0x7F; ++c) plain[c] = c != '"' && c != '\\';
@@ -39,29 +40,6 @@ void WriteEscaped(unsigned char c, std::string* out) {
   const char escape[] = {'\\', 'u', '0', '0', kDigits[c >> 4],
                          kDigits[c & 15]};
   out->append(escape, sizeof(escape));
-}
-
-// Length of the well-formed UTF-8 sequence that `text` starts with, or 0.
-// REQUIRES: it starts with a byte of 0x80 or more.
-size_t SequenceLength(std::string_view text) {
-  const auto byte = [&](size_t i) -> unsigned {
-    return i < text.size() ? static_cast<unsigned char>(text[i]) : 0;
-  };
-  const auto follows = [&](size_t i) { return (byte(i) & 0xC0) == 0x80; };
-  const unsigned lead = byte(0);
-  if (lead >= 0xC2 && lead <= 0xDF) return follows(1) ? 2 : 0;
-  if ((lead & 0xF0) == 0xE0) {
-    // No overlong forms, no surrogates.
-    if (lead == 0xE0 && byte(1) < 0xA0) return 0;
-    if (lead == 0xED && byte(1) > 0x9F) return 0;
-    return follows(1) && follows(2) ? 3 : 0;
-  }
-  if (lead >= 0xF0 && lead <= 0xF4) {
-    if (lead == 0xF0 && byte(1) < 0x90) return 0;
-    if (lead == 0xF4 && byte(1) > 0x8F) return 0;
-    return follows(1) && follows(2) && follows(3) ? 4 : 0;
-  }
-  return 0;
 }
 
 // Digits d1 d2 ... dn of |value| and the power of ten of the first.
@@ -269,7 +247,7 @@ void WriteJsonString(std::string_view text, std::string* out) {
       continue;
     }
     if (c >= 0x80) {
-      if (const size_t length = SequenceLength(text.substr(at)); length > 0) {
+      if (const size_t length = Utf8SequenceLength(text, at); length > 0) {
         at += length;
         continue;
       }

@@ -1,0 +1,532 @@
+#include "gateway/http_session.h"
+
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <exception>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/limits.h"
+#include "base/log.h"
+#include "base/str_cat.h"
+#include "boost/asio/as_tuple.hpp"
+#include "boost/asio/awaitable.hpp"
+#include "boost/asio/co_spawn.hpp"
+#include "boost/asio/detached.hpp"
+#include "boost/asio/io_context.hpp"
+#include "boost/asio/ip/tcp.hpp"
+#include "boost/asio/post.hpp"
+#include "boost/asio/use_awaitable.hpp"
+#include "boost/asio/write.hpp"
+#include "gateway/connection_list.h"
+#include "gateway/error_body.h"
+#include "gateway/front.h"
+#include "gateway/handler_slots.h"
+#include "gateway/http_parser.h"
+#include "gateway/http_writer.h"
+
+namespace millstream::gateway {
+namespace {
+
+namespace asio = boost::asio;
+using Task = asio::awaitable<void>;
+using Tcp = asio::ip::tcp;
+constexpr auto kAwait = asio::as_tuple(asio::use_awaitable);
+
+// What one read takes at most, and what a connection keeps between requests.
+constexpr size_t kReadBytes = 64 * 1024;
+constexpr size_t kIdleBytes = 4 * 1024;
+
+// Bytes that were read and not yet understood.
+class InBuffer {
+ public:
+  std::string_view view() const {
+    return std::string_view(bytes_.data() + begin_, end_ - begin_);
+  }
+  bool empty() const { return begin_ == end_; }
+  void Consume(size_t count) { begin_ += count; }
+
+  // Room for a read. It grows with the reads that fill it.
+  asio::mutable_buffer Prepare() {
+    if (begin_ > 0) {
+      std::memmove(bytes_.data(), bytes_.data() + begin_, end_ - begin_);
+      end_ -= begin_;
+      begin_ = 0;
+    }
+    if (bytes_.size() - end_ < kIdleBytes || full_) {
+      bytes_.resize(std::max(
+          kIdleBytes, end_ + std::clamp(bytes_.size(), kIdleBytes,
+                                        kReadBytes)));
+    }
+    return asio::buffer(bytes_.data() + end_, bytes_.size() - end_);
+  }
+  void Commit(size_t count) {
+    full_ = count == bytes_.size() - end_ && bytes_.size() < 2 * kReadBytes;
+    end_ += count;
+  }
+  // Gives memory back that only a large request needed.
+  void Shrink() {
+    if (bytes_.size() <= kIdleBytes || end_ - begin_ > kIdleBytes) return;
+    std::vector<char> smaller(kIdleBytes);
+    std::copy(bytes_.begin() + begin_, bytes_.begin() + end_, smaller.begin());
+    end_ -= begin_;
+    begin_ = 0;
+    bytes_ = std::move(smaller);
+    full_ = false;
+  }
+
+ private:
+  std::vector<char> bytes_;
+  size_t begin_ = 0;
+  size_t end_ = 0;
+  bool full_ = false;
+};
+
+// A handler's slot, while it is held.
+class HeldSlot {
+ public:
+  explicit HeldSlot(HandlerSlots* slots) : slots_(slots) {}
+  ~HeldSlot() { slots_->Give(); }
+  HeldSlot(const HeldSlot&) = delete;
+  HeldSlot& operator=(const HeldSlot&) = delete;
+
+ private:
+  HandlerSlots* const slots_;
+};
+
+HttpReply Busy() {
+  return ErrorReply(absl::UnavailableError(
+      "The server has more requests than it can take; try again."));
+}
+
+HttpReply TooLarge() {
+  return HtmlError(413, StrCat("A request here has at most ",
+                               limits::kHttpBodyBytesMax, " bytes."));
+}
+
+std::string PeerOf(const Tcp::socket& socket) {
+  boost::system::error_code error;
+  const Tcp::endpoint peer = socket.remote_endpoint(error);
+  if (error) return "unknown";
+  return StrCat(peer.address().to_string(), ":", peer.port());
+}
+
+class Session {
+ public:
+  Session(const SessionShared& shared, Tcp::socket socket)
+      : shared_(shared),
+        socket_(std::move(socket)),
+        entry_(shared.connections, socket_.native_handle(), &full_),
+        parser_(PeerOf(socket_)) {}
+
+  Task Run() {
+    if (full_) co_return;
+    for (;;) {
+      const bool read = co_await ReadHead();
+      if (!read) break;
+      const bool next = co_await Serve();
+      if (!next) break;
+      parser_.Next();
+      in_.Shrink();
+      if (entry_.stopping() && in_.empty()) break;
+    }
+    co_await Linger();
+  }
+
+ private:
+  // One read more; false if there is nothing more to come.
+  asio::awaitable<bool> Read() {
+    const auto [error, count] =
+        co_await socket_.async_read_some(in_.Prepare(), kAwait);
+    if (error || count == 0) {
+      lost_ = true;
+      co_return false;
+    }
+    in_.Commit(count);
+    co_return true;
+  }
+
+  asio::awaitable<bool> ReadHead() {
+    entry_.SetDeadline(MonotonicMs() + limits::kHttpIdleMsMax);
+    bool begun = false;
+    while (parser_.state() == HttpParser::State::kHead) {
+      if (!in_.empty()) {
+        if (!begun) {
+          begun = true;
+          entry_.SetIdle(false);
+          entry_.SetDeadline(MonotonicMs() + limits::kHttpHeadMsMax);
+        }
+        in_.Consume(parser_.Feed(in_.view()));
+        if (parser_.fault().has_value()) {
+          co_await Refuse();
+          co_return false;
+        }
+        if (parser_.state() != HttpParser::State::kHead) break;
+      }
+      const bool more = co_await Read();
+    if (!more) co_return false;
+    }
+    co_return true;
+  }
+
+  // Answers a request that could not be read.
+  Task Refuse() {
+    const HttpFault& fault = *parser_.fault();
+    HttpReply reply = HtmlError(fault.status, fault.message);
+    co_await Write(reply, /*keep_alive=*/false);
+  }
+
+  // Answers the request whose head was read; false ends the connection.
+  asio::awaitable<bool> Serve() {
+    Front::Plan plan = shared_.front->Begin(parser_.head());
+    if (plan.reply.has_value()) co_return co_await SendEarly(*plan.reply);
+    const Request request{parser_.head(), std::move(plan.variables),
+                          std::move(plan.base_url)};
+    if (plan.handler->streams_body()) {
+      co_return co_await ServeStream(*plan.handler, request);
+    }
+    if (parser_.head().content_length.value_or(0) >
+        limits::kHttpBodyBytesMax) {
+      HttpReply reply = TooLarge();
+      co_return co_await SendEarly(reply);
+    }
+    const bool invited = co_await Invite();
+    if (!invited) co_return false;
+    body_start_ms_ = MonotonicMs();
+    while (parser_.state() == HttpParser::State::kBody) {
+      const bool read = co_await ReadBody();
+    if (!read) co_return false;
+      if (parser_.body_bytes() > limits::kHttpBodyBytesMax) {
+        HttpReply reply = TooLarge();
+        co_return co_await SendEarly(reply);
+      }
+    }
+    HttpReply reply = co_await Answer(*plan.handler, request);
+    co_return co_await Send(reply);
+  }
+
+  // Runs a handler that takes its body whole.
+  asio::awaitable<HttpReply> Answer(const Handler& handler,
+                                    const Request& request) {
+    if (handler.is_instant()) {
+      co_return handler.Answer(request, &parser_.body());
+    }
+    const bool taken = co_await TakeSlot();
+    if (!taken) co_return Busy();
+    HeldSlot slot(shared_.slots);
+    co_return Guarded(
+        [&] { return handler.Answer(request, &parser_.body()); });
+  }
+
+  // An upload: its bytes go to the handler as they come.
+  asio::awaitable<bool> ServeStream(const Handler& handler,
+                                    const Request& request) {
+    Handler::Opening opening;
+    const bool slot_taken = co_await TakeSlot();
+    if (!slot_taken) {
+      opening.reply = Busy();
+    } else {
+      HeldSlot slot(shared_.slots);
+      opening.reply = Guarded([&]() -> std::optional<HttpReply> {
+        opening = handler.Open(request);
+        return std::move(opening.reply);
+      });
+    }
+    if (opening.reply.has_value()) co_return co_await SendEarly(*opening.reply);
+    const bool invited = co_await Invite();
+    if (!invited) co_return false;
+    body_start_ms_ = MonotonicMs();
+    bool done = false;
+    while (!done) {
+      done = parser_.state() == HttpParser::State::kDone;
+      if (!done) {
+        const bool read = co_await ReadBody();
+        if (!read) co_return false;
+      }
+      done = parser_.state() == HttpParser::State::kDone;
+      std::string& bytes = parser_.body();
+      if (!done && bytes.size() < limits::kHttpChunkBytes) continue;
+      std::optional<HttpReply> reply;
+      const bool slot_taken = co_await TakeSlot();
+    if (!slot_taken) {
+        reply = Busy();
+      } else {
+        HeldSlot slot(shared_.slots);
+        reply = Guarded([&]() -> std::optional<HttpReply> {
+          std::optional<HttpReply> refusal = opening.taker->Take(bytes);
+          if (!refusal.has_value() && done) return opening.taker->Finish();
+          return refusal;
+        });
+        bytes.clear();
+      }
+      if (reply.has_value()) {
+        // What was not finished goes before the answer does.
+        opening.taker.reset();
+        co_return co_await SendEarly(*reply);
+      }
+    }
+    co_return false;
+  }
+
+  // Calls a handler; what it throws (it should not) stays here.
+  template <typename F>
+  static auto Guarded(F&& call) -> decltype(call()) {
+    try {
+      return call();
+    } catch (const std::exception& error) {
+      LogError("A handler failed: ", error.what());
+      return ErrorReply(absl::InternalError(""));
+    }
+  }
+
+  // Waits for a slot. The one taken is the caller's to give back.
+  asio::awaitable<bool> TakeSlot() {
+    if (shared_.slots->TryTake()) co_return true;
+    const int64_t now_ms = MonotonicMs();
+    entry_.SetDeadline(now_ms + 2 * limits::kHttpAdmissionMsMax);
+    HandlerSlots* const slots = shared_.slots;
+    const auto executor = shared_.io_context->get_executor();
+    asio::use_awaitable_t<> token;
+    co_return co_await asio::async_initiate<asio::use_awaitable_t<>,
+                                            void(bool)>(
+        [slots, now_ms, executor](auto handler) {
+          auto shared_handler =
+              std::make_shared<decltype(handler)>(std::move(handler));
+          slots->Wait(now_ms + limits::kHttpAdmissionMsMax,
+                      [shared_handler, executor](bool taken) {
+                        asio::post(executor, [shared_handler, taken] {
+                          std::move (*shared_handler)(taken);
+                        });
+                      });
+        },
+        token);
+  }
+
+  // Tells a caller that asked first to go on with the body.
+  asio::awaitable<bool> Invite() {
+    if (!parser_.expects_continue() ||
+        parser_.state() != HttpParser::State::kBody || !in_.empty()) {
+      co_return true;
+    }
+    static constexpr std::string_view kGoOn = "HTTP/1.1 100 Continue\r\n\r\n";
+    co_return co_await WriteAll(asio::buffer(kGoOn));
+  }
+
+  // Reads more of the body; false if the connection is lost or the body bad.
+  asio::awaitable<bool> ReadBody() {
+    entry_.SetDeadline(
+        body_start_ms_ + limits::kHttpBodyMsMax +
+        static_cast<int64_t>(parser_.body_bytes()) * 1000 /
+            limits::kHttpBodyBytesPerSecondMin);
+    if (in_.empty()) {
+      const bool read = co_await Read();
+      if (!read) co_return false;
+    }
+    const size_t used = parser_.Feed(in_.view());
+    in_.Consume(used);
+    if (parser_.fault().has_value()) {
+      co_await Refuse();
+      co_return false;
+    }
+    if (used == 0 && parser_.state() == HttpParser::State::kBody) {
+      co_return co_await Read();
+    }
+    co_return true;
+  }
+
+  // Sends an answer that was known before the body had come, and reads past
+  // the body if that is short.
+  asio::awaitable<bool> SendEarly(HttpReply& reply) {
+    if (parser_.state() == HttpParser::State::kDone) {
+      co_return co_await Send(reply);
+    }
+    const uint64_t length = parser_.head().content_length.value_or(0);
+    const bool skip = !parser_.expects_continue() &&
+                      length <= limits::kHttpDrainBytesMax;
+    if (skip) {
+      body_start_ms_ = MonotonicMs();
+      while (parser_.state() == HttpParser::State::kBody &&
+             parser_.body_bytes() <= limits::kHttpDrainBytesMax) {
+        const bool read = co_await ReadBody();
+    if (!read) co_return false;
+        parser_.body().clear();
+      }
+    }
+    if (parser_.state() == HttpParser::State::kDone) {
+      co_return co_await Send(reply);
+    }
+    co_await Write(reply, /*keep_alive=*/false);
+    co_return false;
+  }
+
+  asio::awaitable<bool> Send(HttpReply& reply) {
+    const bool keep_alive = parser_.keep_alive() && !entry_.stopping();
+    const bool written = co_await Write(reply, keep_alive);
+    co_return written && keep_alive;
+  }
+
+  // Writes an answer; false if that did not work.
+  asio::awaitable<bool> Write(HttpReply& reply, bool keep_alive) {
+    const RequestHead& head = parser_.head();
+    const bool body_less = head.method == "HEAD" || reply.status == 204 ||
+                           reply.status == 304;
+    Framing framing = Framing::kLength;
+    int64_t content_bytes = reply.body.size();
+    if (reply.source != nullptr) {
+      content_bytes = reply.source_bytes.value_or(0);
+      if (!reply.source_bytes.has_value()) framing = Framing::kChunked;
+    }
+    std::string common;
+    shared_.front->AppendCommonHeaders(head, &common);
+    out_.clear();
+    WriteReplyHead(reply, common, framing, content_bytes, keep_alive, &out_);
+    entry_.SetDeadline(MonotonicMs() + limits::kHttpWriteMsMax +
+                       static_cast<int64_t>(reply.body.size()) * 1000 /
+                           limits::kHttpBodyBytesPerSecondMin);
+    asio::const_buffer body = asio::buffer(reply.body);
+    if (body_less || reply.source != nullptr) body = asio::const_buffer();
+    const bool begun = co_await WriteAll(asio::buffer(out_), body);
+    if (!begun) co_return false;
+    if (!body_less && reply.source != nullptr) {
+      const bool sent =
+          co_await WriteSource(*reply.source, framing, content_bytes);
+      if (!sent) {
+        lost_ = true;
+        co_return false;
+      }
+    }
+    entry_.SetIdle(true);
+    co_return true;
+  }
+
+  // Writes what `source` gives; false if either side failed.
+  asio::awaitable<bool> WriteSource(ByteSource& source, Framing framing,
+                                    int64_t content_bytes) {
+    const bool chunked = framing == Framing::kChunked;
+    std::vector<char> chunk(
+        chunked ? limits::kHttpChunkBytes
+                : std::min<int64_t>(limits::kHttpChunkBytes,
+                                    std::max<int64_t>(content_bytes, 1)));
+    int64_t left = content_bytes;
+    while (chunked || left > 0) {
+      size_t count = 0;
+      {
+        const bool taken = co_await TakeSlot();
+    if (!taken) co_return false;
+        HeldSlot slot(shared_.slots);
+        const size_t wanted =
+            chunked ? chunk.size() : std::min<int64_t>(chunk.size(), left);
+        const absl::StatusOr<size_t> read =
+            source.Read(std::span(chunk.data(), wanted));
+        if (!read.ok()) {
+          LogError("A download broke off: ", read.status().ToString());
+          co_return false;
+        }
+        count = *read;
+      }
+      if (count == 0 && !chunked) co_return false;
+      entry_.SetDeadline(MonotonicMs() + limits::kHttpWriteMsMax);
+      if (chunked) {
+        std::array<char, 24> size;
+        const int digits =
+            std::snprintf(size.data(), size.size(), "%zx\r\n", count);
+        const bool sent =
+            co_await WriteAll(asio::buffer(size.data(), digits),
+                              asio::buffer(chunk.data(), count));
+        if (!sent) co_return false;
+        const bool ended = co_await WriteAll(asio::buffer("\r\n", 2));
+        if (!ended) co_return false;
+        if (count == 0) co_return true;
+      } else {
+        left -= count;
+        const bool sent = co_await WriteAll(asio::buffer(chunk.data(), count));
+        if (!sent) co_return false;
+      }
+    }
+    co_return true;
+  }
+
+  asio::awaitable<bool> WriteAll(asio::const_buffer first,
+                                 asio::const_buffer second = {}) {
+    const std::array<asio::const_buffer, 2> buffers = {first, second};
+    const auto [error, count] =
+        co_await asio::async_write(socket_, buffers, kAwait);
+    if (error) lost_ = true;
+    co_return !error;
+  }
+
+  // Ends the connection so that the caller gets what was written: closing
+  // with unread bytes would take it away.
+  Task Linger() {
+    if (lost_) co_return;
+    boost::system::error_code ignored;
+    socket_.shutdown(Tcp::socket::shutdown_send, ignored);
+    entry_.SetDeadline(MonotonicMs() + kLingerMs);
+    size_t read = 0;
+    std::vector<char> waste(kReadBytes);
+    while (read < limits::kHttpDrainBytesMax) {
+      const auto [error, count] = co_await socket_.async_read_some(
+          asio::buffer(waste), kAwait);
+      if (error || count == 0) co_return;
+      read += count;
+    }
+  }
+
+  static constexpr int64_t kLingerMs = 2'000;
+
+  const SessionShared& shared_;
+  Tcp::socket socket_;
+  // Too many connections: this one is not served.
+  bool full_ = false;
+  ConnectionList::Entry entry_;
+  HttpParser parser_;
+  InBuffer in_;
+  // Head of the answer being written.
+  std::string out_;
+  int64_t body_start_ms_ = 0;
+  // The connection no longer takes bytes.
+  bool lost_ = false;
+};
+
+Task RunSession(const SessionShared& shared, Tcp::socket socket) {
+  try {
+    Session session(shared, std::move(socket));
+    co_await session.Run();
+  } catch (const std::exception& error) {
+    LogError("A connection failed: ", error.what());
+  }
+}
+
+}  // namespace
+
+void StartHttpSession(const SessionShared& shared, int socket) {
+  try {
+    const int on = 1;
+    setsockopt(socket, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    sockaddr_storage address{};
+    socklen_t length = sizeof(address);
+    getsockname(socket, reinterpret_cast<sockaddr*>(&address), &length);
+    boost::system::error_code error;
+    Tcp::socket taken(*shared.io_context);
+    taken.assign(address.ss_family == AF_INET6 ? Tcp::v6() : Tcp::v4(), socket,
+                 error);
+    if (error) {
+      close(socket);
+      return;
+    }
+    asio::co_spawn(*shared.io_context, RunSession(shared, std::move(taken)),
+                   asio::detached);
+  } catch (const std::exception& error) {
+    LogError("A connection could not be taken: ", error.what());
+  }
+}
+
+}  // namespace millstream::gateway

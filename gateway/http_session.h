@@ -1,0 +1,33 @@
+// One connection of the REST door.
+#ifndef MILLSTREAM_GATEWAY_HTTP_SESSION_H_
+#define MILLSTREAM_GATEWAY_HTTP_SESSION_H_
+
+namespace boost::asio {
+class io_context;
+}
+
+namespace millstream::gateway {
+
+class ConnectionList;
+class Front;
+class HandlerSlots;
+
+// What all connections of a server share; outlives them.
+struct SessionShared {
+  boost::asio::io_context* io_context;
+  const Front* front;
+  HandlerSlots* slots;
+  ConnectionList* connections;
+};
+
+// Serves the connection on `socket`, a connected TCP socket that this takes
+// over, until either side ends it. Returns at once; the work is done by the
+// threads of the io_context. Thread-safe.
+//
+// Requests are answered one after the other, in the order they came. A
+// handler runs on the thread that read its request, when it has a slot.
+void StartHttpSession(const SessionShared& shared, int socket);
+
+}  // namespace millstream::gateway
+
+#endif  // MILLSTREAM_GATEWAY_HTTP_SESSION_H_

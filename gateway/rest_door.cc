@@ -1,0 +1,41 @@
+#include "gateway/rest_door.h"
+
+#include "base/status_macros.h"
+#include "gateway/front.h"
+#include "gateway/http_server.h"
+
+namespace millstream::gateway {
+namespace {
+
+class RestDoorImpl final : public RestDoor {
+ public:
+  RestDoorImpl(std::unique_ptr<Front> front,
+               std::unique_ptr<HttpServer> server)
+      : front_(std::move(front)), server_(std::move(server)) {}
+
+  uint16_t port() const override { return server_->port(); }
+  void Stop() override { server_->Stop(); }
+
+ private:
+  // The server goes first.
+  const std::unique_ptr<Front> front_;
+  const std::unique_ptr<HttpServer> server_;
+};
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<RestDoor>> RestDoor::Start(
+    const RestOptions& options, server::Dispatcher* dispatcher) {
+  ASSIGN_OR_RETURN(std::unique_ptr<Front> front,
+                   Front::Create(options, dispatcher));
+  HttpServer::Options server_options;
+  server_options.host = options.host;
+  server_options.port = options.port;
+  server_options.threads = options.threads;
+  server_options.connections_max = options.connections_max;
+  ASSIGN_OR_RETURN(std::unique_ptr<HttpServer> server,
+                   HttpServer::Start(server_options, front.get()));
+  return std::make_unique<RestDoorImpl>(std::move(front), std::move(server));
+}
+
+}  // namespace millstream::gateway

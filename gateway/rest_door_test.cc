@@ -1,0 +1,330 @@
+// The door over real sockets, in front of a real dispatcher and a few rpcs.
+#include "gateway/rest_door.h"
+
+#include <thread>
+#include <vector>
+
+#include "absl/synchronization/notification.h"
+#include "absl/synchronization/mutex.h"
+#include "base/error.h"
+#include "base/limits.h"
+#include "base/str_cat.h"
+#include "gateway/testing/wire_client.h"
+#include "gtest/gtest.h"
+#include "millstream/v1/tracking.pb.h"
+
+namespace millstream::gateway {
+namespace {
+
+// Experiments in memory, and an rpc that waits until it is told to go on.
+class Experiments {
+ public:
+  absl::Status Create(server::CallContext&,
+                      const v1::CreateExperimentRequest& request,
+                      v1::CreateExperimentResponse* response) {
+    absl::MutexLock lock(&mutex_);
+    names_.push_back(request.name());
+    response->set_experiment_id(std::to_string(names_.size()));
+    return absl::OkStatus();
+  }
+  absl::Status Get(server::CallContext& context,
+                   const v1::GetExperimentRequest& request,
+                   v1::GetExperimentResponse* response) {
+    size_t id = 0;
+    absl::MutexLock lock(&mutex_);
+    if (!absl::SimpleAtoi(request.experiment_id(), &id) || id < 1 ||
+        id > names_.size()) {
+      return DoesNotExist("No experiment ", request.experiment_id());
+    }
+    response->mutable_experiment()->set_name(names_[id - 1]);
+    response->mutable_experiment()->set_artifact_location(context.base_url());
+    return absl::OkStatus();
+  }
+  absl::Status LogBatch(server::CallContext&, const v1::LogBatchRequest&,
+                        v1::LogBatchResponse*) {
+    return absl::OkStatus();
+  }
+  absl::Status GetModel(server::CallContext&,
+                        const v1::GetLoggedModelRequest& request,
+                        v1::GetLoggedModelResponse* response) {
+    response->mutable_model()->mutable_info()->set_model_id(
+        request.model_id());
+    return absl::OkStatus();
+  }
+  absl::Status Wait(server::CallContext&, const v1::GetRunRequest&,
+                    v1::GetRunResponse*) {
+    {
+      absl::MutexLock lock(&mutex_);
+      ++waiting_;
+    }
+    go_on_.WaitForNotification();
+    return absl::OkStatus();
+  }
+  void WaitForWaiting(int count) {
+    absl::MutexLock lock(&mutex_);
+    const auto reached = [this, count]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+      return waiting_ >= count;
+    };
+    mutex_.Await(absl::Condition(&reached));
+  }
+  void GoOn() { go_on_.Notify(); }
+
+ private:
+  absl::Mutex mutex_;
+  std::vector<std::string> names_ ABSL_GUARDED_BY(mutex_);
+  int waiting_ ABSL_GUARDED_BY(mutex_) = 0;
+  absl::Notification go_on_;
+};
+
+class RestDoorTest : public testing::Test {
+ protected:
+  RestDoorTest() {
+    options_.port = 0;
+    options_.threads = 4;
+    v1::GetExperimentRequest::descriptor();
+    table_.Service(v1::Experiment::descriptor()
+                       ->file()
+                       ->pool()
+                       ->FindServiceByName("millstream.v1.TrackingService"));
+    table_.Unary("CreateExperiment", &experiments_, &Experiments::Create);
+    table_.Unary("GetExperiment", &experiments_, &Experiments::Get);
+    table_.Unary("LogBatch", &experiments_, &Experiments::LogBatch);
+    table_.Unary("GetLoggedModel", &experiments_, &Experiments::GetModel);
+    table_.Unary("GetRun", &experiments_, &Experiments::Wait);
+  }
+
+  void Start() {
+    auto door = RestDoor::Start(options_, &dispatcher_);
+    ASSERT_TRUE(door.ok()) << door.status();
+    door_ = *std::move(door);
+  }
+  WireReply Ask(std::string_view method, std::string_view target,
+                std::string_view body = "", std::string_view headers = "") {
+    return WireClient(door_->port()).Ask(method, target, body, headers);
+  }
+
+  RestOptions options_;
+  Experiments experiments_;
+  server::MethodTable table_;
+  server::Dispatcher dispatcher_{&table_};
+  std::unique_ptr<RestDoor> door_;
+};
+
+constexpr char kCreate[] = "/api/2.0/mlflow/experiments/create";
+constexpr char kGet[] = "/api/2.0/mlflow/experiments/get";
+
+TEST_F(RestDoorTest, AnswersProbes) {
+  Start();
+  WireReply health = Ask("GET", "/health");
+  EXPECT_EQ(health.status, 200);
+  EXPECT_EQ(health.headers["content-type"], "text/plain; charset=utf-8");
+  EXPECT_EQ(health.body, "OK");
+  WireReply version = Ask("GET", "/version");
+  EXPECT_EQ(version.headers["content-type"], "text/html; charset=utf-8");
+  EXPECT_EQ(version.body, "3.17.2");
+  EXPECT_EQ(Ask("POST", "/health").status, 405);
+  EXPECT_EQ(Ask("GET", "/health/").status, 404);
+}
+
+TEST_F(RestDoorTest, CallsRpcsOverOneConnection) {
+  Start();
+  WireClient client(door_->port());
+  WireReply created = client.Ask("POST", kCreate, R"({"name": "a"})");
+  EXPECT_EQ(created.status, 200);
+  EXPECT_EQ(created.headers["content-type"], "application/json");
+  EXPECT_EQ(created.body, R"({"experiment_id":"1"})");
+  EXPECT_EQ(client.Ask("GET", StrCat(kGet, "?experiment_id=1")).body,
+            R"({"experiment":{"name":"a",)"
+            R"("artifact_location":"http://localhost"}})");
+  EXPECT_EQ(
+      client.Ask("POST", "/ajax-api/2.0/mlflow/experiments/create",
+                 R"({"name": "b"})").body,
+      R"({"experiment_id":"2"})");
+}
+
+TEST_F(RestDoorTest, GetTakesAJsonBodyIfThereIsNoQuery) {
+  Start();
+  ASSERT_EQ(Ask("POST", kCreate, R"({"name": "a"})").status, 200);
+  EXPECT_EQ(Ask("GET", kGet, R"({"experiment_id": "1"})").status, 200);
+  EXPECT_EQ(Ask("GET", StrCat(kGet, "?experiment_id=9"),
+                R"({"experiment_id": "1"})").status,
+            404);
+}
+
+TEST_F(RestDoorTest, ErrorsHaveCodeAndMessage) {
+  Start();
+  WireReply reply = Ask("GET", StrCat(kGet, "?experiment_id=7"));
+  EXPECT_EQ(reply.status, 404);
+  EXPECT_EQ(reply.body,
+            R"({"error_code":"RESOURCE_DOES_NOT_EXIST",)"
+            R"("message":"No experiment 7","sqlstate":"KAM00",)"
+            R"("error_class":"RESOURCE_NOT_FOUND"})");
+  EXPECT_EQ(Ask("POST", kCreate, "{}").status, 400);
+  EXPECT_EQ(Ask("POST", kCreate, "[]").status, 400);
+}
+
+TEST_F(RestDoorTest, PostWantsJsonAsContentType) {
+  Start();
+  for (const char* type : {"text/plain", "", "APPLICATION/JSON"}) {
+    EXPECT_EQ(Ask("POST", kCreate, R"({"name": "a"})",
+                  StrCat("Content-Type: ", type, "\r\n"))
+                  .status,
+              400)
+        << type;
+  }
+  EXPECT_EQ(Ask("POST", kCreate, R"({"name": "a"})",
+                "Content-Type: application/json; charset=utf-8\r\n")
+                .status,
+            200);
+}
+
+TEST_F(RestDoorTest, PathsAreExact) {
+  Start();
+  EXPECT_EQ(Ask("GET", "/nonsense").status, 404);
+  EXPECT_EQ(Ask("GET", StrCat(kGet, "/")).status, 404);
+  EXPECT_EQ(Ask("GET", "/API/2.0/mlflow/experiments/get").status, 404);
+  WireReply moved =
+      Ask("GET", "/api/2.0/mlflow//experiments/get?experiment_id=1");
+  EXPECT_EQ(moved.status, 308);
+  EXPECT_EQ(moved.headers["location"],
+            "/api/2.0/mlflow/experiments/get?experiment_id=1");
+  EXPECT_EQ(Ask("POST", "/api/2.0/mlflow//experiments/get").status, 405);
+}
+
+TEST_F(RestDoorTest, OtherMethodsAreTold) {
+  Start();
+  WireReply reply = Ask("GET", kCreate);
+  EXPECT_EQ(reply.status, 405);
+  EXPECT_EQ(reply.headers["allow"], "OPTIONS, POST");
+  EXPECT_EQ(Ask("PUT", kGet).headers["allow"], "GET, HEAD, OPTIONS");
+  EXPECT_EQ(Ask("OPTIONS", kGet).status, 204);
+  EXPECT_EQ(Ask("OPTIONS", "/health").status, 200);
+  WireReply head = Ask("HEAD", kGet);
+  EXPECT_EQ(head.status, 400);
+  EXPECT_EQ(head.headers["content-type"], "application/json");
+  EXPECT_NE(head.headers["content-length"], "0");
+}
+
+TEST_F(RestDoorTest, PathVariablesAreBoundDecoded) {
+  Start();
+  EXPECT_EQ(Ask("GET", "/api/2.0/mlflow/logged-models/m%2D1%C3%A9").body,
+            "{\"model\":{\"info\":{\"model_id\":\"m-1\u00e9\"}}}");
+}
+
+TEST_F(RestDoorTest, StaticPrefixMovesEverything) {
+  options_.static_prefix = "/mlf";
+  Start();
+  EXPECT_EQ(Ask("GET", "/health").status, 404);
+  EXPECT_EQ(Ask("GET", "/mlf/health").status, 200);
+  EXPECT_EQ(Ask("GET", kGet).status, 404);
+  EXPECT_EQ(Ask("GET", StrCat("/mlf", kGet)).status, 400);
+  EXPECT_EQ(Ask("GET", "/").status, 404);
+  EXPECT_EQ(Ask("GET", "/mlf").headers["location"], "/mlf/");
+  EXPECT_EQ(Ask("GET", "/mlf/").status, 200);
+}
+
+TEST_F(RestDoorTest, BatchBodiesAreLimited) {
+  Start();
+  const std::string padded =
+      StrCat(R"({"run_id": "r", "x": ")",
+             std::string(limits::kBatchBodyBytesMax, 'x'), "\"}");
+  WireReply reply = Ask("POST", "/api/2.0/mlflow/runs/log-batch", padded);
+  EXPECT_EQ(reply.status, 400);
+  EXPECT_NE(reply.body.find("INVALID_PARAMETER_VALUE"), std::string::npos);
+  // Other bodies may be larger.
+  EXPECT_EQ(Ask("POST", kCreate,
+                StrCat(R"({"name": "n", "x": ")",
+                       std::string(20'000'000, 'x'), "\"}"))
+                .status,
+            200);
+}
+
+TEST_F(RestDoorTest, WorkspacesAreRefused) {
+  Start();
+  EXPECT_EQ(Ask("GET", kGet, "", "X-MLFLOW-WORKSPACE: default\r\n").status,
+            500);
+  EXPECT_EQ(Ask("GET", "/api/3.0/mlflow/workspaces/x").status, 503);
+}
+
+TEST_F(RestDoorTest, ForeignHostsAndOriginsAreRefused) {
+  Start();
+  EXPECT_EQ(Ask("GET", kGet, "", "Host: evil.example.com\r\n").status, 403);
+  EXPECT_EQ(Ask("GET", "/health", "", "Host: evil.example.com\r\n").status,
+            200);
+  WireReply blocked = Ask("POST", kCreate, R"({"name": "a"})",
+                          "Origin: http://evil.example.com\r\n");
+  EXPECT_EQ(blocked.status, 403);
+  EXPECT_EQ(blocked.headers["access-control-allow-credentials"], "true");
+  EXPECT_EQ(blocked.headers.count("access-control-allow-origin"), 0u);
+  WireReply local = Ask("POST", kCreate, R"({"name": "a"})",
+                        "Origin: http://localhost:3000\r\n");
+  EXPECT_EQ(local.status, 200);
+  EXPECT_EQ(local.headers["access-control-allow-origin"],
+            "http://localhost:3000");
+  EXPECT_EQ(local.headers["vary"], "Origin");
+  EXPECT_EQ(local.headers["x-content-type-options"], "nosniff");
+  EXPECT_EQ(local.headers["x-frame-options"], "SAMEORIGIN");
+}
+
+TEST_F(RestDoorTest, HealthAnswersWhileAllHandlersAreBusy) {
+  Start();
+  std::vector<std::unique_ptr<WireClient>> busy;
+  for (int i = 0; i < 20; ++i) {
+    busy.push_back(std::make_unique<WireClient>(door_->port()));
+    busy.back()->Send(
+        "GET /api/2.0/mlflow/runs/get?run_id=r HTTP/1.1\r\n"
+        "Host: localhost\r\n\r\n");
+  }
+  experiments_.WaitForWaiting(options_.threads - 1);
+  EXPECT_EQ(Ask("GET", "/health").status, 200);
+  experiments_.GoOn();
+  for (auto& client : busy) EXPECT_EQ(client->Receive().status, 200);
+}
+
+TEST_F(RestDoorTest, StopFinishesWhatWasTaken) {
+  Start();
+  WireClient idle(door_->port());
+  EXPECT_EQ(idle.Ask("GET", "/health").status, 200);
+  WireClient busy(door_->port());
+  busy.Send(
+      "GET /api/2.0/mlflow/runs/get?run_id=r HTTP/1.1\r\n"
+      "Host: localhost\r\n\r\n");
+  experiments_.WaitForWaiting(1);
+  std::thread stopper([this] { door_->Stop(); });
+  EXPECT_TRUE(idle.AtEnd());
+  experiments_.GoOn();
+  WireReply reply = busy.Receive();
+  EXPECT_EQ(reply.status, 200);
+  EXPECT_EQ(reply.headers["connection"], "close");
+  stopper.join();
+  EXPECT_EQ(Ask("GET", "/health").status, 0);
+}
+
+TEST_F(RestDoorTest, AUsedPortIsReported) {
+  Start();
+  RestOptions options = options_;
+  options.port = door_->port();
+  EXPECT_EQ(RestDoor::Start(options, &dispatcher_).status().code(),
+            absl::StatusCode::kUnavailable);
+}
+
+TEST_F(RestDoorTest, BadOptionsAreRefused) {
+  const auto code = [this](RestOptions options) {
+    return RestDoor::Start(options, &dispatcher_).status().code();
+  };
+  RestOptions options = options_;
+  options.static_prefix = "mlf/";
+  EXPECT_EQ(code(options), absl::StatusCode::kInvalidArgument);
+  options = options_;
+  options.x_frame_options = "PERHAPS";
+  EXPECT_EQ(code(options), absl::StatusCode::kInvalidArgument);
+  options = options_;
+  options.host = "no such host.";
+  EXPECT_EQ(code(options), absl::StatusCode::kInvalidArgument);
+  options = options_;
+  options.threads = 1;
+  EXPECT_EQ(code(options), absl::StatusCode::kInvalidArgument);
+}
+
+}  // namespace
+}  // namespace millstream::gateway

@@ -1,0 +1,43 @@
+// How the REST door is to be opened.
+#ifndef MILLSTREAM_GATEWAY_REST_OPTIONS_H_
+#define MILLSTREAM_GATEWAY_REST_OPTIONS_H_
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace millstream::gateway {
+
+struct RestOptions {
+  // Address or name to listen on.
+  std::string host = "127.0.0.1";
+  // 0 takes a free one; RestDoor::port() says which.
+  uint16_t port = 5000;
+  // Threads that serve sockets and run handlers; at least 2. Handlers may
+  // block on a group commit, so there are more of these than processors.
+  int threads = 16;
+  // Connections open at once; further ones are closed unanswered.
+  int connections_max = 4096;
+  // Path in front of everything: starts with "/", has no "/" at its end, or
+  // is empty.
+  std::string static_prefix;
+  // Folder with MLflow's built UI ("index.html" in it); empty serves none.
+  std::string ui_dir;
+
+  // Values of the Host header that are answered, "*" for all; empty for
+  // localhost and private addresses. A "*" within a name matches what it
+  // likes there, so "*.example.com" is a domain; addresses may be given as
+  // networks, "10.0.0.0/8".
+  std::vector<std::string> allowed_hosts;
+  // Origins ("https://host[:port]") that may send changes from a browser, "*"
+  // for all; this machine's own and the server's own always may.
+  std::vector<std::string> cors_allowed_origins;
+  // "SAMEORIGIN", "DENY", or "NONE" for no such header.
+  std::string x_frame_options = "SAMEORIGIN";
+  // Checks no Host and no Origin, and sends no security headers.
+  bool disable_security_middleware = false;
+};
+
+}  // namespace millstream::gateway
+
+#endif  // MILLSTREAM_GATEWAY_REST_OPTIONS_H_

@@ -1,0 +1,29 @@
+#include "gateway/rpc_binding.h"
+
+#include "base/status_macros.h"
+#include "base/str_cat.h"
+#include "gateway/json/scalar_text.h"
+
+namespace millstream::gateway {
+
+std::string RpcName(const server::Method& method) {
+  return StrCat(method.descriptor->service()->name(), ".",
+                method.descriptor->name());
+}
+
+void FillContext(const Request& request, server::CallContext* context) {
+  context->set_peer(std::string(request.head.peer));
+  context->set_base_url(request.base_url);
+}
+
+absl::Status BindVariables(const PathVariables& variables,
+                           const MessageTable& table,
+                           google::protobuf::Message* message) {
+  for (const auto& [name, value] : variables) {
+    RETURN_IF_ERROR(SetFromText(*table.FindByName(name), value, name,
+                                Append::kNo, message));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace millstream::gateway
