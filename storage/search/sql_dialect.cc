@@ -72,7 +72,7 @@ class Sqlite final : public SqlDialect {
                      : StrCat(column, " DESC");
   }
 
-  bool WalksMetricIndex() const override { return true; }
+  bool FollowsPlans() const override { return true; }
 };
 
 }  // namespace

@@ -41,11 +41,10 @@ class SqlDialect {
   virtual std::string OrderNullsLast(std::string_view column,
                                      bool ascending) const = 0;
 
-  // True if the database may be told to walk an index on
-  // latest_metrics(key, is_nan, value, run_uuid) in its order and stop at the
-  // page: its planner takes the order of tables from CROSS JOIN, and LIMIT may
-  // be an expression. False: one statement that sorts.
-  virtual bool WalksMetricIndex() const = 0;
+  // True if the database can be told by which index to begin: it has ours
+  // (sql_generator.h), takes the order of tables from CROSS JOIN, and LIMIT may
+  // be an expression. False: its own planner decides on one plain statement.
+  virtual bool FollowsPlans() const = 0;
 };
 
 // SQLite 3.35 or newer, with its default LIKE (PRAGMA case_sensitive_like off).

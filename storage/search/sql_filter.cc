@@ -228,7 +228,14 @@ void AppendDatasets(const std::vector<LoggedModelSearch::Dataset>& datasets,
   out->Text(")");
 }
 
+void AppendMetricValue(const BoundComparison& comparison,
+                       std::string_view alias, SqlWriter* out) {
+  out->Text(" AND ", alias, ".value ", SqlOperator(comparison.op), " ?");
+  out->Bind(comparison.values[0]);
+}
+
 void AppendFilter(const std::vector<BoundComparison>& filter,
+                  absl::FunctionRef<bool(const BoundComparison&)> done,
                   const EntitySchema& schema,
                   const std::vector<LoggedModelSearch::Dataset>& datasets,
                   const SqlDialect& dialect, SqlWriter* out) {
@@ -239,6 +246,7 @@ void AppendFilter(const std::vector<BoundComparison>& filter,
   if (hide_prompts) writer.WithoutPrompts(schema.collections[0].table);
   for (const BoundComparison& comparison : filter) {
     if (hide_prompts && IsPromptTag(comparison)) continue;
+    if (done(comparison)) continue;
     writer.Comparison(comparison);
   }
 }

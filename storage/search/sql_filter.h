@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "base/str_cat.h"
 #include "storage/search/search.h"
 #include "storage/search/semantics.h"
@@ -58,12 +59,19 @@ class SqlWriter {
   SqlStatement statement_;
 };
 
-// Appends " AND <condition>" for each comparison. Conditions on metrics of
-// logged models count metrics on one of `datasets` only, if there are any.
+// Appends " AND <condition>" for each comparison but those of which `done` says
+// that they hold already. Conditions on metrics of logged models count metrics
+// on one of `datasets` only, if there are any.
 void AppendFilter(const std::vector<BoundComparison>& filter,
+                  absl::FunctionRef<bool(const BoundComparison&)> done,
                   const EntitySchema& schema,
                   const std::vector<LoggedModelSearch::Dataset>& datasets,
                   const SqlDialect& dialect, SqlWriter* out);
+
+// Appends " AND <alias.value compares>" for a comparison other than != with a
+// metric of a run, whose row is <alias> and no NaN.
+void AppendMetricValue(const BoundComparison& comparison,
+                       std::string_view alias, SqlWriter* out);
 
 // Appends " AND (<alias is a metric on one of these datasets>)".
 void AppendDatasets(const std::vector<LoggedModelSearch::Dataset>& datasets,

@@ -32,13 +32,21 @@ class SearchQueryBuilder {
 
 namespace {
 
-// What a statement reads, see the header.
+// What a statement begins with, see the header.
 enum class Shape {
-  kSort,           // all, sorted
-  kWalkNumbers,    // the metric's numbers by index
-  kWalkNans,       // then its NaNs
-  kWalkMissing,    // then the runs without it
+  kSort,         // the entity's table
+  kCandidates,   // the rows that a comparison allows
+  kWalkNumbers,  // the metric's numbers by index
+  kWalkNans,     // then its NaNs
+  kWalkMissing,  // then the runs without it
 };
+
+bool IsWalk(Shape shape) {
+  return shape == Shape::kWalkNumbers || shape == Shape::kWalkNans ||
+         shape == Shape::kWalkMissing;
+}
+
+constexpr std::string_view kParentTag = "mlflow.parentRunId";
 
 struct SortKey {
   std::string expression;
@@ -49,6 +57,17 @@ struct SortKey {
   bool constant = false;
   CursorType type = CursorType::kInteger;
 };
+
+// The first key that is not the same in all rows.
+size_t Leading(const std::vector<SortKey>& keys) {
+  size_t leading = 0;
+  while (keys[leading].constant) ++leading;
+  return leading;
+}
+
+bool IsNull(const SqlValue& value) {
+  return std::holds_alternative<std::monostate>(value);
+}
 
 CursorType TypeOf(const AttributeSpec& attribute) {
   return attribute.type == ValueType::kText ? CursorType::kText
@@ -63,31 +82,77 @@ class Generator {
   absl::StatusOr<SearchQuery> Run();
 
  private:
+  bool by_offset() const {
+    return position_.offset > 0 && position_.cursor.empty();
+  }
   bool ByMetric() const {
     const CollectionSpec* first = search_.order[0].collection;
     return first != nullptr && first->has_is_nan;
   }
+  // Compares the metric that the order begins with.
+  bool ComparesWalked(const BoundComparison& comparison) const {
+    return comparison.collection == search_.order[0].collection &&
+           comparison.collection != nullptr &&
+           comparison.key == search_.order[0].key;
+  }
+  bool NamesRuns() const;
+  const BoundComparison* FindCandidates() const;
 
   std::vector<SortKey> Keys(Shape shape) const;
   SqlStatement Scope() const;
+  void Candidates(SqlWriter* out) const;
   void From(Shape shape, SqlWriter* out) const;
   void OrderJoin(size_t index, SqlWriter* out) const;
-  void Walked(Shape shape, SqlWriter* out) const;
+  void Begin(Shape shape, SqlWriter* out) const;
+  void Filter(Shape shape, SqlWriter* out) const;
   void OrderBy(const std::vector<SortKey>& keys, SqlWriter* out) const;
-  void Limit(Shape shape, bool both, SqlWriter* out) const;
+  void Guards(Shape shape, SqlWriter* out) const;
+  void Limit(Shape shape, SqlWriter* out) const;
   void Behind(const std::vector<SortKey>& keys, size_t index,
               SqlWriter* out) const;
-  void BehindCursor(std::vector<SortKey> keys, SqlWriter* out) const;
+  void BehindCursor(std::vector<SortKey> keys, bool null_is_apart,
+                    SqlWriter* out) const;
 
-  // `null_part`: the rows whose leading value is NULL, all of them.
-  SqlStatement Part(Shape shape, bool both, bool null_part) const;
-  std::vector<SqlStatement> WalkParts() const;
+  bool NullIsApart(Shape shape, const std::vector<SortKey>& keys) const;
+  // `only_null`: all rows whose leading value is NULL, and no others.
+  SqlStatement Part(Shape shape, bool only_null) const;
+  void AddParts(Shape shape, std::vector<SqlStatement>* parts) const;
+  void AddWalk(std::vector<SqlStatement>* parts) const;
 
   const BoundSearch& search_;
   const EntitySchema& schema_;
   const SqlDialect& dialect_;
   PagePosition position_;
+  bool walks_ = false;                            // by the metric's index
+  const BoundComparison* candidates_ = nullptr;  // or none
 };
+
+// Runs by their ids: the database finds them, whatever the order.
+bool Generator::NamesRuns() const {
+  for (const BoundComparison& c : search_.filter) {
+    if (c.attribute != nullptr && c.attribute->unique &&
+        (c.op == kEqual || c.op == kIn)) {
+      return true;
+    }
+  }
+  return false;
+}
+
+// The comparison whose rows an index holds together.
+const BoundComparison* Generator::FindCandidates() const {
+  const BoundComparison* found = nullptr;
+  for (const BoundComparison& c : search_.filter) {
+    if (c.collection == nullptr) continue;
+    if (c.collection->field == Field::kTag && c.key == kParentTag &&
+        c.op == kEqual) {
+      return &c;
+    }
+    if (found == nullptr && c.collection->has_is_nan && c.op != kNotEqual) {
+      found = &c;
+    }
+  }
+  return found;
+}
 
 std::vector<SortKey> Generator::Keys(Shape shape) const {
   std::vector<SortKey> keys;
@@ -104,7 +169,7 @@ std::vector<SortKey> Generator::Keys(Shape shape) const {
       continue;
     }
     const std::string table = StrCat("o", i);
-    const bool walks = i == 0 && shape != Shape::kSort;
+    const bool walks = i == 0 && IsWalk(shape);
     if (order.collection->has_is_nan) {
       // Numbers, then NaN, then none, in both directions.
       SortKey rank;
@@ -201,33 +266,74 @@ void Generator::OrderJoin(size_t index, SqlWriter* out) const {
             "p.run_id LIMIT 1)");
 }
 
+// "d is a candidate", without the run that it belongs to.
+void Generator::Candidates(SqlWriter* out) const {
+  if (candidates_->collection->field == Field::kTag) {
+    // The key is written out, as the index is of this key alone.
+    out->Text("d.\"key\" = '", kParentTag, "' AND ",
+              dialect_.TextEquals("d.value"));
+    out->Bind(candidates_->values[0]);
+    return;
+  }
+  out->Text(dialect_.TextEquals("d.\"key\""), " AND d.is_nan = ",
+            dialect_.BooleanLiteral(false));
+  out->BindText(candidates_->key);
+  AppendMetricValue(*candidates_, "d", out);
+}
+
 void Generator::From(Shape shape, SqlWriter* out) const {
-  const bool walks = shape == Shape::kWalkNumbers || shape == Shape::kWalkNans;
   // CROSS JOIN: SQLite keeps the order in which they stand.
-  if (walks) {
+  if (shape == Shape::kWalkNumbers || shape == Shape::kWalkNans) {
     out->Text(" FROM latest_metrics o0 CROSS JOIN runs e"
               " ON e.run_uuid = o0.run_uuid");
+  } else if (shape == Shape::kCandidates) {
+    out->Text(" FROM ", candidates_->collection->table,
+              " d CROSS JOIN runs e ON e.run_uuid = d.run_uuid");
   } else {
     out->Text(" FROM ", schema_.table, " e");
   }
-  for (size_t i = shape == Shape::kSort ? 0 : 1; i < search_.order.size();
-       ++i) {
+  for (size_t i = IsWalk(shape) ? 1 : 0; i < search_.order.size(); ++i) {
     OrderJoin(i, out);
   }
 }
 
-// The condition that makes the rows of a walk its own.
-void Generator::Walked(Shape shape, SqlWriter* out) const {
-  if (shape == Shape::kSort) return;
-  if (shape == Shape::kWalkMissing) {
+// The condition on what the statement begins with.
+void Generator::Begin(Shape shape, SqlWriter* out) const {
+  if (shape == Shape::kCandidates) {
+    out->Text(" AND ");
+    Candidates(out);
+  } else if (shape == Shape::kWalkMissing) {
     out->Text(" AND NOT EXISTS (SELECT 1 FROM latest_metrics o0 WHERE ",
               OwnedByEntity("o0", schema_), " AND ",
               dialect_.TextEquals("o0.\"key\""), ")");
-  } else {
+    out->BindText(search_.order[0].key);
+  } else if (IsWalk(shape)) {
     out->Text(" AND ", dialect_.TextEquals("o0.\"key\""), " AND o0.is_nan = ",
               dialect_.BooleanLiteral(shape == Shape::kWalkNans));
+    out->BindText(search_.order[0].key);
   }
-  out->BindText(search_.order[0].key);
+}
+
+void Generator::Filter(Shape shape, SqlWriter* out) const {
+  // What is said of the metric that is walked is asked of its row. Of the NaNs
+  // all hold, or there is no such statement.
+  const auto done = [&](const BoundComparison& c) {
+    if (shape == Shape::kCandidates) return &c == candidates_;
+    if (!IsWalk(shape) || !ComparesWalked(c)) return false;
+    if (shape == Shape::kWalkNumbers) AppendMetricValue(c, "o0", out);
+    return true;
+  };
+  AppendFilter(search_.filter, done, schema_, search_.datasets, dialect_, out);
+  if (search_.datasets.empty()) return;
+  for (const BoundComparison& c : search_.filter) {
+    if (c.collection != nullptr && c.collection->field == Field::kMetric) {
+      return;
+    }
+  }
+  out->Text(" AND EXISTS (SELECT 1 FROM logged_model_metrics c WHERE ",
+            OwnedByEntity("c", schema_));
+  AppendDatasets(search_.datasets, "c", dialect_, out);
+  out->Text(")");
 }
 
 void Generator::OrderBy(const std::vector<SortKey>& keys,
@@ -243,21 +349,38 @@ void Generator::OrderBy(const std::vector<SortKey>& keys,
   }
 }
 
-void Generator::Limit(Shape shape, bool both, SqlWriter* out) const {
-  if (!both) {
-    out->Text(" LIMIT ?");
+// Conditions of the whole statement, joined by AND.
+void Generator::Guards(Shape shape, SqlWriter* out) const {
+  const auto count = [out](std::string_view table) {
+    out->Text("(SELECT COUNT(*) FROM (SELECT 1 FROM ", table, " WHERE ");
+  };
+  const auto compare = [out](bool up_to, int limit) {
+    out->Text(" LIMIT ", limit + 1, "))", up_to ? " <= " : " > ", limit);
+  };
+  if (candidates_ != nullptr) {
+    count(StrCat(candidates_->collection->table, " d"));
+    Candidates(out);
+    compare(shape == Shape::kCandidates, kCandidatesMax);
+  }
+  if (walks_ && shape != Shape::kCandidates) {
+    if (candidates_ != nullptr) out->Text(" AND ");
+    count("runs e");
+    out->Append(Scope());
+    compare(shape == Shape::kSort, kSortedRunsMax);
+  }
+}
+
+void Generator::Limit(Shape shape, SqlWriter* out) const {
+  if (walks_ || candidates_ != nullptr) {
+    out->Text(" LIMIT CASE WHEN ");
+    Guards(shape, out);
+    out->Text(" THEN ? ELSE 0 END");
   } else {
-    out->Text(" LIMIT CASE WHEN (SELECT COUNT(*) FROM (SELECT 1 FROM runs e "
-              "WHERE ").Append(Scope());
-    out->Text(" LIMIT ", kSortedRunsMax + 1, "))",
-              shape == Shape::kSort ? " <= " : " > ", kSortedRunsMax,
-              " THEN ? ELSE 0 END");
+    out->Text(" LIMIT ?");
   }
   // One more than the page: is there another page?
   out->Bind(search_.max_results + 1);
-  if (position_.offset > 0 && position_.cursor.empty()) {
-    out->Text(" OFFSET ?").Bind(position_.offset);
-  }
+  if (by_offset()) out->Text(" OFFSET ?").Bind(position_.offset);
 }
 
 // "This row sorts behind the cursor", from key `index` on.
@@ -267,7 +390,7 @@ void Generator::Behind(const std::vector<SortKey>& keys, size_t index,
   const SqlValue& value = position_.cursor[index];
   const bool last = index + 1 == keys.size();
   if (key.constant && !last) return Behind(keys, index + 1, out);
-  if (std::holds_alternative<std::monostate>(value)) {
+  if (IsNull(value)) {
     // NULL is last: there is only more of it behind.
     if (last) {
       out->Text("1 = 0");
@@ -288,25 +411,32 @@ void Generator::Behind(const std::vector<SortKey>& keys, size_t index,
   out->Text(")");
 }
 
-void Generator::BehindCursor(std::vector<SortKey> keys, SqlWriter* out) const {
-  size_t leading = 0;
-  while (keys[leading].constant) ++leading;
+void Generator::BehindCursor(std::vector<SortKey> keys, bool null_is_apart,
+                             SqlWriter* out) const {
+  const size_t leading = Leading(keys);
   SortKey& key = keys[leading];
-  const SqlValue& value = position_.cursor[leading];
   out->Text(" AND ");
-  const bool null_is_apart = leading == 0 || !key.nullable;
-  if (key.indexed && null_is_apart &&
-      !std::holds_alternative<std::monostate>(value)) {
-    // Says no more than the rest, but so that an index is entered there. Leaves
-    // out NULL, which has a part of its own.
-    key.nullable = false;
+  if (null_is_apart) key.nullable = false;
+  if (key.indexed && !key.nullable) {
+    // Says no more than the rest, but so that an index is entered there.
     out->Text(key.expression, key.ascending ? " >= ?" : " <= ?", " AND ");
-    out->Bind(value);
+    out->Bind(position_.cursor[leading]);
   }
   Behind(keys, 0, out);
 }
 
-SqlStatement Generator::Part(Shape shape, bool both, bool null_part) const {
+// Whether the rows behind the cursor are two statements: those with a leading
+// value, in a range of its index, and those with NULL.
+bool Generator::NullIsApart(Shape shape,
+                            const std::vector<SortKey>& keys) const {
+  if (position_.cursor.empty()) return false;
+  if (shape != Shape::kSort && shape != Shape::kWalkMissing) return false;
+  const SortKey& key = keys[Leading(keys)];
+  return key.indexed && key.nullable &&
+         !IsNull(position_.cursor[Leading(keys)]);
+}
+
+SqlStatement Generator::Part(Shape shape, bool only_null) const {
   const std::vector<SortKey> keys = Keys(shape);
   SqlWriter out;
   std::string_view separator = "SELECT ";
@@ -320,50 +450,47 @@ SqlStatement Generator::Part(Shape shape, bool both, bool null_part) const {
   }
   From(shape, &out);
   out.Text(" WHERE ").Append(Scope());
-  Walked(shape, &out);
-  AppendFilter(search_.filter, schema_, search_.datasets, dialect_, &out);
-  if (schema_.entity == Entity::kLoggedModel) {
-    const auto on_metric = [](const BoundComparison& c) {
-      return c.collection != nullptr && c.collection->field == Field::kMetric;
-    };
-    bool any = false;
-    for (const BoundComparison& c : search_.filter) any = any || on_metric(c);
-    if (!any && !search_.datasets.empty()) {
-      out.Text(" AND EXISTS (SELECT 1 FROM logged_model_metrics c WHERE ",
-               OwnedByEntity("c", schema_));
-      AppendDatasets(search_.datasets, "c", dialect_, &out);
-      out.Text(")");
-    }
-  }
-  if (null_part) {
-    out.Text(" AND ", keys[0].expression, " IS NULL");
+  Begin(shape, &out);
+  Filter(shape, &out);
+  if (only_null) {
+    out.Text(" AND ", keys[Leading(keys)].expression, " IS NULL");
   } else if (!position_.cursor.empty()) {
-    BehindCursor(keys, &out);
+    BehindCursor(keys, NullIsApart(shape, keys), &out);
   }
   OrderBy(keys, &out);
-  Limit(shape, both, &out);
+  Limit(shape, &out);
   return out.Take();
 }
 
-std::vector<SqlStatement> Generator::WalkParts() const {
-  std::vector<SqlStatement> parts;
-  parts.push_back(Part(Shape::kSort, /*both=*/true, /*null_part=*/false));
-  // A cursor is in one of the three; those before it are over, those behind it
-  // are whole.
+void Generator::AddParts(Shape shape,
+                         std::vector<SqlStatement>* parts) const {
+  parts->push_back(Part(shape, /*only_null=*/false));
+  if (NullIsApart(shape, Keys(shape))) {
+    parts->push_back(Part(shape, /*only_null=*/true));
+  }
+}
+
+// The three of the walk: a cursor is in one of them; those before it are over,
+// those behind it are whole.
+void Generator::AddWalk(std::vector<SqlStatement>* parts) const {
+  bool compared = false;
+  bool nans_match = true;
+  for (const BoundComparison& c : search_.filter) {
+    if (!ComparesWalked(c)) continue;
+    compared = true;
+    nans_match = nans_match && c.op == kNotEqual;
+  }
+  Generator whole = *this;
+  whole.position_ = {};
   const int64_t rank = position_.cursor.empty()
                            ? 0
                            : std::get<int64_t>(position_.cursor[0]);
-  const Shape shapes[] = {Shape::kWalkNumbers, Shape::kWalkNans,
-                          Shape::kWalkMissing};
-  for (int64_t i = rank; i < 3; ++i) {
-    if (i == rank) {
-      parts.push_back(Part(shapes[i], /*both=*/true, /*null_part=*/false));
-      continue;
-    }
-    Generator whole(search_, dialect_);
-    parts.push_back(whole.Part(shapes[i], /*both=*/true, /*null_part=*/false));
-  }
-  return parts;
+  const auto add = [&](int64_t number, Shape shape) {
+    if (number >= rank) (number == rank ? this : &whole)->AddParts(shape, parts);
+  };
+  add(0, Shape::kWalkNumbers);
+  if (nans_match) add(1, Shape::kWalkNans);
+  if (!compared) add(2, Shape::kWalkMissing);
 }
 
 absl::StatusOr<SearchQuery> Generator::Run() {
@@ -375,17 +502,15 @@ absl::StatusOr<SearchQuery> Generator::Run() {
                      DecodePageToken(search_.page_token, search_.fingerprint,
                                      columns));
   }
-  const bool by_offset = position_.offset > 0 && position_.cursor.empty();
-  std::vector<SqlStatement> parts;
-  if (ByMetric() && dialect_.WalksMetricIndex() && !by_offset) {
-    parts = WalkParts();
-  } else {
-    parts.push_back(Part(Shape::kSort, /*both=*/false, /*null_part=*/false));
-    if (!position_.cursor.empty() && keys[0].indexed && keys[0].nullable &&
-        !std::holds_alternative<std::monostate>(position_.cursor[0])) {
-      parts.push_back(Part(Shape::kSort, /*both=*/false, /*null_part=*/true));
-    }
+  if (schema_.entity == Entity::kRun && dialect_.FollowsPlans() &&
+      !by_offset() && !NamesRuns()) {
+    walks_ = ByMetric();
+    candidates_ = FindCandidates();
   }
+  std::vector<SqlStatement> parts;
+  if (candidates_ != nullptr) AddParts(Shape::kCandidates, &parts);
+  AddParts(Shape::kSort, &parts);
+  if (walks_) AddWalk(&parts);
   return SearchQueryBuilder::Make(std::move(parts), search_, keys.size(),
                                   position_.offset);
 }

@@ -62,6 +62,10 @@ CREATE TABLE tags (
   PRIMARY KEY (run_uuid, "key")
 ) WITHOUT ROWID;
 
+-- The children of a run, which the page of each run asks for.
+CREATE INDEX index_tags_parent_run_id
+  ON tags (value, run_uuid) WHERE "key" = 'mlflow.parentRunId';
+
 CREATE TABLE params (
   run_uuid TEXT NOT NULL REFERENCES runs (run_uuid),
   "key" TEXT NOT NULL,

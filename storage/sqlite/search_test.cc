@@ -1,0 +1,595 @@
+// What storage/search generates, on the real schema: who matches, in which
+// order, over how many pages, and by which index.
+#include <algorithm>
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <random>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/status_macros.h"
+#include "base/str_cat.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "storage/search/search.h"
+#include "storage/search/sql_dialect.h"
+#include "storage/sql/database.h"
+#include "storage/sql/page_reader.h"
+#include "storage/sqlite/sqlite_database.h"
+
+namespace millstream::storage::sqlite {
+namespace {
+
+using search::RunSearch;
+using search::SearchQuery;
+using search::SqlDialect;
+using sql::Connection;
+using sql::Transaction;
+using testing::ElementsAre;
+using testing::ElementsAreArray;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::Not;
+
+// SQLite's dialect, but always sorting.
+class SortingDialect : public SqlDialect {
+ public:
+  std::string_view BooleanLiteral(bool value) const override {
+    return lite_.BooleanLiteral(value);
+  }
+  std::string TextEquals(std::string_view column) const override {
+    return lite_.TextEquals(column);
+  }
+  std::string TextDiffers(std::string_view column) const override {
+    return lite_.TextDiffers(column);
+  }
+  std::string ExactText(std::string_view column) const override {
+    return lite_.ExactText(column);
+  }
+  std::string Like(std::string_view column) const override {
+    return lite_.Like(column);
+  }
+  std::string LikePattern(std::string_view pattern) const override {
+    return lite_.LikePattern(pattern);
+  }
+  std::string ILike(std::string_view column) const override {
+    return lite_.ILike(column);
+  }
+  std::string ILikePattern(std::string_view pattern) const override {
+    return lite_.ILikePattern(pattern);
+  }
+  std::string IntegerAsText(std::string_view column) const override {
+    return lite_.IntegerAsText(column);
+  }
+  std::string OrderNullsLast(std::string_view column,
+                             bool ascending) const override {
+    return lite_.OrderNullsLast(column, ascending);
+  }
+  bool FollowsPlans() const override { return false; }
+
+ private:
+  const SqlDialect& lite_ = search::SqliteDialect();
+};
+
+struct Metric {
+  std::string key;
+  std::optional<double> value;  // nothing: NaN
+};
+using Pairs = std::vector<std::pair<std::string, std::string>>;
+
+struct TestRun {
+  std::string id;
+  std::optional<int64_t> start_time = 0;
+  std::string status = "RUNNING";
+  std::optional<int64_t> end_time = std::nullopt;
+  std::string stage = "active";
+  Pairs params = {};
+  Pairs tags = {};
+  std::vector<Metric> metrics = {};
+  int64_t experiment = 1;
+};
+
+absl::Status InsertRun(Transaction& to, const TestRun& run) {
+  RETURN_IF_ERROR(to.Execute(
+      "INSERT INTO runs (run_uuid, name, user_id, status, start_time, "
+      "end_time, lifecycle_stage, artifact_uri, experiment_id) "
+      "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+      run.id, run.id, StrCat("user ", run.id), run.status, run.start_time,
+      run.end_time, run.stage, StrCat(run.id, "/artifacts"), run.experiment));
+  RETURN_IF_ERROR(to.Execute(
+      "INSERT INTO tags (run_uuid, \"key\", value) VALUES (?, ?, ?)", run.id,
+      "mlflow.runName", run.id));
+  for (const auto& [key, value] : run.tags) {
+    RETURN_IF_ERROR(to.Execute(
+        "INSERT INTO tags (run_uuid, \"key\", value) VALUES (?, ?, ?)", run.id,
+        key, value));
+  }
+  for (const auto& [key, value] : run.params) {
+    RETURN_IF_ERROR(to.Execute(
+        "INSERT INTO params (run_uuid, \"key\", value) VALUES (?, ?, ?)",
+        run.id, key, value));
+  }
+  for (const auto& [key, value] : run.metrics) {
+    RETURN_IF_ERROR(to.Execute(
+        "INSERT INTO latest_metrics (run_uuid, \"key\", value, \"timestamp\", "
+        "step, is_nan) VALUES (?, ?, ?, 0, 0, ?)",
+        run.id, key, value.value_or(0), value.has_value() ? 0 : 1));
+  }
+  return absl::OkStatus();
+}
+
+class SearchTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    const auto* test = testing::UnitTest::GetInstance()->current_test_info();
+    directory_ = std::filesystem::path(testing::TempDir()) / test->name();
+    std::filesystem::create_directories(directory_);
+    auto database = SqliteDatabase::Open((directory_ / "search.db").string(),
+                                         SqliteDatabase::Options());
+    ASSERT_TRUE(database.ok()) << database.status();
+    database_ = *std::move(database);
+    Write([](Transaction& to) {
+      for (int64_t id = 1; id <= 3; ++id) {
+        RETURN_IF_ERROR(to.Execute(
+            "INSERT INTO experiments (experiment_id, name, lifecycle_stage, "
+            "creation_time, last_update_time) VALUES (?, ?, ?, ?, ?)",
+            id, StrCat("exp ", id), id == 3 ? "deleted" : "active", id / 2,
+            10 - id));
+      }
+      return absl::OkStatus();
+    });
+  }
+  void TearDown() override {
+    database_.reset();
+    std::filesystem::remove_all(directory_);
+  }
+
+  void Write(absl::FunctionRef<absl::Status(Transaction&)> body) {
+    const absl::Status status = database_->Write(body);
+    ASSERT_TRUE(status.ok()) << status;
+  }
+
+  void Insert(const std::vector<TestRun>& runs) {
+    Write([&](Transaction& to) {
+      for (const TestRun& run : runs) RETURN_IF_ERROR(InsertRun(to, run));
+      return absl::OkStatus();
+    });
+  }
+
+  // The first column of all rows, over as many pages as it takes.
+  template <typename Request, typename Build>
+  std::vector<std::string> Pages(Request request, const Build& build) {
+    std::vector<std::string> rows;
+    std::string token;
+    do {
+      request.page_token = token;
+      absl::StatusOr<SearchQuery> query = build(request, *dialect_);
+      EXPECT_TRUE(query.ok()) << query.status();
+      if (!query.ok()) return rows;
+      const size_t before = rows.size();
+      const absl::Status status = database_->Read([&](Connection& connection) {
+        ASSIGN_OR_RETURN(token,
+                         sql::ReadPage(connection, *query,
+                                       request.columns.size(),
+                                       [&](const sql::Statement& row) {
+                                         rows.emplace_back(row.Text(0));
+                                       }));
+        return absl::OkStatus();
+      });
+      EXPECT_TRUE(status.ok()) << status;
+      if (!status.ok()) return rows;
+      if (!token.empty()) {
+        EXPECT_EQ(rows.size() - before,
+                  static_cast<size_t>(request.max_results));
+      }
+    } while (!token.empty());
+    return rows;
+  }
+
+  std::vector<std::string> Runs(std::string_view filter,
+                                std::vector<std::string_view> order = {},
+                                int64_t page = 1000) {
+    RunSearch request;
+    request.columns = {"run_uuid"};
+    request.experiment_ids = experiments_;
+    request.filter = filter;
+    request.view = view_;
+    request.order_by = std::move(order);
+    request.max_results = page;
+    return Pages(request, search::BuildRunSearch);
+  }
+
+  // The plan of each statement of a search for runs.
+  std::vector<std::string> Plans(const RunSearch& request) {
+    std::vector<std::string> plans;
+    const auto query = search::BuildRunSearch(request, *dialect_);
+    EXPECT_TRUE(query.ok()) << query.status();
+    for (const search::SqlStatement& part : query->parts()) {
+      std::string plan;
+      const absl::Status status = database_->Read([&](Connection& connection) {
+        ASSIGN_OR_RETURN(
+            sql::StatementPtr statement,
+            connection.Prepare(StrCat("EXPLAIN QUERY PLAN ", part.text)));
+        statement->BindValues(part.bindings);
+        for (;;) {
+          ASSIGN_OR_RETURN(const bool more, statement->Step());
+          if (!more) return absl::OkStatus();
+          StrAppend(&plan, statement->Text(3), "\n");
+        }
+      });
+      EXPECT_TRUE(status.ok()) << status;
+      plans.push_back(plan);
+    }
+    return plans;
+  }
+
+  std::filesystem::path directory_;
+  std::unique_ptr<SqliteDatabase> database_;
+  const SqlDialect* dialect_ = &search::SqliteDialect();
+  std::vector<std::string_view> experiments_ = {"1"};
+  search::ViewType view_ = search::ViewType::kActiveOnly;
+};
+
+// --- Who matches
+
+class RunFilterTest : public SearchTest {
+ protected:
+  void SetUp() override {
+    SearchTest::SetUp();
+    Insert({{.id = "alpha",
+             .start_time = 0,
+             .status = "FINISHED",
+             .end_time = 9000,
+             .params = {{"lr", "0.1"}, {"opt", "sgd"}, {"p", "it's"}},
+             .tags = {{"color", "red"}, {"my tag", "1"}},
+             .metrics = {{"acc", 0.9}, {"loss", 1}}},
+            {.id = "Beta",
+             .start_time = 1,
+             .status = "FAILED",
+             .end_time = 8999,
+             .params = {{"lr", "0.01"}, {"opt", "Adam"}, {"p", "100%"}},
+             .tags = {{"color", "green"}},
+             .metrics = {{"acc", 0.5}, {"loss", std::nullopt}}},
+            {.id = "gamma",
+             .start_time = 2,
+             .params = {{"lr", "0.1"}, {"depth", "3"}, {"p", "a_b*[c]?"}},
+             .tags = {{"color", "Red"}, {"with.dot", "x"}},
+             .metrics = {{"acc", 0.7}, {"a/b c", 3}}}});
+  }
+};
+
+TEST_F(RunFilterTest, Metrics) {
+  EXPECT_THAT(Runs("metrics.acc > 0.6"), ElementsAre("gamma", "alpha"));
+  EXPECT_THAT(Runs("metrics.acc <= .7"), ElementsAre("gamma", "Beta"));
+  EXPECT_THAT(Runs("metrics.acc = 0.5"), ElementsAre("Beta"));
+  EXPECT_THAT(Runs("metrics.nothing > 0"), IsEmpty());
+  EXPECT_THAT(Runs("metrics.`a/b c` = 3"), ElementsAre("gamma"));
+}
+
+TEST_F(RunFilterTest, NanDiffersFromEveryNumber) {
+  EXPECT_THAT(Runs("metrics.loss >= 0"), ElementsAre("alpha"));
+  EXPECT_THAT(Runs("metrics.loss = 0"), IsEmpty());
+  EXPECT_THAT(Runs("metrics.loss != 1"), ElementsAre("Beta"));
+  EXPECT_THAT(Runs("metrics.loss != 0"), ElementsAre("Beta", "alpha"));
+}
+
+TEST_F(RunFilterTest, TextByCase) {
+  EXPECT_THAT(Runs("params.opt LIKE 'A%'"), ElementsAre("Beta"));
+  EXPECT_THAT(Runs("params.opt LIKE 'a%'"), IsEmpty());
+  EXPECT_THAT(Runs("params.opt ILIKE 'a%'"), ElementsAre("Beta"));
+  EXPECT_THAT(Runs("params.opt LIKE '_gd'"), ElementsAre("alpha"));
+  EXPECT_THAT(Runs("tags.color = 'red'"), ElementsAre("alpha"));
+  EXPECT_THAT(Runs("tags.color ILIKE 'RED'"), ElementsAre("gamma", "alpha"));
+  EXPECT_THAT(Runs("tags.color != 'red'"), ElementsAre("gamma", "Beta"));
+}
+
+TEST_F(RunFilterTest, PatternsAreTakenByTheLetter) {
+  EXPECT_THAT(Runs("params.p LIKE 'a_b*[c]?'"), ElementsAre("gamma"));
+  EXPECT_THAT(Runs("params.p LIKE '*'"), IsEmpty());
+  EXPECT_THAT(Runs("params.p LIKE '[a-z]%'"), IsEmpty());
+  EXPECT_THAT(Runs("params.p LIKE '100%'"), ElementsAre("Beta"));
+  EXPECT_THAT(Runs("params.p LIKE '100\\%'"), IsEmpty());
+  EXPECT_THAT(Runs("params.p = \"it's\""), ElementsAre("alpha"));
+}
+
+TEST_F(RunFilterTest, Presence) {
+  EXPECT_THAT(Runs("tags.`my tag` IS NULL"), ElementsAre("gamma", "Beta"));
+  EXPECT_THAT(Runs("params.depth IS NOT NULL"), ElementsAre("gamma"));
+}
+
+TEST_F(RunFilterTest, Attributes) {
+  EXPECT_THAT(Runs("status LIKE 'F%'"), ElementsAre("Beta", "alpha"));
+  EXPECT_THAT(Runs("run_name = 'alpha'"), ElementsAre("alpha"));
+  EXPECT_THAT(Runs("attributes.`Run name` ILIKE 'b%'"), ElementsAre("Beta"));
+  EXPECT_THAT(Runs("start_time > 0.5"), ElementsAre("gamma", "Beta"));
+  EXPECT_THAT(Runs("end_time != 0"), ElementsAre("Beta", "alpha"));
+  EXPECT_THAT(Runs("run_id IN ('alpha', 'x')"), ElementsAre("alpha"));
+  EXPECT_THAT(Runs("run_id NOT IN ('alpha')"), ElementsAre("gamma", "Beta"));
+  EXPECT_THAT(Runs("artifact_uri LIKE '%artifacts' AND user_id != 'x'"),
+              ElementsAre("gamma", "Beta", "alpha"));
+}
+
+TEST_F(RunFilterTest, AllConditionsHold) {
+  EXPECT_THAT(Runs("metrics.acc > 0.6 and params.lr = '0.1'"),
+              ElementsAre("gamma", "alpha"));
+  EXPECT_THAT(Runs("params.lr = '0.1' params.opt = 'sgd'"),
+              ElementsAre("alpha"));
+  std::string chain = "metrics.acc > 0";
+  for (int i = 0; i < 99; ++i) chain += " AND params.lr = '0.1'";
+  EXPECT_THAT(Runs(chain), ElementsAre("gamma", "alpha"));
+}
+
+TEST_F(RunFilterTest, Datasets) {
+  Write([](Transaction& to) {
+    for (const std::string_view name : {"train", "eval"}) {
+      const std::string run = name == "train" ? "alpha" : "Beta";
+      RETURN_IF_ERROR(to.Execute(
+          "INSERT INTO datasets (dataset_uuid, experiment_id, name, digest, "
+          "dataset_source_type, dataset_source) VALUES (?, 1, ?, ?, '', '')",
+          name, name, StrCat("digest ", name)));
+      RETURN_IF_ERROR(to.Execute(
+          "INSERT INTO inputs (input_uuid, source_type, source_id, "
+          "destination_type, destination_id) "
+          "VALUES (?, 'DATASET', ?, 'RUN', ?)",
+          StrCat("in ", name), name, run));
+      RETURN_IF_ERROR(to.Execute(
+          "INSERT INTO input_tags (input_uuid, name, value) VALUES "
+          "(?, 'mlflow.data.context', ?)",
+          StrCat("in ", name), StrCat("for ", name)));
+    }
+    return absl::OkStatus();
+  });
+  EXPECT_THAT(Runs("dataset.name = 'train'"), ElementsAre("alpha"));
+  EXPECT_THAT(Runs("datasets.name ILIKE '%A%'"), ElementsAre("Beta", "alpha"));
+  EXPECT_THAT(Runs("dataset.context = 'for eval'"), ElementsAre("Beta"));
+  EXPECT_THAT(Runs("dataset.digest NOT IN ('digest eval')"),
+              ElementsAre("alpha"));
+}
+
+TEST_F(RunFilterTest, ScopeIsExperimentsAndStage) {
+  Insert({{.id = "gone", .start_time = 5, .stage = "deleted"},
+          {.id = "other", .start_time = 6, .experiment = 2}});
+  EXPECT_THAT(Runs(""), ElementsAre("gamma", "Beta", "alpha"));
+  view_ = search::ViewType::kDeletedOnly;
+  EXPECT_THAT(Runs(""), ElementsAre("gone"));
+  view_ = search::ViewType::kAll;
+  experiments_ = {"2", "1", "2"};
+  EXPECT_THAT(Runs(""),
+              ElementsAre("other", "gone", "gamma", "Beta", "alpha"));
+  experiments_ = {};
+  EXPECT_THAT(Runs(""), IsEmpty());
+}
+
+// --- In which order
+
+TEST_F(RunFilterTest, Orders) {
+  EXPECT_THAT(Runs("", {"metrics.acc"}), ElementsAre("Beta", "gamma", "alpha"));
+  EXPECT_THAT(Runs("", {"metrics.loss DESC"}),
+              ElementsAre("alpha", "Beta", "gamma"));
+  EXPECT_THAT(Runs("", {"params.opt"}), ElementsAre("Beta", "alpha", "gamma"));
+  EXPECT_THAT(Runs("", {"params.depth DESC"}),
+              ElementsAre("gamma", "Beta", "alpha"));
+  EXPECT_THAT(Runs("", {"tags.color", "start_time DESC"}),
+              ElementsAre("gamma", "Beta", "alpha"));
+  EXPECT_THAT(Runs("", {"end_time DESC"}),
+              ElementsAre("alpha", "Beta", "gamma"));
+  EXPECT_THAT(Runs("", {"created"}), ElementsAre("alpha", "Beta", "gamma"));
+  EXPECT_THAT(Runs("", {"run_name"}), ElementsAre("Beta", "alpha", "gamma"));
+}
+
+TEST_F(SearchTest, NanIsBehindAllNumbersAndNothingIsLast) {
+  const std::vector<std::pair<std::string, std::optional<double>>> values = {
+      {"1", 1},
+      {"NaN", std::nullopt},
+      {"inf", 1.7976931348623157e308},
+      {"-inf", -1.7976931348623157e308},
+      {"-3", -3},
+      {"0", 0}};
+  std::vector<TestRun> runs = {{.id = "none"}};
+  for (const auto& [id, value] : values) {
+    runs.push_back({.id = id, .metrics = {{"m", value}}});
+  }
+  Insert(runs);
+  EXPECT_THAT(Runs("", {"metrics.m"}),
+              ElementsAre("-inf", "-3", "0", "1", "inf", "NaN", "none"));
+  EXPECT_THAT(Runs("", {"metrics.m DESC"}),
+              ElementsAre("inf", "1", "0", "-3", "-inf", "NaN", "none"));
+}
+
+// --- Over how many pages
+
+std::vector<TestRun> RandomRuns(int count) {
+  std::mt19937 random(count);
+  const auto pick = [&random](int n) { return static_cast<int>(random() % n); };
+  std::vector<TestRun> runs;
+  for (int i = 0; i < count; ++i) {
+    TestRun run{.id = StrCat("run ", (i * 7919) % count)};
+    run.experiment = 1 + pick(10) / 9;
+    run.start_time = pick(20) == 0 ? std::nullopt
+                                   : std::optional<int64_t>(pick(count / 3));
+    if (pick(3) > 0) run.end_time = pick(5);
+    if (pick(30) == 0) run.stage = "deleted";
+    if (pick(4) > 0) run.params = {{"p", StrCat("v", pick(9))}};
+    if (pick(4) > 0) run.tags = {{"t", StrCat("v", pick(3))}};
+    if (pick(4) > 0) {
+      run.tags.push_back({"mlflow.parentRunId", pick(3) > 0 ? "many" : "few"});
+    }
+    if (pick(5) > 0) {
+      run.metrics.push_back({"m", pick(6) == 0 ? std::nullopt
+                                               : std::optional<double>(
+                                                     pick(count / 2) / 7.0)});
+    }
+    if (pick(2) > 0) run.metrics.push_back({"n", pick(3)});
+    runs.push_back(std::move(run));
+  }
+  return runs;
+}
+
+const std::vector<std::vector<std::string_view>>& Orders() {
+  static const auto* const kOrders =
+      new std::vector<std::vector<std::string_view>>{
+          {},
+          {"start_time"},
+          {"end_time", "start_time"},
+          {"end_time DESC", "start_time DESC"},
+          {"run_id DESC"},
+          {"params.p"},
+          {"params.p DESC", "tags.t", "metrics.n DESC"},
+          {"metrics.m"},
+          {"metrics.m DESC"},
+          {"metrics.m", "params.p DESC"},
+          {"metrics.n DESC", "metrics.m"},
+          {"metrics.n", "start_time"},
+          {"status", "metrics.m DESC"}};
+  return *kOrders;
+}
+
+TEST_F(SearchTest, PagesTogetherAreTheWhole) {
+  Insert(RandomRuns(300));
+  experiments_ = {"1", "2"};
+  for (const auto& order : Orders()) {
+    SCOPED_TRACE(order.empty() ? "default" : std::string(order[0]));
+    for (const std::string_view filter : {"", "metrics.m != 3"}) {
+      const std::vector<std::string> whole = Runs(filter, order);
+      EXPECT_GT(whole.size(), 150u);
+      for (const int64_t page : {1, 7, 100}) {
+        EXPECT_THAT(Runs(filter, order, page), ElementsAreArray(whole));
+      }
+    }
+  }
+}
+
+// Large experiments and few candidates take other ways to the same result.
+TEST_F(SearchTest, AllWaysGiveTheSame) {
+  Insert(RandomRuns(6000));
+  for (const auto& order : Orders()) {
+    SCOPED_TRACE(order.empty() ? "default" : std::string(order[0]));
+    for (const std::string_view filter :
+         {"", "params.p = 'v3'", "metrics.m > 0", "metrics.m > 400",
+          "metrics.m != 3 AND metrics.n >= 1", "metrics.n = 1",
+          "tags.mlflow.parentRunId = 'few' AND metrics.n = 1",
+          "tags.mlflow.parentRunId = 'many'"}) {
+      SCOPED_TRACE(filter);
+      SortingDialect sorting;
+      dialect_ = &sorting;
+      const std::vector<std::string> sorted = Runs(filter, order, 10000);
+      dialect_ = &search::SqliteDialect();
+      EXPECT_THAT(Runs(filter, order, 10000), ElementsAreArray(sorted));
+      EXPECT_THAT(Runs(filter, order, 350), ElementsAreArray(sorted));
+      EXPECT_GT(sorted.size(), filter.empty() ? 4000u : 200u);
+    }
+  }
+}
+
+TEST_F(SearchTest, ValuesTooLongForATokenArePagedByOffset) {
+  std::vector<TestRun> runs;
+  for (int i = 0; i < 10; ++i) {
+    runs.push_back({.id = StrCat("run ", i),
+                    .params = {{"p", std::string(5990, 'x') + char('a' + i)}},
+                    .metrics = {{"m", 1}}});
+  }
+  Insert(runs);
+  for (const std::vector<std::string_view>& order :
+       std::vector<std::vector<std::string_view>>{
+           {"params.p DESC"}, {"metrics.m", "params.p DESC"}}) {
+    const std::vector<std::string> whole = Runs("", order);
+    EXPECT_THAT(whole, ElementsAre("run 9", "run 8", "run 7", "run 6", "run 5",
+                                   "run 4", "run 3", "run 2", "run 1",
+                                   "run 0"));
+    EXPECT_THAT(Runs("", order, 3), ElementsAreArray(whole));
+  }
+}
+
+// Runs that arrive or go between two pages neither repeat nor hide others.
+TEST_F(SearchTest, PagesKeepTheirPlaceWhileRunsComeAndGo) {
+  std::vector<TestRun> runs;
+  for (int i = 0; i < 10; ++i) {
+    runs.push_back({.id = StrCat("run ", i), .start_time = i});
+  }
+  Insert(runs);
+  RunSearch request;
+  request.columns = {"run_uuid"};
+  request.experiment_ids = {"1"};
+  request.max_results = 4;
+  std::string token;
+  const auto page = [&] {
+    std::vector<std::string> rows;
+    request.page_token = token;
+    const auto query = search::BuildRunSearch(request, *dialect_);
+    EXPECT_TRUE(query.ok());
+    const absl::Status status = database_->Read([&](Connection& connection) {
+      ASSIGN_OR_RETURN(
+          token, sql::ReadPage(connection, *query, 1,
+                               [&](const sql::Statement& row) {
+                                 rows.emplace_back(row.Text(0));
+                               }));
+      return absl::OkStatus();
+    });
+    EXPECT_TRUE(status.ok()) << status;
+    return rows;
+  };
+  EXPECT_THAT(page(), ElementsAre("run 9", "run 8", "run 7", "run 6"));
+  Insert({{.id = "new", .start_time = 99}});
+  Write([](Transaction& to) {
+    return to.Execute(
+        "UPDATE runs SET lifecycle_stage = 'deleted' WHERE run_uuid IN "
+        "('run 8', 'run 5')");
+  });
+  EXPECT_THAT(page(), ElementsAre("run 4", "run 3", "run 2", "run 1"));
+}
+
+// --- By which index
+
+TEST_F(SearchTest, DefaultOrderWalksTheIndexOfRuns) {
+  RunSearch request;
+  request.columns = {"run_uuid", "name"};
+  request.experiment_ids = {"1"};
+  request.max_results = 100;
+  request.filter =
+      "metrics.acc != 0.5 AND params.lr = '0.1' AND tags.t LIKE 'a%'";
+  for (const std::string& plan : Plans(request)) {
+    EXPECT_THAT(plan, HasSubstr("index_runs_experiment_id_start_time"));
+    EXPECT_THAT(plan, Not(HasSubstr("TEMP B-TREE")));
+    EXPECT_THAT(plan, Not(HasSubstr("SCAN")));
+  }
+}
+
+TEST_F(SearchTest, MetricOrderWalksTheIndexOfMetrics) {
+  RunSearch request;
+  request.columns = {"run_uuid", "name"};
+  request.experiment_ids = {"1"};
+  request.max_results = 100;
+  request.order_by = {"metrics.acc DESC"};
+  request.filter = "params.lr = '0.1'";
+  const std::vector<std::string> plans = Plans(request);
+  ASSERT_EQ(plans.size(), 4u);
+  EXPECT_THAT(plans[1],
+              HasSubstr("SEARCH o0 USING COVERING INDEX "
+                        "index_latest_metrics_key_value (key=? AND is_nan=?)"));
+  // Sorts runs of equal values only.
+  EXPECT_THAT(plans[1], Not(HasSubstr("TEMP B-TREE FOR ORDER BY")));
+  EXPECT_THAT(plans[3], HasSubstr("index_runs_experiment_id_start_time"));
+  EXPECT_THAT(plans[3], Not(HasSubstr("TEMP B-TREE FOR ORDER BY")));
+}
+
+TEST_F(SearchTest, CandidatesComeByIndex) {
+  RunSearch request;
+  request.columns = {"run_uuid"};
+  request.experiment_ids = {"1"};
+  request.filter = "metrics.acc > 0.99 AND params.lr = '0.1'";
+  EXPECT_THAT(Plans(request)[0],
+              HasSubstr("SEARCH d USING COVERING INDEX "
+                        "index_latest_metrics_key_value (key=? AND is_nan=? "
+                        "AND value>?)"));
+  request.filter = "tags.`mlflow.parentRunId` = 'abc'";
+  EXPECT_THAT(Plans(request)[0],
+              HasSubstr("SEARCH d USING COVERING INDEX "
+                        "index_tags_parent_run_id (value=?)"));
+}
+
+}  // namespace
+}  // namespace millstream::storage::sqlite
