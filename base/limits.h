@@ -47,6 +47,18 @@ inline constexpr size_t kDatasetSourceTypeLengthMax = 36;
 // MLflow's: experiments of one search for datasets, and what it returns.
 inline constexpr int kDatasetExperimentsMax = 20;
 inline constexpr int kDatasetSummariesMax = 1000;
+// MLflow's: aliases, and tag values in the model registry.
+inline constexpr size_t kAliasLengthMax = 255;
+inline constexpr size_t kRegistryTagValueLengthMax = 100'000;
+// Names, descriptions and links in the model registry.
+inline constexpr size_t kRegistryTextLengthMax = 100'000;
+// Params or tags of a logged model in one request.
+inline constexpr int kLoggedModelPairsMax = 10'000;
+// Source of a model version, and how often it may be percent-encoded over.
+inline constexpr size_t kSourceLengthMax = 8000;
+inline constexpr int kSourceEncodingsMax = 8;
+// As much of a caller's text as an error message repeats.
+inline constexpr size_t kShownTextLengthMax = 256;
 
 // --- Batches
 
@@ -63,6 +75,13 @@ inline constexpr size_t kBatchBodyBytesMax = 1'000'000;
 // MLflow's.
 inline constexpr int kSearchRunsResultsDefault = 1000;
 inline constexpr int kSearchResultsMax = 50'000;
+// MLflow's: the model registry.
+inline constexpr int kSearchRegisteredModelsResultsDefault = 100;
+inline constexpr int kSearchRegisteredModelsResultsMax = 1000;
+inline constexpr int kSearchModelVersionsResultsMax = 200'000;
+// MLflow's: without max_results, and with 0.
+inline constexpr int kSearchLoggedModelsResultsDefault = 50;
+inline constexpr int kSearchLoggedModelsResultsOfZero = 100;
 // MLflow's: points of a bulk history.
 inline constexpr int kHistoryResultsMax = 25'000;
 // Points of one history answer, however many are asked for; the rest is behind

@@ -56,10 +56,10 @@ class RegistryStore {
 
   // Keeps a new model: of `model` its name, description, creation_timestamp
   // (also its last_updated_timestamp) and tags (of a repeated key the last
-  // stays). RESOURCE_ALREADY_EXISTS: the name is taken, by a model or by a
-  // prompt; the message says which.
-  virtual absl::Status CreateRegisteredModel(
-      const v1::RegisteredModel& model) = 0;
+  // stays). Writes the model as kept into *created. RESOURCE_ALREADY_EXISTS:
+  // the name is taken, by a model or by a prompt; the message says which.
+  virtual absl::Status CreateRegisteredModel(const v1::RegisteredModel& model,
+                                             v1::RegisteredModel* created) = 0;
 
   // All of a model, with the newest version of each stage, in the order in
   // which the stages were first used by a version.
@@ -87,7 +87,8 @@ class RegistryStore {
   // the order of their names, and sets next_page_token if there are more.
   // Prompts only if the filter asks for them. INVALID_PARAMETER_VALUE: filter,
   // order or token. The request's columns are the store's to fill in; leave
-  // them empty. Statements per page: a constant number.
+  // them empty. A max_results below 0 asks for no model and for the token of
+  // the first page. Statements per page: a constant number.
   virtual absl::Status SearchRegisteredModels(
       const search::RegisteredModelSearch& request,
       v1::SearchRegisteredModelsResponse* response) = 0;

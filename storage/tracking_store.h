@@ -191,7 +191,7 @@ class TrackingStore {
   // its params. Its artifact_uri is
   // "<artifact location>/models/<model id>/artifacts". Writes the model as kept
   // into *created. RESOURCE_DOES_NOT_EXIST: the experiment;
-  // INVALID_PARAMETER_VALUE: it is deleted; a key comes twice.
+  // INVALID_PARAMETER_VALUE: it is deleted; BAD_REQUEST: a key comes twice.
   virtual absl::Status CreateLoggedModel(const v1::LoggedModel& model,
                                          v1::LoggedModel* created) = 0;
 
@@ -204,7 +204,8 @@ class TrackingStore {
   // Appends a page of models that are not deleted, with all that GetLoggedModel
   // shows, and sets next_page_token if there are more.
   // INVALID_PARAMETER_VALUE: filter, order, ids or token. The request's columns
-  // are the store's to fill in; leave them empty. Statements per page: a
+  // are the store's to fill in; leave them empty. A max_results below 0 asks
+  // for no model and for the token of the first page. Statements per page: a
   // constant number.
   virtual absl::Status SearchLoggedModels(
       const search::LoggedModelSearch& request,
@@ -229,7 +230,7 @@ class TrackingStore {
   virtual absl::Status DeleteLoggedModelTag(std::string_view model_id,
                                             std::string_view key) = 0;
 
-  // Adds params. INVALID_PARAMETER_VALUE: a key comes twice or is there.
+  // Adds params. BAD_REQUEST: a key comes twice or is there.
   virtual absl::Status LogLoggedModelParams(
       std::string_view model_id,
       const google::protobuf::RepeatedPtrField<v1::LoggedModelParameter>&
