@@ -71,6 +71,12 @@ class GroupCommitter {
     return std::move(me.item.status);
   }
 
+  // Callers that wait or are being committed.
+  size_t waiting() const ABSL_LOCKS_EXCLUDED(mutex_) {
+    absl::MutexLock lock(&mutex_);
+    return queue_.size();
+  }
+
  private:
   struct Waiter {
     Item item;
@@ -104,7 +110,7 @@ class GroupCommitter {
 
   const CommitGroup commit_group_;
 
-  absl::Mutex mutex_;
+  mutable absl::Mutex mutex_;
   std::deque<Waiter*> queue_ ABSL_GUARDED_BY(mutex_);
   absl::Status poison_ ABSL_GUARDED_BY(mutex_);
 };

@@ -46,10 +46,10 @@ struct RunSearch;
 
 // What UpdateRun changes; absent fields stay.
 struct RunUpdate {
-  std::optional<v1::RunStatus> status;
-  std::optional<int64_t> end_time;
+  std::optional<v1::RunStatus> status = std::nullopt;
+  std::optional<int64_t> end_time = std::nullopt;
   // Not empty. Sets the tag "mlflow.runName" too.
-  std::optional<std::string_view> run_name;
+  std::optional<std::string_view> run_name = std::nullopt;
 };
 
 // Thread-safe. Outlives every call that uses it.

@@ -63,6 +63,8 @@ class SqliteConnection final : public sql::Transaction {
   // after some errors.
   bool in_transaction() const;
 
+  size_t cached_statements() const { return statements_.size(); }
+
  private:
   friend class SqliteStatement;
   // Most recently used first.
