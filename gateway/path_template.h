@@ -19,8 +19,8 @@ class PathTemplate {
   //   segment  = literal | "{" name "}" | "{" name "=**}" (the last one only)
   //   name     = letters, digits and "_", not starting with a digit
   //   literal  = any characters but "/", "{", "}", "%", "?" and "#"
-  // INVALID_ARGUMENT, saying where, for anything else, for empty segments within and
-  // for a name used twice.
+  // INVALID_ARGUMENT, saying where, for anything else, for empty segments
+  // within and for a name used twice.
   static absl::StatusOr<PathTemplate> Parse(std::string_view text);
 
   const std::string& text() const { return text_; }

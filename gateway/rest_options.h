@@ -34,7 +34,7 @@ struct RestOptions {
   std::vector<std::string> cors_allowed_origins;
   // "SAMEORIGIN", "DENY", or "NONE" for no such header.
   std::string x_frame_options = "SAMEORIGIN";
-  // Checks no Host and no Origin, and sends no security headers.
+  // Checks no Host and no Origin, and sends no security headers but nosniff.
   bool disable_security_middleware = false;
 };
 

@@ -75,6 +75,8 @@ absl::StatusOr<std::unique_ptr<Security>> Security::Create(
     const RestOptions& options) {
   auto security = std::make_unique<Security>();
   security->enabled_ = !options.disable_security_middleware;
+  // Files of users are never to be taken for anything but what we say.
+  security->fixed_headers_ = "X-Content-Type-Options: nosniff\r\n";
   if (!security->enabled_) return security;
   for (const std::string& text : options.allowed_hosts) {
     if (text == "*") {
@@ -96,7 +98,6 @@ absl::StatusOr<std::unique_ptr<Security>> Security::Create(
       security->origins_.push_back(Lower(text));
     }
   }
-  security->fixed_headers_ = "X-Content-Type-Options: nosniff\r\n";
   const std::string frames = absl::AsciiStrToUpper(options.x_frame_options);
   if (frames == "SAMEORIGIN" || frames == "DENY") {
     StrAppend(&security->fixed_headers_, "X-Frame-Options: ", frames, "\r\n");
@@ -201,8 +202,8 @@ std::optional<HttpReply> Security::Preflight(const RequestHead& head) const {
 }
 
 void Security::AppendHeaders(const RequestHead& head, std::string* out) const {
-  if (!enabled_) return;
   out->append(fixed_headers_);
+  if (!enabled_) return;
   const std::optional<std::string_view> origin = head.Header("origin");
   if (!origin.has_value()) return;
   out->append("Access-Control-Expose-Headers: *\r\n");

@@ -426,7 +426,8 @@ bool Decoder::Skip(ondemand::value value, int depth) {
     if (value.get_array().get(array) != simdjson::SUCCESS) return false;
     for (simdjson::simdjson_result<ondemand::value> element : array) {
       ondemand::value item;
-      if (std::move(element).get(item) != simdjson::SUCCESS || !Skip(item, depth + 1)) {
+      if (std::move(element).get(item) != simdjson::SUCCESS ||
+          !Skip(item, depth + 1)) {
         return false;
       }
     }

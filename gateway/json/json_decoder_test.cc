@@ -65,7 +65,8 @@ TEST(JsonDecoder, TextThatIsNoJsonIsAnEmptyObject) {
         R"({"name": "x"}{})", "\xff\xfe", R"({"name": nope})",
         R"({"name": "x", "other": nope})", R"({"name": "x", "other": 01})",
         R"({"name": "x", "other": "\q"})", R"({"name": "x", "other": [1,]})",
-        R"({"name": "x" "other": 1})", R"({"name": "\q"})", "{\"name\": \"a\nb\"}",
+        R"({"name": "x" "other": 1})", R"({"name": "\q"})",
+        "{\"name\": \"a\nb\"}",
         "{\"name\": \"\xff\"}", "xyz", "-", "truely", R"({"step": 0x10})",
         R"({"a\q": 1, "name": "x"})"}) {
     EXPECT_FALSE(Decoded<v1::CreateExperimentRequest>(body).has_name())
@@ -96,7 +97,8 @@ TEST(JsonDecoder, ReadsWhatWasEncodedTwice) {
 TEST(JsonDecoder, IgnoresUnknownMembers) {
   const auto request = Decoded<v1::CreateExperimentRequest>(
       R"({"x": {"a": [1, {"b": null}], "c": "\ud83d", "d": 1e999}, )"
-      R"("y": 123456789012345678901234567890, "z": NaN, "name": "n", "w": []})");
+      R"("y": 123456789012345678901234567890, "z": NaN, "name": "n",)"
+      R"("w": []})");
   EXPECT_EQ(request.name(), "n");
 }
 
@@ -216,7 +218,8 @@ TEST(JsonDecoder, RefusalsNameTheParameter) {
                 R"({"metrics": [{"key": "a"}, {"value": "x"}]})")
                 .find("'metrics[1].value'"),
             std::string::npos);
-  EXPECT_NE(Refused<v1::LogBatchRequest>(R"({"tags": ["a"]})").find("'tags[0]'"),
+  EXPECT_NE(Refused<v1::LogBatchRequest>(R"({"tags": ["a"]})")
+                .find("'tags[0]'"),
             std::string::npos);
   Refused<v1::LogBatchRequest>(R"({"tags": {"key": "a"}})");
   Refused<v1::SearchRunsRequest>(R"({"experiment_ids": [null]})");

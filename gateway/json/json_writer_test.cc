@@ -111,7 +111,8 @@ TEST(JsonWriter, DoublesReadBackTheSame) {
 TEST(JsonWriter, StringsAreEscaped) {
   EXPECT_EQ(Text("plain"), R"("plain")");
   EXPECT_EQ(Text("a\"b\\c\n\t\r\b\f"), R"("a\"b\\c\n\t\r\b\f")");
-  EXPECT_EQ(Text(std::string_view("\0\x1f\x7f", 3)), "\"\\u0000\\u001f\\u007f\"");
+  EXPECT_EQ(Text(std::string_view("\0\x1f\x7f", 3)),
+            "\"\\u0000\\u001f\\u007f\"");
   EXPECT_EQ(Text("\u00e9\U0001F600"), "\"\u00e9\U0001F600\"");
   // No UTF-8: alone, overlong, cut, a surrogate.
   EXPECT_EQ(Text("\xff"), "\"\uFFFD\"");
