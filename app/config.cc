@@ -46,6 +46,13 @@ absl::StatusOr<std::string> Absolute(const char* name,
   return absolute.string();
 }
 
+// Whether a URI names a folder of this machine: a path or a file: URI.
+bool IsFolder(const std::string& uri) {
+  return absl::StartsWith(uri, "file:") ||
+         (uri.find("://") == std::string::npos &&
+          !absl::StartsWith(uri, "mlflow-artifacts:"));
+}
+
 // A path from a path or a file: URI.
 absl::StatusOr<std::string> Folder(const char* name, std::string uri) {
   if (absl::StartsWith(uri, "file://")) {
@@ -114,6 +121,13 @@ absl::Status FillStorage(const ParsedFlags& flags, Config* config) {
   if (!config->serve_artifacts &&
       absl::StartsWith(config->default_artifact_root, "mlflow-artifacts:")) {
     config->default_artifact_root = config->artifacts_dir;
+  }
+  if (IsFolder(config->default_artifact_root)) {
+    ASSIGN_OR_RETURN(
+        config->artifact_root_dir,
+        Folder("default-artifact-root", config->default_artifact_root));
+    // Clients may run in other folders than the server.
+    config->default_artifact_root = config->artifact_root_dir;
   }
   return absl::OkStatus();
 }

@@ -19,6 +19,8 @@ struct Config {
   // Folder that proxied artifacts go to; absolute.
   std::string artifacts_dir;
   std::string default_artifact_root;
+  // The folder that default_artifact_root names; empty if it names none.
+  std::string artifact_root_dir;
   bool serve_artifacts = true;
 
   std::string host;
