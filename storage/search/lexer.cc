@@ -18,8 +18,8 @@ bool IsQuote(char c) { return c == '\'' || c == '"' || c == '`'; }
 
 class Lexer {
  public:
-  Lexer(std::string_view text, bool loose_names)
-      : text_(text), loose_names_(loose_names) {}
+  Lexer(std::string_view text, const LexerOptions& options)
+      : text_(text), options_(options) {}
 
   absl::StatusOr<std::vector<Token>> Run() {
     for (SkipSpace(); at_ < text_.size(); SkipSpace()) {
@@ -105,7 +105,7 @@ class Lexer {
       const size_t part = at_;
       if (IsQuote(Peek())) {
         if (absl::Status status = SkipQuoted(); !status.ok()) return status;
-      } else if (SkipWord() && AllDigits(part)) {
+      } else if (SkipWord() && !options_.numeric_parts && AllDigits(part)) {
         return InvalidParameter(
             "The key at column ", ColumnOf(text_, part),
             " looks like a number. Put it in backticks.");
@@ -117,7 +117,7 @@ class Lexer {
 
   // Something like the '-' in a-b.
   bool AtLooseJoint() const {
-    return loose_names_ && at_ + 1 < text_.size() &&
+    return options_.loose_names && at_ + 1 < text_.size() &&
            std::string_view("+-*/%@#&|^").find(text_[at_]) !=
                std::string_view::npos &&
            AtWord(1);
@@ -197,7 +197,7 @@ class Lexer {
   }
 
   const std::string_view text_;
-  const bool loose_names_;
+  const LexerOptions options_;
   size_t at_ = 0;
   std::vector<Token> tokens_;
 };
@@ -205,8 +205,8 @@ class Lexer {
 }  // namespace
 
 absl::StatusOr<std::vector<Token>> Tokenize(std::string_view text,
-                                            bool loose_names) {
-  return Lexer(text, loose_names).Run();
+                                            const LexerOptions& options) {
+  return Lexer(text, options).Run();
 }
 
 size_t ColumnOf(std::string_view text, size_t offset) {

@@ -2,14 +2,12 @@
 //
 //   name        letters, digits, '_' of any script; parts joined by dots, any
 //               part but the first in quotes: metrics.acc, tags.`my tag`,
-//               tags."a".b, `run name`. Never ends in a part of digits alone.
+//               tags."a".b, `run name`
 //   number      12, -0.5, .5, 1e-3
 //   string      'text'; "text" where it stands alone is one as well. Quotes
 //               within are doubled or follow a backslash, and both stay as
 //               they are written.
 //   operator    a run of < > = ! ~
-//   loose names also have + - * / % @ # & | ^ between letters or digits, as in
-//               metrics.val-acc; only logged models are written so
 //   ( ) ,
 //
 // Blanks of any script stand between. Nothing else is in the language.
@@ -23,6 +21,15 @@
 #include "absl/status/statusor.h"
 
 namespace millstream::storage::search {
+
+// How names are written differs a little by place.
+struct LexerOptions {
+  // Letters and digits may have one of + - * / % @ # & | ^ between them, as in
+  // metrics.val-acc.
+  bool loose_names = false;
+  // A part of a name may be digits alone, as in metrics.1.
+  bool numeric_parts = false;
+};
 
 enum class TokenKind {
   kName,
@@ -46,7 +53,7 @@ struct Token {
 // character or quote that means nothing. The tokens borrow `text`.
 // Linear in the length of the text. Thread-safe.
 absl::StatusOr<std::vector<Token>> Tokenize(std::string_view text,
-                                            bool loose_names = false);
+                                            const LexerOptions& options);
 
 // The column of a byte of `text`, counted in characters from 1.
 size_t ColumnOf(std::string_view text, size_t offset);

@@ -224,7 +224,8 @@ absl::StatusOr<Filter> ParseFilter(std::string_view text, bool loose_names) {
     return InvalidParameter("A filter has at most ",
                             limits::kSearchFilterBytesMax, " bytes.");
   }
-  ASSIGN_OR_RETURN(std::vector<Token> tokens, Tokenize(text, loose_names));
+  ASSIGN_OR_RETURN(std::vector<Token> tokens,
+                   Tokenize(text, {.loose_names = loose_names}));
   if (tokens.size() == 1) {
     return InvalidParameter("The filter is blank. Leave it out to see all.");
   }
@@ -236,7 +237,8 @@ absl::StatusOr<OrderTerm> ParseOrderTerm(std::string_view text) {
     return InvalidParameter("A term of order_by has at most ",
                             limits::kSearchOrderByBytesMax, " bytes.");
   }
-  ASSIGN_OR_RETURN(std::vector<Token> tokens, Tokenize(text));
+  ASSIGN_OR_RETURN(std::vector<Token> tokens,
+                   Tokenize(text, {.numeric_parts = true}));
   return Parser(text, std::move(tokens)).ParseOrder();
 }
 

@@ -1,10 +1,9 @@
 // Plays testdata/*.search: blocks of "key: value" lines that say what to parse
 // or to search for, each followed by what comes out. See testdata/README.md for
 // the keys. With --print FILE, prints the file with what comes out now.
-#include <algorithm>
+#include <cstdio>
 #include <filesystem>
 #include <fstream>
-#include <iostream>
 #include <map>
 #include <sstream>
 #include <string>
@@ -247,7 +246,7 @@ std::string PrintFile(const std::string& path) {
 
 int main(int argc, char** argv) {
   if (argc == 3 && std::string_view(argv[1]) == "--print") {
-    std::cout << millstream::storage::search::PrintFile(argv[2]);
+    std::fputs(millstream::storage::search::PrintFile(argv[2]).c_str(), stdout);
     return 0;
   }
   testing::InitGoogleTest(&argc, argv);

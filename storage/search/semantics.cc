@@ -217,7 +217,10 @@ absl::StatusOr<SqlValue> Binder::BindNumber(const Literal& literal,
   }
   const bool integer =
       literal.text.find_first_of(".eE") == std::string_view::npos;
-  if (whole || integer) return BindInteger(literal.text, literal.offset);
+  if (whole || integer) {
+    absl::StatusOr<SqlValue> value = BindInteger(literal.text, literal.offset);
+    if (whole || value.ok() || !schema_.plain_text) return value;
+  }
   double value;
   if (absl::SimpleAtod(AbslView(literal.text), &value)) return SqlValue(value);
   return Error(literal.offset, "Expected a number, found ",

@@ -486,7 +486,8 @@ void Generator::AddWalk(std::vector<SqlStatement>* parts) const {
                            ? 0
                            : std::get<int64_t>(position_.cursor[0]);
   const auto add = [&](int64_t number, Shape shape) {
-    if (number >= rank) (number == rank ? this : &whole)->AddParts(shape, parts);
+    const Generator& from = number == rank ? *this : whole;
+    if (number >= rank) from.AddParts(shape, parts);
   };
   add(0, Shape::kWalkNumbers);
   if (nans_match) add(1, Shape::kWalkNans);
