@@ -6,8 +6,9 @@ namespace millstream::storage {
 
 enum class Durability {
   // The server dying (kill -9, out of memory): what it acknowledged was handed
-  // to the operating system. A power cut may lose the last moments, and nothing
-  // else: no half of a write is ever kept.
+  // to the operating system. A power cut may lose the last moments, whole
+  // writes, newest first; of a batch that is kept by two stores (params and
+  // metrics) it may lose the part of one.
   kProcess,
   // The machine dying (power cut, kernel crash): what it acknowledged was
   // forced to the disk. The default.

@@ -194,6 +194,10 @@ class Database {
   // REQUIRES: `body` calls neither Read nor Write.
   virtual absl::Status Write(
       absl::FunctionRef<absl::Status(Transaction&)> body) = 0;
+
+  // OK: all that was committed before survives the crash of the machine,
+  // whatever the backend was opened for. Any status above.
+  virtual absl::Status Sync() = 0;
 };
 
 // "INSERT INTO table (columns...) VALUES (?, ...)" that overwrites the other

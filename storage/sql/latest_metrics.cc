@@ -92,6 +92,7 @@ absl::Status LatestMetrics::Recover() {
     if (points >= kRecoverPointsMax) RETURN_IF_ERROR(project());
   }
   RETURN_IF_ERROR(project());
+  if (!marks.empty()) RETURN_IF_ERROR(database_->Sync());
   RETURN_IF_ERROR(store_->RemoveMarks(marks));
   absl::MutexLock lock(&mutex_);
   next_mark_ = greatest + 1;
@@ -248,9 +249,11 @@ absl::Status LatestMetrics::Flush() {
     });
   }
   const std::vector<RunMark> clean = EndFlush(status.ok());
-  if (clean.empty()) return status;
-  // Marks that stay cost a projection at the next start, no more.
-  store_->RemoveMarks(clean).IgnoreError();
+  // No crash may take the projection back and leave the mark removed. Marks
+  // that stay cost a projection at the next start, no more.
+  if (!clean.empty() && database_->Sync().ok()) {
+    store_->RemoveMarks(clean).IgnoreError();
+  }
   return status;
 }
 

@@ -18,8 +18,9 @@
 //               transaction. They are candidates until it has committed, so a
 //               reader finds each in memory, in the table, or in both.
 //            5. Runs that then have no append in flight and no new candidate
-//               are clean: their marks are removed. Numbers tell marks apart, so
-//               a removal never meets the mark of a later append.
+//               are clean: once the projection is forced to the disk, their
+//               marks are removed. Numbers tell marks apart, so a removal never
+//               meets the mark of a later append.
 //   start    6. Runs that have marks are projected from their whole history
 //               before anything else is served, and their marks removed.
 //

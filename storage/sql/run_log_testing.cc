@@ -65,10 +65,11 @@ absl::Status FaultyMetricStore::RemoveMarks(absl::Span<const RunMark> marks) {
   return store_->RemoveMarks(marks);
 }
 
-RunLogForTest::RunLogForTest(const std::string& folder, bool background) {
+RunLogForTest::RunLogForTest(const std::string& folder,
+                             const Options& options) {
   std::filesystem::create_directories(folder);
-  auto database =
-      sqlite::SqliteDatabase::Open(folder + "/test.db", /*options=*/{});
+  auto database = sqlite::SqliteDatabase::Open(
+          folder + "/test.db", {.durability = options.durability});
   Check(database.status());
   database_ = *std::move(database);
   auto store = OpenRocksDbMetricStore(folder + "/metrics");
@@ -79,8 +80,9 @@ RunLogForTest::RunLogForTest(const std::string& folder, bool background) {
   latest_ = std::make_unique<LatestMetrics>(database_.get(), faulty_.get());
   log_ = std::make_unique<SqlRunLog>(
       database_.get(), faulty_.get(), active_runs_.get(), latest_.get(),
-      SqlRunLog::Options{.flush_interval = absl::Milliseconds(5),
-                         .background = background});
+      SqlRunLog::Options{.durability = options.durability,
+                         .flush_interval = absl::Milliseconds(5),
+                         .background = options.background});
   Check(log_->Recover());
 }
 

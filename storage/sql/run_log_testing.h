@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "storage/durability.h"
 #include "storage/metric_store.h"
 #include "storage/sql/active_runs.h"
 #include "storage/sql/database.h"
@@ -53,10 +54,15 @@ class FaultyMetricStore final : public MetricStore {
 // Not thread-safe itself; what it hands out is.
 class RunLogForTest {
  public:
-  // Opens the stores in `folder` and recovers. CHECK-fails if that fails.
-  // Without background work nothing is flushed at the end: the destructor is a
-  // crash as far as the stores can tell.
-  RunLogForTest(const std::string& folder, bool background);
+  struct Options {
+    // False: nothing is flushed at the end either, and the destructor is a
+    // crash as far as the stores can tell.
+    bool background = true;
+    Durability durability = Durability::kMachine;
+  };
+
+  // Opens the stores in `folder` and recovers. Aborts if that fails.
+  RunLogForTest(const std::string& folder, const Options& options);
   ~RunLogForTest();
 
   // Makes an active run in the experiment 0.

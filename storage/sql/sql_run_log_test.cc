@@ -20,6 +20,7 @@ namespace {
 constexpr char kRun[] = "0123456789abcdef0123456789abcdef";
 constexpr char kOtherRun[] = "fedcba9876543210fedcba9876543210";
 constexpr char kModel[] = "m-1";
+constexpr RunLogForTest::Options kCrashing = {.background = false};
 
 class SqlRunLogTest : public testing::Test {
  protected:
@@ -28,7 +29,7 @@ class SqlRunLogTest : public testing::Test {
                                        ->current_test_info()
                                        ->name();
     std::filesystem::remove_all(folder_);
-    log_ = std::make_unique<RunLogForTest>(folder_, /*background=*/false);
+    log_ = std::make_unique<RunLogForTest>(folder_, kCrashing);
     log_->AddRun(kRun);
     log_->AddRun(kOtherRun);
   }
@@ -40,7 +41,7 @@ class SqlRunLogTest : public testing::Test {
   // What was not flushed is lost from memory.
   void Crash() {
     log_.reset();
-    log_ = std::make_unique<RunLogForTest>(folder_, /*background=*/false);
+    log_ = std::make_unique<RunLogForTest>(folder_, kCrashing);
   }
 
   // Logs points of one metric, and a param if `param` is not empty.
@@ -356,7 +357,7 @@ TEST_F(SqlRunLogTest, TooManyCandidatesAreFlushedByWhoBringsThem) {
 
 TEST_F(SqlRunLogTest, EveryAcknowledgedPointIsSeenAtOnceByAllReaders) {
   log_.reset();
-  log_ = std::make_unique<RunLogForTest>(folder_, /*background=*/true);
+  log_ = std::make_unique<RunLogForTest>(folder_, RunLogForTest::Options());
   std::atomic<int64_t> acknowledged = -1;
   std::atomic<bool> done = false;
   std::thread reader([&] {
@@ -392,7 +393,7 @@ TEST_F(SqlRunLogTest, EveryAcknowledgedPointIsSeenAtOnceByAllReaders) {
 
 TEST_F(SqlRunLogTest, ManyWritersOfOneRun) {
   log_.reset();
-  log_ = std::make_unique<RunLogForTest>(folder_, /*background=*/true);
+  log_ = std::make_unique<RunLogForTest>(folder_, RunLogForTest::Options());
   std::vector<std::thread> writers;
   for (int w = 0; w < 4; ++w) {
     writers.emplace_back([&, w] {

@@ -1,5 +1,9 @@
 #include "storage/sqlite/sqlite_database.h"
 
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <utility>
 
 #include "base/status_macros.h"
@@ -122,6 +126,19 @@ absl::Status SqliteDatabase::RunBodies(
   }
   for (Committer::Item* item : group) RETURN_IF_ERROR(RunUnderSavepoint(item));
   return absl::OkStatus();
+}
+
+absl::Status SqliteDatabase::Sync() {
+  // With FULL every commit did it. With NORMAL commits may wait in the log;
+  // those that left it were forced to the disk by SQLite before.
+  if (options_.durability == Durability::kMachine) return absl::OkStatus();
+  const int log = open((path_ + "-wal").c_str(), O_RDONLY | O_CLOEXEC);
+  if (log < 0 && errno == ENOENT) return absl::OkStatus();
+  if (log < 0) return absl::InternalError("the log cannot be opened");
+  const bool synced = fdatasync(log) == 0;
+  close(log);
+  return synced ? absl::OkStatus()
+                : absl::InternalError("the log cannot be synced");
 }
 
 absl::Status SqliteDatabase::CommitGroup(

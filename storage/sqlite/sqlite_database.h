@@ -66,6 +66,7 @@ class SqliteDatabase final : public sql::Database {
       absl::FunctionRef<absl::Status(sql::Connection&)> body) override;
   absl::Status Write(
       absl::FunctionRef<absl::Status(sql::Transaction&)> body) override;
+  absl::Status Sync() override;
 
  private:
   using Body = absl::FunctionRef<absl::Status(sql::Transaction&)>;

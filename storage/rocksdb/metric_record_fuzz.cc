@@ -1,0 +1,68 @@
+// Whatever lies on the disk: a record that is read whole, or an error. What was
+// read can be written and read again.
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "storage/rocksdb/metric_block.h"
+#include "storage/rocksdb/metric_key.h"
+
+namespace {
+
+using namespace millstream::storage;
+
+void Require(bool condition) {
+  if (!condition) std::abort();
+}
+
+void PlayKey(std::string_view key) {
+  const std::string_view whole = key;
+  std::string run_id, metric_key;
+  if (!ConsumeRunPrefix(&key, &run_id)) return;
+  if (!ConsumeMetricKey(&key, &metric_key)) return;
+  RecordSuffix suffix;
+  if (!ParseRecordSuffix(key, &suffix)) return;
+  std::string again;
+  AppendSeriesPrefix(run_id, metric_key, &again);
+  // A long form of a short run id reads, but is not what we write.
+  if (!whole.starts_with(again)) return;
+  Require(whole.substr(again.size()) == key);
+}
+
+void PlayBlock(std::string_view bytes) {
+  if (bytes.size() < kPointBytes) return;
+  const MetricPoint first = ParsePoint(bytes);
+  const std::string_view block = bytes.substr(kPointBytes);
+  BlockHeader header;
+  const bool has_header = ParseBlockHeader(block, first, &header).ok();
+  std::vector<MetricPoint> points;
+  if (!DecodeBlock(block, first, &points).ok()) {
+    Require(points.empty());
+    return;
+  }
+  Require(has_header && points.size() == header.count);
+  for (size_t i = 1; i < points.size(); ++i) {
+    Require(HistoryLess(points[i - 1], points[i]));
+  }
+  std::string encoded;
+  EncodeBlock(points, &encoded);
+  std::vector<MetricPoint> again;
+  Require(DecodeBlock(encoded, points[0], &again).ok());
+  Require(again.size() == points.size());
+  for (size_t i = 0; i < points.size(); ++i) {
+    Require(SamePoint(again[i], points[i]));
+  }
+}
+
+}  // namespace
+
+// The input is a key, and a block with its first point before it.
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  const std::string_view input(reinterpret_cast<const char*>(data), size);
+  PlayKey(input);
+  PlayBlock(input);
+  return 0;
+}
