@@ -10,9 +10,8 @@
 #include "storage/rocksdb/metric_block.h"
 #include "storage/rocksdb/metric_key.h"
 
+namespace millstream::storage {
 namespace {
-
-using namespace millstream::storage;
 
 void Require(bool condition) {
   if (!condition) std::abort();
@@ -60,9 +59,15 @@ void PlayBlock(std::string_view bytes) {
 }  // namespace
 
 // The input is a key, and a block with its first point before it.
-extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  const std::string_view input(reinterpret_cast<const char*>(data), size);
+void PlayRecord(std::string_view input) {
   PlayKey(input);
   PlayBlock(input);
+}
+
+}  // namespace millstream::storage
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  millstream::storage::PlayRecord(
+      std::string_view(reinterpret_cast<const char*>(data), size));
   return 0;
 }

@@ -1,9 +1,9 @@
 #include "storage/sql/run_log_testing.h"
 
 #include <cmath>
+#include <cstdio>
 #include <cstdlib>
 #include <filesystem>
-#include <iostream>
 #include <limits>
 
 #include "base/status_macros.h"
@@ -15,7 +15,7 @@ namespace {
 
 void Check(const absl::Status& status) {
   if (status.ok()) return;
-  std::cerr << status << std::endl;
+  std::fprintf(stderr, "%s\n", status.ToString().c_str());
   std::abort();
 }
 
