@@ -68,6 +68,11 @@ bool Same(std::string_view a, std::string_view b) {
   return absl::EqualsIgnoreCase(AbslView(a), AbslView(b));
 }
 
+bool IsNumber(std::string_view text) {
+  return !text.empty() &&
+         text.find_first_not_of("0123456789") == std::string_view::npos;
+}
+
 int StatusOfError(const beast::error_code& error) {
   if (error == http::error::header_limit) return 431;
   if (error == http::error::bad_version) return 505;
@@ -159,6 +164,7 @@ void HttpParser::ReadHead() {
   }
   int hosts = 0;
   int codings = 0;
+  int lengths = 0;
   for (const auto& field : message) {
     const std::string_view name = View(field.name_string());
     const std::string_view value = View(field.value());
@@ -170,6 +176,10 @@ void HttpParser::ReadHead() {
         return Fail(501, "Bodies are taken plain or chunked, not in other "
                          "transfer codings.");
       }
+    }
+    if (field.name() == http::field::content_length &&
+        (++lengths > 1 || !IsNumber(value))) {
+      return Fail(400, "The body's length is not clear.");
     }
     if (field.name() == http::field::expect) {
       if (!Same(value, "100-continue")) {
