@@ -22,7 +22,8 @@ struct RpcRoute {
   RouteForm form;
 };
 
-// The routes of `rpc` below `static_prefix`, as its option says (options.proto).
+// The routes of `rpc` below `static_prefix`, as its option says
+// (options.proto).
 // Thread-safe.
 std::vector<RpcRoute> RoutesOf(
     std::string_view static_prefix,
