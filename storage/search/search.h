@@ -4,15 +4,16 @@
 //
 // The way through this folder:
 //   lexer -> parser -> filter_ast -> semantics (checked against an
-//   EntitySchema) -> sql_generator (with a SqlDialect) -> SearchQuery
+//   entity_schema) -> sql_generator, sql_filter, sql_order (with a sql_dialect)
+//   -> SearchQuery
 // and page_token binds the next page to its query.
 //
-// How a store uses it:
+// How a store uses it (storage/sql/page_reader.h):
 //
 //   ASSIGN_OR_RETURN(SearchQuery query, BuildRunSearch(request, dialect));
-//   PageBuilder: for each part of query.parts(), in order, until
-//   query.max_results() + 1 rows were seen over all parts:
-//     prepare part.text, bind part.bindings (first one to parameter 1), step.
+//   On one snapshot, for each of query.parts(), in order, until
+//   query.max_results() + 1 rows were seen over all of them: prepare its text,
+//   bind its bindings, the first one to parameter 1, and step.
 //   A row holds request.columns, in that order, then query.cursor_columns()
 //   more values of the row's place in the order.
 //   Keep the first max_results rows. Was there one row more? Then the next page

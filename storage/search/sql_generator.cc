@@ -11,6 +11,7 @@
 #include "base/str_cat.h"
 #include "storage/search/page_token.h"
 #include "storage/search/sql_filter.h"
+#include "storage/search/sql_order.h"
 
 namespace millstream::storage::search {
 
@@ -48,27 +49,6 @@ bool IsWalk(Shape shape) {
 
 constexpr std::string_view kParentTag = "mlflow.parentRunId";
 
-struct SortKey {
-  std::string expression;
-  bool ascending = true;
-  bool nullable = true;
-  bool indexed = false;
-  // The same in all rows of the statement: nothing to sort.
-  bool constant = false;
-  CursorType type = CursorType::kInteger;
-};
-
-// The first key that is not the same in all rows.
-size_t Leading(const std::vector<SortKey>& keys) {
-  size_t leading = 0;
-  while (keys[leading].constant) ++leading;
-  return leading;
-}
-
-bool IsNull(const SqlValue& value) {
-  return std::holds_alternative<std::monostate>(value);
-}
-
 CursorType TypeOf(const AttributeSpec& attribute) {
   return attribute.type == ValueType::kText ? CursorType::kText
                                             : CursorType::kInteger;
@@ -105,13 +85,8 @@ class Generator {
   void OrderJoin(size_t index, SqlWriter* out) const;
   void Begin(Shape shape, SqlWriter* out) const;
   void Filter(Shape shape, SqlWriter* out) const;
-  void OrderBy(const std::vector<SortKey>& keys, SqlWriter* out) const;
   void Guards(Shape shape, SqlWriter* out) const;
   void Limit(Shape shape, SqlWriter* out) const;
-  void Behind(const std::vector<SortKey>& keys, size_t index,
-              SqlWriter* out) const;
-  void BehindCursor(std::vector<SortKey> keys, bool null_is_apart,
-                    SqlWriter* out) const;
 
   bool NullIsApart(Shape shape, const std::vector<SortKey>& keys) const;
   // `only_null`: all rows whose leading value is NULL, and no others.
@@ -336,19 +311,6 @@ void Generator::Filter(Shape shape, SqlWriter* out) const {
   out->Text(")");
 }
 
-void Generator::OrderBy(const std::vector<SortKey>& keys,
-                        SqlWriter* out) const {
-  std::string_view separator = " ORDER BY ";
-  for (const SortKey& key : keys) {
-    if (key.constant) continue;
-    out->Text(separator,
-              key.nullable
-                  ? dialect_.OrderNullsLast(key.expression, key.ascending)
-                  : StrCat(key.expression, key.ascending ? "" : " DESC"));
-    separator = ", ";
-  }
-}
-
 // Conditions of the whole statement, joined by AND.
 void Generator::Guards(Shape shape, SqlWriter* out) const {
   const auto count = [out](std::string_view table) {
@@ -383,48 +345,6 @@ void Generator::Limit(Shape shape, SqlWriter* out) const {
   if (by_offset()) out->Text(" OFFSET ?").Bind(position_.offset);
 }
 
-// "This row sorts behind the cursor", from key `index` on.
-void Generator::Behind(const std::vector<SortKey>& keys, size_t index,
-                       SqlWriter* out) const {
-  const SortKey& key = keys[index];
-  const SqlValue& value = position_.cursor[index];
-  const bool last = index + 1 == keys.size();
-  if (key.constant && !last) return Behind(keys, index + 1, out);
-  if (IsNull(value)) {
-    // NULL is last: there is only more of it behind.
-    if (last) {
-      out->Text("1 = 0");
-      return;
-    }
-    out->Text("(", key.expression, " IS NULL AND ");
-    Behind(keys, index + 1, out);
-    out->Text(")");
-    return;
-  }
-  out->Text("(", key.expression, key.ascending ? " > ?" : " < ?").Bind(value);
-  if (key.nullable) out->Text(" OR ", key.expression, " IS NULL");
-  if (!last) {
-    out->Text(" OR (", key.expression, " = ? AND ").Bind(value);
-    Behind(keys, index + 1, out);
-    out->Text(")");
-  }
-  out->Text(")");
-}
-
-void Generator::BehindCursor(std::vector<SortKey> keys, bool null_is_apart,
-                             SqlWriter* out) const {
-  const size_t leading = Leading(keys);
-  SortKey& key = keys[leading];
-  out->Text(" AND ");
-  if (null_is_apart) key.nullable = false;
-  if (key.indexed && !key.nullable) {
-    // Says no more than the rest, but so that an index is entered there.
-    out->Text(key.expression, key.ascending ? " >= ?" : " <= ?", " AND ");
-    out->Bind(position_.cursor[leading]);
-  }
-  Behind(keys, 0, out);
-}
-
 // Whether the rows behind the cursor are two statements: those with a leading
 // value, in a range of its index, and those with NULL.
 bool Generator::NullIsApart(Shape shape,
@@ -455,9 +375,9 @@ SqlStatement Generator::Part(Shape shape, bool only_null) const {
   if (only_null) {
     out.Text(" AND ", keys[Leading(keys)].expression, " IS NULL");
   } else if (!position_.cursor.empty()) {
-    BehindCursor(keys, NullIsApart(shape, keys), &out);
+    AppendBehind(keys, position_.cursor, NullIsApart(shape, keys), &out);
   }
-  OrderBy(keys, &out);
+  AppendOrderBy(keys, dialect_, &out);
   Limit(shape, &out);
   return out.Take();
 }

@@ -479,7 +479,7 @@ TEST_F(SearchTest, AllWaysGiveTheSame) {
       const std::vector<std::string> sorted = Runs(filter, order, 10000);
       dialect_ = &search::SqliteDialect();
       EXPECT_THAT(Runs(filter, order, 10000), ElementsAreArray(sorted));
-      EXPECT_THAT(Runs(filter, order, 350), ElementsAreArray(sorted));
+      EXPECT_THAT(Runs(filter, order, 1500), ElementsAreArray(sorted));
       EXPECT_GT(sorted.size(), filter.empty() ? 4000u : 200u);
     }
   }
