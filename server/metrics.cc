@@ -62,6 +62,16 @@ absl::Status CheckCounts(const v1::LogBatchRequest& request) {
                     metrics + params + tags);
 }
 
+// A dataset has a name and a digest, or there is none.
+template <typename Metric>
+absl::Status CheckDataset(std::string_view path, const Metric& metric) {
+  if (metric.dataset_name().empty() == metric.dataset_digest().empty()) {
+    return absl::OkStatus();
+  }
+  return InvalidParameter("Give '", path, "dataset_name' and '", path,
+                          "dataset_digest' both, or neither.");
+}
+
 // The metrics of a batch, checked, by series.
 class BatchMetrics {
  public:
@@ -92,6 +102,9 @@ class BatchMetrics {
     if (metric.timestamp() < 0) {
       return CheckTimestamp(StrCat("metrics[", index, "]."),
                             metric.timestamp());
+    }
+    if (metric.has_dataset_name() || metric.has_dataset_digest()) {
+      RETURN_IF_ERROR(CheckDataset(StrCat("metrics[", index, "]."), metric));
     }
     int series = series_of_.empty() ? -1 : series_of_.back();
     if (series < 0 || keys_[series] != metric.key()) {
@@ -185,6 +198,7 @@ absl::Status TrackingService::LogMetric(CallContext&,
   ASSIGN_OR_RETURN(const std::string_view run_id, RunIdOf(request));
   RETURN_IF_ERROR(CheckMetricKey("", request.key()));
   RETURN_IF_ERROR(CheckTimestamp("", request.timestamp()));
+  RETURN_IF_ERROR(CheckDataset("", request));
   const MetricPoint point{request.timestamp(), request.step(),
                           KeptValue(request.value())};
   const SeriesAppend series{request.key(), {&point, 1}};

@@ -36,8 +36,10 @@ class RunLog {
   // Keeps all of the batch. OK: it survives the crash that the log was opened
   // for (storage/durability.h), and every later read shows it, the latest
   // metrics too. What is there already changes nothing.
-  //   RESOURCE_DOES_NOT_EXIST  the run, or a logged model
+  //   RESOURCE_DOES_NOT_EXIST  the run
   //   INVALID_PARAMETER_VALUE  the run is deleted, or a param has another value
+  //   BAD_REQUEST              there is no such logged model, or it has another
+  //                            value of the metric at this time and step
   // After these nothing was changed. After another status, a fault of the
   // server's, all of it may be kept or nothing, but never a part.
   virtual absl::Status Log(const RunLogBatch& batch) = 0;

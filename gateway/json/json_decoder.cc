@@ -121,6 +121,9 @@ class Decoder {
               const Place& place, int depth, Message* message);
 
   absl::Status refusal;
+  // Fields of the outermost object, by FieldInfo::index, that its members give
+  // a value that is neither null nor an empty string.
+  uint64_t given = 0;
 
  private:
   bool Refuse(std::string_view value, const Place& place,
@@ -153,6 +156,12 @@ class Decoder {
 char FirstByte(ondemand::value& value) {
   // Never empty: simdjson pads what it is given.
   return *value.raw_json_token().data();
+}
+
+// Null or an empty string.
+bool IsEmpty(ondemand::value& value) {
+  const std::string_view token = value.raw_json_token();
+  return token.starts_with('n') || token.starts_with("\"\"");
 }
 
 bool Decoder::Object(ondemand::object object, const MessageTable& table,
@@ -193,7 +202,9 @@ bool Decoder::Object(ondemand::object object, const MessageTable& table,
     }
     if (again) message->GetReflection()->ClearField(message, field->descriptor);
     const Place here{.parent = &place, .name = field->name};
-    if (!Field(field_text.value(), *field, here, depth, message)) return false;
+    ondemand::value value = field_text.value();
+    if (depth == 1 && !IsEmpty(value)) given |= bit;
+    if (!Field(value, *field, here, depth, message)) return false;
   }
   return true;
 }
@@ -456,13 +467,25 @@ absl::Status NoObject() {
 
 enum class Nesting { kOuter, kInner };
 
+absl::Status CheckGiven(uint64_t given, const MessageTable& table) {
+  for (const FieldInfo& field : table.fields()) {
+    if (field.in_body && (given >> field.index & 1) == 0) {
+      return InvalidParameter("Missing value for required parameter '",
+                              field.name,
+                              "'. Send it in the JSON body of the request.");
+    }
+  }
+  return absl::OkStatus();
+}
+
 absl::Status Decode(std::string* body, ondemand::parser& parser,
                     const MessageTable& table, Message* message,
-                    Nesting nesting);
+                    Nesting nesting, uint64_t* given);
 
 // A body that is a string: its text is read as the body.
 absl::Status DecodeInner(ondemand::document& document,
-                         const MessageTable& table, Message* message) {
+                         const MessageTable& table, Message* message,
+                         uint64_t* given) {
   std::string_view inner;
   if (document.get_string().get(inner) != simdjson::SUCCESS ||
       document.current_location().error() == simdjson::SUCCESS) {
@@ -472,12 +495,12 @@ absl::Status DecodeInner(ondemand::document& document,
   text.reserve(inner.size() + kJsonPaddingBytes);
   text.assign(inner);
   ondemand::parser parser;
-  return Decode(&text, parser, table, message, Nesting::kInner);
+  return Decode(&text, parser, table, message, Nesting::kInner, given);
 }
 
 absl::Status Decode(std::string* body, ondemand::parser& parser,
                     const MessageTable& table, Message* message,
-                    Nesting nesting) {
+                    Nesting nesting, uint64_t* given) {
   const std::string_view text = Trim(*body);
   const bool inner = nesting == Nesting::kInner;
   if (text.empty()) return inner ? NoObject() : absl::OkStatus();
@@ -490,7 +513,7 @@ absl::Status Decode(std::string* body, ondemand::parser& parser,
   }
   if (!IsOneObject(text)) {
     if (!inner && text.front() == '"') {
-      return DecodeInner(document, table, message);
+      return DecodeInner(document, table, message, given);
     }
     bool whole;
     if (inner || text.front() == '[' || text == "true" || text == "false" ||
@@ -506,7 +529,10 @@ absl::Status Decode(std::string* body, ondemand::parser& parser,
       decoder.Object(object, table, Place(), 1, message) &&
       // Nothing may follow.
       document.current_location().error() == simdjson::OUT_OF_BOUNDS;
-  if (read) return absl::OkStatus();
+  if (read) {
+    *given = decoder.given;
+    return absl::OkStatus();
+  }
   if (!decoder.refusal.ok()) return decoder.refusal;
   message->Clear();
   return inner ? NoObject() : absl::OkStatus();
@@ -518,12 +544,17 @@ absl::Status DecodeJson(std::string* body, const MessageTable& table,
                         Message* message) {
   static_assert(kJsonPaddingBytes >= simdjson::SIMDJSON_PADDING);
   body->reserve(body->size() + kJsonPaddingBytes);
+  uint64_t given = 0;
   if (body->size() > kKeptParserBytesMax) {
     ondemand::parser parser;
-    return Decode(body, parser, table, message, Nesting::kOuter);
+    RETURN_IF_ERROR(
+        Decode(body, parser, table, message, Nesting::kOuter, &given));
+  } else {
+    thread_local ondemand::parser kept_parser;
+    RETURN_IF_ERROR(
+        Decode(body, kept_parser, table, message, Nesting::kOuter, &given));
   }
-  thread_local ondemand::parser kept_parser;
-  return Decode(body, kept_parser, table, message, Nesting::kOuter);
+  return CheckGiven(given, table);
 }
 
 }  // namespace millstream::gateway

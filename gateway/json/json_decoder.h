@@ -29,6 +29,7 @@ inline constexpr size_t kJsonPaddingBytes = 64;
 //     not; NaN and infinities quoted;
 //   - enum values come by name or number; names unknown are ignored;
 //   - bytes are base64.
+// Members that options.proto marks in_body must be there, not null and not "".
 // INVALID_PARAMETER_VALUE, naming the parameter, for values of other types or
 // out of range, for half of a surrogate pair, for JSON that is no object and
 // for nesting deeper than limits::kJsonDepthMax. `message` is unspecified then.

@@ -120,6 +120,25 @@ TEST(JsonDecoder, RequiredFieldsHaveOneSpelling) {
                    .has_experiment_id());
 }
 
+TEST(JsonDecoder, SomeMembersMustBeInTheBody) {
+  for (const char* body :
+       {"", "no JSON", "{}", R"({"status": "LOGGED_MODEL_READY"})",
+        R"({"model_id": "", "status": "LOGGED_MODEL_READY"})",
+        R"({"model_id": null, "status": "LOGGED_MODEL_READY"})",
+        R"({"model_id": "m-1", "status": null})"}) {
+    EXPECT_NE(Refused<v1::FinalizeLoggedModelRequest>(body).find(
+                  "Missing value"),
+              std::string::npos)
+        << body;
+  }
+  EXPECT_FALSE(Decoded<v1::FinalizeLoggedModelRequest>(
+                   R"({"model_id": "m-1", "status": "NONSENSE"})")
+                   .has_status());
+  EXPECT_EQ(Decoded<v1::SearchLoggedModelsRequest>(R"({"experiment_ids": []})")
+                .experiment_ids_size(),
+            0);
+}
+
 TEST(JsonDecoder, NullIsAbsent) {
   const auto request = Decoded<v1::CreateRunRequest>(
       R"({"run_name": null, "start_time": null, "tags": null})");

@@ -44,6 +44,7 @@ class MessageTables {
           .repeated = field->is_repeated(),
           .map = field->is_map(),
           .required = field->options().GetExtension(v1::required),
+          .in_body = field->options().GetExtension(v1::in_body),
           .message = field->message_type() == nullptr
                          ? nullptr
                          : Get(field->message_type()),

@@ -28,8 +28,9 @@ struct FieldInfo {
   bool bytes;
   bool repeated;
   bool map;
-  // Marked (millstream.v1.required).
+  // Marked (millstream.v1.required), (millstream.v1.in_body).
   bool required;
+  bool in_body;
   // Of the field's message type, or null.
   const MessageTable* message;
 };

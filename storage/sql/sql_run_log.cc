@@ -16,32 +16,69 @@ namespace {
 // Rows of the outbox that a start reads at a time.
 constexpr int kReplayRowsMax = 256;
 
-// Writes one metric of a logged model; the same point again overwrites.
+enum class Place { kFree, kSame, kOther };
+
+// What has the place of `metric` already.
+absl::StatusOr<Place> FindModelMetric(sql::Transaction& transaction,
+                                      std::string_view run_id,
+                                      const v1::Metric& metric, double value) {
+  ASSIGN_OR_RETURN(
+      sql::StatementPtr row,
+      transaction.Query(
+          "SELECT metric_value, dataset_name, dataset_digest "
+          "FROM logged_model_metrics WHERE model_id = ? AND metric_name = ? "
+          "AND metric_timestamp_ms = ? AND metric_step = ? AND run_id = ?",
+          metric.model_id(), metric.key(), metric.timestamp(), metric.step(),
+          run_id));
+  ASSIGN_OR_RETURN(const bool found, row->Step());
+  if (!found) return Place::kFree;
+  return row->Double(0) == value && row->Text(1) == metric.dataset_name() &&
+                 row->Text(2) == metric.dataset_digest()
+             ? Place::kSame
+             : Place::kOther;
+}
+
+absl::Status CheckModelExists(sql::Transaction& transaction,
+                              std::string_view model_id) {
+  ASSIGN_OR_RETURN(
+      sql::StatementPtr model,
+      transaction.Query("SELECT 1 FROM logged_models WHERE model_id = ?",
+                        model_id));
+  ASSIGN_OR_RETURN(const bool found, model->Step());
+  if (found) return absl::OkStatus();
+  return MakeError(
+      v1::BAD_REQUEST,
+      StrCat("There is no logged model with ID '", model_id, "'."));
+}
+
+// Writes one metric of a logged model, deleted or not. The same point again
+// changes nothing; as in MLflow, another one of the same time and step is
+// refused.
 absl::Status WriteModelMetric(sql::Transaction& transaction,
                               std::string_view run_id, int64_t experiment_id,
                               const v1::Metric& metric) {
-  static constexpr std::string_view kColumns[] = {
-      "model_id",      "metric_name",  "metric_timestamp_ms",
-      "metric_step",   "run_id",       "metric_value",
-      "experiment_id", "dataset_name", "dataset_digest"};
-  static const std::string& sql = *new std::string(sql::UpsertSql(
-      transaction.dialect(), "logged_model_metrics", kColumns, 5));
-  ASSIGN_OR_RETURN(
-      sql::StatementPtr model,
-      transaction.Query("SELECT 1 FROM logged_models WHERE model_id = ? "
-                        "AND lifecycle_stage = 'active'",
-                        metric.model_id()));
-  ASSIGN_OR_RETURN(const bool found, model->Step());
-  if (!found) {
-    return DoesNotExist("Logged model with ID '", metric.model_id(),
-                        "' not found.");
-  }
-  ASSIGN_OR_RETURN(sql::StatementPtr row, transaction.Prepare(sql));
-  row->BindAll(metric.model_id(), metric.key(), metric.timestamp(),
-               metric.step(), run_id, nullptr, experiment_id, nullptr,
-               nullptr);
   // No number stands for NaN; MLflow keeps 0.
-  row->Bind(6, std::isnan(metric.value()) ? 0.0 : metric.value());
+  const double value = std::isnan(metric.value()) ? 0.0 : metric.value();
+  RETURN_IF_ERROR(CheckModelExists(transaction, metric.model_id()));
+  ASSIGN_OR_RETURN(const Place place,
+                   FindModelMetric(transaction, run_id, metric, value));
+  if (place == Place::kSame) return absl::OkStatus();
+  if (place == Place::kOther) {
+    return MakeError(
+        v1::BAD_REQUEST,
+        StrCat("The logged model '", metric.model_id(), "' has a value of '",
+               metric.key(), "' at this time and step already; log the other "
+               "one at another step."));
+  }
+  ASSIGN_OR_RETURN(
+      sql::StatementPtr row,
+      transaction.Query(
+          "INSERT INTO logged_model_metrics (model_id, metric_name, "
+          "metric_timestamp_ms, metric_step, run_id, metric_value, "
+          "experiment_id, dataset_name, dataset_digest) "
+          "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+          metric.model_id(), metric.key(), metric.timestamp(), metric.step(),
+          run_id, value, experiment_id));
   if (!metric.dataset_name().empty()) row->Bind(8, metric.dataset_name());
   if (!metric.dataset_digest().empty()) row->Bind(9, metric.dataset_digest());
   return row->Finish();

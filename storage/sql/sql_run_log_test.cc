@@ -165,8 +165,10 @@ TEST_F(SqlRunLogTest, MetricsOfAModelGoToItAndToTheRun) {
                     return absl::OkStatus();
                   })
                   .ok());
+  metric.set_value(0.25);
+  EXPECT_EQ(GetErrorCode(log_->log().Log(batch)), v1::BAD_REQUEST);
   metric.set_model_id("m-unknown");
-  EXPECT_EQ(GetErrorCode(log_->log().Log(batch)), v1::RESOURCE_DOES_NOT_EXIST);
+  EXPECT_EQ(GetErrorCode(log_->log().Log(batch)), v1::BAD_REQUEST);
 }
 
 // --- The outbox, by the place of the crash.
