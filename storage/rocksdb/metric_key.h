@@ -22,6 +22,8 @@
 // reach beyond t by starting, in each class, at t minus that span, and passes
 // over few that do not: cost follows what it reads, wherever it starts.
 //
+// Keys that begin with 0x00 are no records of points (rocksdb_metric_store.cc).
+//
 // All functions are pure.
 #ifndef MILLSTREAM_STORAGE_ROCKSDB_METRIC_KEY_H_
 #define MILLSTREAM_STORAGE_ROCKSDB_METRIC_KEY_H_

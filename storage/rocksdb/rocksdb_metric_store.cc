@@ -14,6 +14,7 @@
 #include "rocksdb/options.h"
 #include "rocksdb/table.h"
 #include "rocksdb/write_batch.h"
+#include "storage/group_committer.h"
 #include "storage/rocksdb/metric_block.h"
 #include "storage/rocksdb/metric_key.h"
 #include "storage/rocksdb/rocksdb_status.h"
@@ -25,29 +26,24 @@ namespace {
 
 constexpr size_t kMiB = size_t{1} << 20;
 
-// Bounds of what the database takes. Together with the write buffers of two
-// small column families they are its memory.
+// Bounds of what the database takes.
 constexpr size_t kBlockCacheBytes = 8 * kMiB;
 constexpr size_t kWriteBufferBytes = 16 * kMiB;
 constexpr int kWriteBuffersMax = 2;
-constexpr size_t kSmallWriteBufferBytes = kMiB;
 constexpr int kOpenFilesMax = 256;
 constexpr uint64_t kWalBytesMax = 64 * kMiB;
 constexpr size_t kTableBlockBytes = 16 * 1024;
 constexpr int kBackgroundJobsMax = 2;
 
-// In "default": the layout of everything else. A version that adds what older
-// ones must not touch counts it up.
-constexpr char kFormatKey[] = "format";
+// The layout of everything. A version that adds what older ones must not touch
+// counts it up. The keys reach the disk: do not change.
 constexpr int kFormatVersion = 1;
-
-constexpr char kPointsName[] = "points";
-constexpr char kMarksName[] = "marks";
+constexpr std::string_view kFormatKey("\x00\x01", 2);
+constexpr std::string_view kMarkPrefix("\x00\x02", 2);
 
 rocksdb::DBOptions DatabaseOptions() {
   rocksdb::DBOptions options;
   options.create_if_missing = true;
-  options.create_missing_column_families = true;
   options.max_open_files = kOpenFilesMax;
   options.max_background_jobs = kBackgroundJobsMax;
   options.max_total_wal_size = kWalBytesMax;
@@ -65,16 +61,16 @@ rocksdb::DBOptions DatabaseOptions() {
   return options;
 }
 
-rocksdb::ColumnFamilyOptions FamilyOptions(
-    const std::shared_ptr<rocksdb::Cache>& cache, size_t write_buffer_bytes) {
+rocksdb::ColumnFamilyOptions FamilyOptions() {
   rocksdb::BlockBasedTableOptions table;
-  table.block_cache = cache;
+  table.block_cache =
+      rocksdb::NewLRUCache(kBlockCacheBytes, /*num_shard_bits=*/2);
   table.block_size = kTableBlockBytes;
   table.cache_index_and_filter_blocks = true;
   table.format_version = 5;
   rocksdb::ColumnFamilyOptions options;
   options.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
-  options.write_buffer_size = write_buffer_bytes;
+  options.write_buffer_size = kWriteBufferBytes;
   options.max_write_buffer_number = kWriteBuffersMax;
   options.level_compaction_dynamic_level_bytes = true;
   options.compression = rocksdb::kLZ4Compression;
@@ -82,15 +78,17 @@ rocksdb::ColumnFamilyOptions FamilyOptions(
   return options;
 }
 
-// The key of a mark: the run as in metric_key.h and the number, big-endian.
+// The key of a mark: the prefix, the run as in metric_key.h and the number,
+// big-endian.
 std::string MarkKey(std::string_view run_id, uint64_t number) {
-  std::string key;
+  std::string key(kMarkPrefix);
   AppendRunPrefix(run_id, &key);
   AppendHash(number, &key);
   return key;
 }
 
 bool ParseMarkKey(std::string_view key, RunMark* mark) {
+  key.remove_prefix(kMarkPrefix.size());
   if (!ConsumeRunPrefix(&key, &mark->run_id) || key.size() != sizeof(uint64_t)) {
     return false;
   }
@@ -102,9 +100,8 @@ bool ParseMarkKey(std::string_view key, RunMark* mark) {
 // Puts the points of appends into a batch as records.
 class RecordWriter {
  public:
-  RecordWriter(std::string_view run_id, rocksdb::ColumnFamilyHandle* points,
-               rocksdb::WriteBatch* batch)
-      : points_(points), batch_(batch) {
+  RecordWriter(std::string_view run_id, rocksdb::WriteBatch* batch)
+      : batch_(batch) {
     AppendRunPrefix(run_id, &key_);
     run_bytes_ = key_.size();
   }
@@ -142,7 +139,7 @@ class RecordWriter {
 
   absl::Status WritePoint(const MetricPoint& point) {
     BeginKey(kSinglePointClass, point);
-    return FromRocksDb(batch_->Put(points_, key_, rocksdb::Slice()));
+    return FromRocksDb(batch_->Put(key_, rocksdb::Slice()));
   }
 
   absl::Status WriteBlock(absl::Span<const MetricPoint> points) {
@@ -151,7 +148,7 @@ class RecordWriter {
     block_.clear();
     EncodeBlock(points, &block_);
     AppendHash(XXH3_64bits(block_.data(), block_.size()), &key_);
-    return FromRocksDb(batch_->Put(points_, key_, block_));
+    return FromRocksDb(batch_->Put(key_, block_));
   }
 
   void BeginKey(uint8_t record_class, const MetricPoint& first) {
@@ -160,7 +157,6 @@ class RecordWriter {
     AppendPoint(first, &key_);
   }
 
-  rocksdb::ColumnFamilyHandle* const points_;
   rocksdb::WriteBatch* const batch_;
   std::string key_;
   size_t run_bytes_ = 0;
@@ -171,17 +167,12 @@ class RecordWriter {
 
 class RocksDbMetricStore : public MetricStore {
  public:
-  RocksDbMetricStore(std::unique_ptr<rocksdb::DB> db,
-                     std::vector<rocksdb::ColumnFamilyHandle*> families)
-      : families_(std::move(families)),
-        points_(families_[1]),
-        marks_(families_[2]),
-        db_(std::move(db)) {}
+  explicit RocksDbMetricStore(std::unique_ptr<rocksdb::DB> db)
+      : db_(std::move(db)) {}
 
+  // The next start need not read a log.
   ~RocksDbMetricStore() override {
-    for (rocksdb::ColumnFamilyHandle* family : families_) {
-      db_->DestroyColumnFamilyHandle(family);
-    }
+    db_->Flush(rocksdb::FlushOptions());
     db_->Close();
   }
 
@@ -189,12 +180,12 @@ class RocksDbMetricStore : public MetricStore {
   absl::Status CheckFormat() {
     std::string found;
     rocksdb::Status status =
-        db_->Get(rocksdb::ReadOptions(), kFormatKey, &found);
+        db_->Get(rocksdb::ReadOptions(), ToSlice(kFormatKey), &found);
     if (status.IsNotFound()) {
       rocksdb::WriteOptions options;
       options.sync = true;
       return FromRocksDb(
-          db_->Put(options, kFormatKey, std::to_string(kFormatVersion)));
+          db_->Put(options, ToSlice(kFormatKey), std::to_string(kFormatVersion)));
     }
     RETURN_IF_ERROR(FromRocksDb(status));
     if (found == std::to_string(kFormatVersion)) return absl::OkStatus();
@@ -211,23 +202,24 @@ class RocksDbMetricStore : public MetricStore {
       return absl::InternalError("run id too long");
     }
     rocksdb::WriteBatch batch;
-    RecordWriter writer(run_id, points_, &batch);
+    RecordWriter writer(run_id, &batch);
     for (const SeriesAppend& s : series) RETURN_IF_ERROR(writer.Write(s));
     if (options.mark != 0) {
-      RETURN_IF_ERROR(FromRocksDb(batch.Put(
-          marks_, MarkKey(run_id, options.mark), rocksdb::Slice())));
+      RETURN_IF_ERROR(FromRocksDb(
+          batch.Put(MarkKey(run_id, options.mark), rocksdb::Slice())));
     }
     if (batch.Count() == 0) return absl::OkStatus();
-    rocksdb::WriteOptions write;
-    write.sync = options.durability == Durability::kMachine;
-    return FromRocksDb(db_->Write(write, &batch));
+    if (options.durability == Durability::kMachine) {
+      return committer_.Commit(batch);
+    }
+    return FromRocksDb(db_->Write(rocksdb::WriteOptions(), &batch));
   }
 
   absl::Status ReadHistory(std::string_view run_id, std::string_view key,
                            const MetricPoint* after, size_t limit,
                            std::vector<MetricPoint>* points) override {
     if (run_id.size() > kKeyRunIdBytesMax) return absl::OkStatus();
-    PointsSnapshot snapshot(db_.get(), points_);
+    PointsSnapshot snapshot(db_.get());
     std::string prefix;
     AppendSeriesPrefix(run_id, key, &prefix);
     return SeriesReader(snapshot, std::move(prefix), after)
@@ -238,7 +230,7 @@ class RocksDbMetricStore : public MetricStore {
                       const StepRange& range, size_t max_points,
                       std::vector<MetricPoint>* points) override {
     if (run_id.size() > kKeyRunIdBytesMax) return absl::OkStatus();
-    PointsSnapshot snapshot(db_.get(), points_);
+    PointsSnapshot snapshot(db_.get());
     std::string prefix;
     AppendSeriesPrefix(run_id, key, &prefix);
     return SampleSeries(snapshot, prefix, range, max_points, points);
@@ -254,8 +246,9 @@ class RocksDbMetricStore : public MetricStore {
   absl::StatusOr<std::vector<RunMark>> ListMarks() override {
     std::vector<RunMark> marks;
     std::unique_ptr<rocksdb::Iterator> it(
-        db_->NewIterator(rocksdb::ReadOptions(), marks_));
-    for (it->SeekToFirst(); it->Valid(); it->Next()) {
+        db_->NewIterator(rocksdb::ReadOptions()));
+    for (it->Seek(ToSlice(kMarkPrefix));
+         it->Valid() && View(it->key()).starts_with(kMarkPrefix); it->Next()) {
       if (!ParseMarkKey(View(it->key()), &marks.emplace_back())) {
         return absl::DataLossError("malformed key of a mark");
       }
@@ -267,26 +260,70 @@ class RocksDbMetricStore : public MetricStore {
   absl::Status RemoveMarks(absl::Span<const RunMark> marks) override {
     rocksdb::WriteBatch batch;
     for (const RunMark& mark : marks) {
-      RETURN_IF_ERROR(FromRocksDb(
-          batch.Delete(marks_, MarkKey(mark.run_id, mark.number))));
+      RETURN_IF_ERROR(
+          FromRocksDb(batch.Delete(MarkKey(mark.run_id, mark.number))));
     }
     if (batch.Count() == 0) return absl::OkStatus();
     return FromRocksDb(db_->Write(rocksdb::WriteOptions(), &batch));
   }
 
  private:
+  using Committer = GroupCommitter<rocksdb::WriteBatch>;
+
+  // Writes the batches of all items as one, synced. RocksDB would group
+  // concurrent writers too, but lets each of them spin before it sleeps.
+  absl::Status CommitGroup(absl::Span<Committer::Item* const> group);
+
   // Constant after construction; RocksDB synchronises itself.
-  const std::vector<rocksdb::ColumnFamilyHandle*> families_;
-  rocksdb::ColumnFamilyHandle* const points_;
-  rocksdb::ColumnFamilyHandle* const marks_;
   const std::unique_ptr<rocksdb::DB> db_;
+
+  Committer committer_{[this](absl::Span<Committer::Item* const> group) {
+    return CommitGroup(group);
+  }};
 };
+
+// Adds the records of a batch to another one.
+class BatchAppender final : public rocksdb::WriteBatch::Handler {
+ public:
+  explicit BatchAppender(rocksdb::WriteBatch* batch) : batch_(batch) {}
+
+  rocksdb::Status PutCF(uint32_t, const rocksdb::Slice& key,
+                        const rocksdb::Slice& value) override {
+    return batch_->Put(key, value);
+  }
+
+ private:
+  rocksdb::WriteBatch* const batch_;
+};
+
+absl::Status RocksDbMetricStore::CommitGroup(
+    absl::Span<Committer::Item* const> group) {
+  rocksdb::WriteOptions options;
+  options.sync = true;
+  rocksdb::WriteBatch merged;
+  rocksdb::WriteBatch* batch = group[0]->work;
+  rocksdb::Status status;
+  if (group.size() > 1) {
+    batch = &merged;
+    BatchAppender appender(&merged);
+    for (Committer::Item* item : group) {
+      status = item->work->Iterate(&appender);
+      if (!status.ok()) break;
+    }
+  }
+  if (status.ok()) status = db_->Write(options, batch);
+  absl::Status result = FromRocksDb(status);
+  for (Committer::Item* item : group) item->status = result;
+  // RocksDB refuses writes by itself after one that left doubt, and may take
+  // them again after a disk that was full.
+  return absl::OkStatus();
+}
 
 absl::Status RocksDbMetricStore::ReadLatest(
     std::string_view run_id,
     absl::FunctionRef<void(std::string_view, const MetricPoint&)> visit) {
   if (run_id.size() > kKeyRunIdBytesMax) return absl::OkStatus();
-  PointsSnapshot snapshot(db_.get(), points_);
+  PointsSnapshot snapshot(db_.get());
   std::string prefix;
   AppendRunPrefix(run_id, &prefix);
   std::unique_ptr<rocksdb::Iterator> it = snapshot.NewIterator();
@@ -347,21 +384,12 @@ absl::Status OpenError(const rocksdb::Status& status) {
 
 absl::StatusOr<std::unique_ptr<MetricStore>> OpenRocksDbMetricStore(
     const std::string& folder) {
-  std::shared_ptr<rocksdb::Cache> cache =
-      rocksdb::NewLRUCache(kBlockCacheBytes, /*num_shard_bits=*/2);
-  const std::vector<rocksdb::ColumnFamilyDescriptor> descriptors = {
-      {rocksdb::kDefaultColumnFamilyName,
-       FamilyOptions(cache, kSmallWriteBufferBytes)},
-      {kPointsName, FamilyOptions(cache, kWriteBufferBytes)},
-      {kMarksName, FamilyOptions(cache, kSmallWriteBufferBytes)},
-  };
   rocksdb::DB* db = nullptr;
-  std::vector<rocksdb::ColumnFamilyHandle*> families;
-  rocksdb::Status status = rocksdb::DB::Open(DatabaseOptions(), folder,
-                                             descriptors, &families, &db);
+  rocksdb::Status status = rocksdb::DB::Open(
+      rocksdb::Options(DatabaseOptions(), FamilyOptions()), folder, &db);
   if (!status.ok()) return OpenError(status);
-  auto store = std::make_unique<RocksDbMetricStore>(
-      std::unique_ptr<rocksdb::DB>(db), std::move(families));
+  auto store =
+      std::make_unique<RocksDbMetricStore>(std::unique_ptr<rocksdb::DB>(db));
   RETURN_IF_ERROR(store->CheckFormat());
   return store;
 }

@@ -1,8 +1,10 @@
 // MetricStore in one RocksDB for all runs (docs/storage_format.md).
 //
-// Column families: "default" holds the format's version, "points" the points
-// (metric_key.h, metric_block.h), "marks" the marks. Files open, write buffers
-// and cache are bounded by the constants of the .cc; an idle store is small.
+// One column family holds the points (metric_key.h, metric_block.h) and, under
+// keys that begin with 0x00, the format's version and the marks. One, because a
+// second that is written rarely would hold old logs back, and every start reads
+// the logs. Files open, write buffers and cache are bounded by the constants of
+// the .cc; an idle store is small.
 //
 // Durability: every append goes to the write-ahead log first. kProcess hands it
 // to the operating system; kMachine also syncs the log, one sync for all

@@ -12,16 +12,15 @@
 
 namespace millstream::storage {
 
-PointsSnapshot::PointsSnapshot(rocksdb::DB* db,
-                               rocksdb::ColumnFamilyHandle* points)
-    : db_(db), points_(points), snapshot_(db->GetSnapshot()) {}
+PointsSnapshot::PointsSnapshot(rocksdb::DB* db)
+    : db_(db), snapshot_(db->GetSnapshot()) {}
 
 PointsSnapshot::~PointsSnapshot() { db_->ReleaseSnapshot(snapshot_); }
 
 std::unique_ptr<rocksdb::Iterator> PointsSnapshot::NewIterator() const {
   rocksdb::ReadOptions options;
   options.snapshot = snapshot_;
-  return std::unique_ptr<rocksdb::Iterator>(db_->NewIterator(options, points_));
+  return std::unique_ptr<rocksdb::Iterator>(db_->NewIterator(options));
 }
 
 struct SeriesReader::Source {

@@ -15,7 +15,6 @@
 #include "storage/metric_point.h"
 
 namespace rocksdb {
-class ColumnFamilyHandle;
 class DB;
 class Iterator;
 class Snapshot;
@@ -26,18 +25,17 @@ namespace millstream::storage {
 // A moment of the store; readers that share one agree.
 class PointsSnapshot {
  public:
-  // `db` and `points`, the column family of points, outlive this.
-  PointsSnapshot(rocksdb::DB* db, rocksdb::ColumnFamilyHandle* points);
+  // `db` outlives this.
+  explicit PointsSnapshot(rocksdb::DB* db);
   ~PointsSnapshot();
   PointsSnapshot(const PointsSnapshot&) = delete;
   PointsSnapshot& operator=(const PointsSnapshot&) = delete;
 
-  // Over all keys of points.
+  // Over all keys.
   std::unique_ptr<rocksdb::Iterator> NewIterator() const;
 
  private:
   rocksdb::DB* const db_;
-  rocksdb::ColumnFamilyHandle* const points_;
   const rocksdb::Snapshot* const snapshot_;
 };
 
