@@ -456,7 +456,17 @@ class Session {
 
   asio::awaitable<bool> WriteAll(asio::const_buffer first,
                                  asio::const_buffer second = {}) {
-    const std::array<asio::const_buffer, 2> buffers = {first, second};
+    std::array<asio::const_buffer, 2> buffers = {first, second};
+    // Most answers fit into the socket's buffer; through the scheduler their
+    // end would wake another thread.
+    boost::system::error_code failed;
+    size_t written = socket_.write_some(buffers, failed);
+    if (!failed && written == first.size() + second.size()) co_return true;
+    for (asio::const_buffer& buffer : buffers) {
+      const size_t done = std::min(written, buffer.size());
+      buffer += done;
+      written -= done;
+    }
     const auto [error, count] =
         co_await asio::async_write(socket_, buffers, kAwait);
     if (error) lost_ = true;
@@ -522,6 +532,8 @@ void StartHttpSession(const SessionShared& shared, int socket) {
       close(socket);
       return;
     }
+    taken.non_blocking(true, error);  // of what is not asynchronous
+    if (error) return;
     asio::co_spawn(*shared.io_context, RunSession(shared, std::move(taken)),
                    asio::detached);
   } catch (const std::exception& error) {

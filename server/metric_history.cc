@@ -133,7 +133,8 @@ absl::Status TrackingService::GetMetricHistoryBulk(
 }
 
 absl::Status TrackingService::GetMetricHistoryBulkInterval(
-    CallContext& context, const v1::GetMetricHistoryBulkIntervalRequest& request,
+    CallContext& context,
+    const v1::GetMetricHistoryBulkIntervalRequest& request,
     v1::GetMetricHistoryBulkIntervalResponse* response) {
   if (request.run_ids().empty()) return MissingParameter("run_ids");
   RETURN_IF_ERROR(CheckRunCount("GetMetricHistoryBulkInterval", "run_ids",

@@ -37,7 +37,8 @@ struct SeriesAppend {
 };
 
 // A note, kept beside a run's points, that something remains to be done for
-// them (storage/latest_metrics.h). A run may have several, told apart by number.
+// them (storage/sql/latest_metrics.h). A run may have several, told apart by
+// number.
 struct RunMark {
   std::string run_id;
   uint64_t number = 0;

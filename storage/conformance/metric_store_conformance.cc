@@ -121,7 +121,8 @@ TEST_P(MetricStoreConformance, SinglePointsComeInHistoryOrder) {
 
 TEST_P(MetricStoreConformance, AnAppendInAnyOrderComesInHistoryOrder) {
   Append(kRun, "m", {{30, 3, 3}, {10, 1, 1}, {5, 3, 9}, {10, 1, 1}});
-  EXPECT_THAT(History(kRun, "m"), ArePoints({{5, 3, 9}, {10, 1, 1}, {30, 3, 3}}));
+  EXPECT_THAT(History(kRun, "m"),
+              ArePoints({{5, 3, 9}, {10, 1, 1}, {30, 3, 3}}));
 }
 
 TEST_P(MetricStoreConformance, ReplayedAppendChangesNothing) {
@@ -313,7 +314,9 @@ TEST_P(MetricStoreConformance, AgreesWithAModel) {
                                    expected.begin() + end}));
       StepRange range;
       if (i > 5) range.first = static_cast<int64_t>(random() % steps);
-      if (i > 9) range.last = range.first + static_cast<int64_t>(random() % steps);
+      if (i > 9) {
+        range.last = range.first + static_cast<int64_t>(random() % steps);
+      }
       const size_t max = 1 + random() % 400;
       ASSERT_THAT(Sample(kRun, key, range, max),
                   ArePoints(ModelSample(model, range, max)));
@@ -341,8 +344,9 @@ TEST_P(MetricStoreConformance, MarksStayUntilTheyAreRemoved) {
   ASSERT_TRUE(marks.ok());
   std::set<std::pair<std::string, uint64_t>> found;
   for (const RunMark& mark : *marks) found.emplace(mark.run_id, mark.number);
-  EXPECT_THAT(found, testing::ElementsAre(std::pair(std::string(kRun), 8u),
-                                          std::pair(std::string("my-run"), 7u)));
+  EXPECT_THAT(found,
+              testing::ElementsAre(std::pair(std::string(kRun), 8u),
+                                   std::pair(std::string("my-run"), 7u)));
 }
 
 TEST_P(MetricStoreConformance, ManyThreadsAppendAtOnce) {
@@ -354,7 +358,8 @@ TEST_P(MetricStoreConformance, ManyThreadsAppendAtOnce) {
         const SeriesAppend series[] = {{"m", one}};
         ASSERT_TRUE(store_->Append(kRun, series, {}).ok());
         std::vector<MetricPoint> points;
-        ASSERT_TRUE(store_->ReadHistory(kRun, "m", nullptr, 1000, &points).ok());
+        ASSERT_TRUE(
+            store_->ReadHistory(kRun, "m", nullptr, 1000, &points).ok());
         EXPECT_GE(points.size(), static_cast<size_t>(i));
       }
     });

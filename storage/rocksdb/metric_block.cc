@@ -229,13 +229,14 @@ void EncodeBlock(absl::Span<const MetricPoint> points, std::string* out) {
   PutFixed64(ValueBits(last.value), out);
   PutVarint(first_step - static_cast<uint64_t>(step_min), out);
   PutVarint(static_cast<uint64_t>(step_max) - first_step, out);
-  PutColumn(
-      points,
-      [](const MetricPoint& p) { return static_cast<uint64_t>(p.timestamp_ms); },
-      out);
-  PutColumn(
-      points, [](const MetricPoint& p) { return static_cast<uint64_t>(p.step); },
-      out);
+  auto timestamp = [](const MetricPoint& point) {
+    return static_cast<uint64_t>(point.timestamp_ms);
+  };
+  auto step = [](const MetricPoint& point) {
+    return static_cast<uint64_t>(point.step);
+  };
+  PutColumn(points, timestamp, out);
+  PutColumn(points, step, out);
   PutValues(points, out);
 }
 

@@ -89,7 +89,8 @@ std::string MarkKey(std::string_view run_id, uint64_t number) {
 
 bool ParseMarkKey(std::string_view key, RunMark* mark) {
   key.remove_prefix(kMarkPrefix.size());
-  if (!ConsumeRunPrefix(&key, &mark->run_id) || key.size() != sizeof(uint64_t)) {
+  if (!ConsumeRunPrefix(&key, &mark->run_id) ||
+      key.size() != sizeof(uint64_t)) {
     return false;
   }
   mark->number = 0;
@@ -184,8 +185,8 @@ class RocksDbMetricStore : public MetricStore {
     if (status.IsNotFound()) {
       rocksdb::WriteOptions options;
       options.sync = true;
-      return FromRocksDb(
-          db_->Put(options, ToSlice(kFormatKey), std::to_string(kFormatVersion)));
+      return FromRocksDb(db_->Put(options, ToSlice(kFormatKey),
+                                  std::to_string(kFormatVersion)));
     }
     RETURN_IF_ERROR(FromRocksDb(status));
     if (found == std::to_string(kFormatVersion)) return absl::OkStatus();

@@ -39,7 +39,8 @@ class ActiveRuns {
   sql::Database* const database_;
 
   absl::Mutex mutex_;
-  absl::flat_hash_map<std::string, int64_t> experiments_ ABSL_GUARDED_BY(mutex_);
+  absl::flat_hash_map<std::string, int64_t> experiments_
+      ABSL_GUARDED_BY(mutex_);
   // Counts Forget: what was read before it is not remembered after it.
   uint64_t changes_ ABSL_GUARDED_BY(mutex_) = 0;
 };

@@ -2,18 +2,20 @@
 // metric store into the table latest_metrics, so that runs can be filtered and
 // ordered by their metrics.
 //
-// Latest is the greatest point in step order (storage/metric_point.h), as MLflow
-// has it. The projection only ever moves a row forward, so it may be repeated
-// and done in any order; what it must not do is miss a point. It runs behind:
+// Latest is the greatest point in step order (storage/metric_point.h), as
+// MLflow has it. The projection only ever moves a row forward, so it may be
+// repeated and done in any order; what it must not do is miss a point. It runs
+// behind:
 //
-//   append   1. Begin: the run is noted as having an append in flight. The first
-//               append of a clean run gets a mark to write, and so do others
-//               until one of them is in the store.
+//   append   1. Begin: the run is noted as having an append in flight. The
+//               first append of a clean run gets a mark to write, and so do
+//               others until one of them is in the store.
 //            2. The points (and the mark, in the same unit) go to the metric
 //               store.
 //            3. Committed: the points are as durable as they will be, and
-//               become candidates, in memory. Only now: a candidate that a crash
-//               could take back would be latest without being in the history.
+//               become candidates, in memory. Only now: a candidate that a
+//               crash could take back would be latest without being in the
+//               history.
 //   flush    4. The candidates of all runs go to latest_metrics in one
 //               transaction. They are candidates until it has committed, so a
 //               reader finds each in memory, in the table, or in both.

@@ -4,7 +4,8 @@
 // A row's blob, numbers little-endian: 1 byte format (1), then for each series
 // its key's length (4 bytes) and bytes, the number of points (4 bytes), and for
 // each point timestamp, step and value (8 bytes each). It reaches the disk, and
-// the next start may be that of another version: do not change it, add a format.
+// the next start may be that of another version: do not change it, add a
+// format.
 //
 // All functions are thread-safe.
 #ifndef MILLSTREAM_STORAGE_SQL_METRIC_OUTBOX_H_

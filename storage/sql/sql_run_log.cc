@@ -131,7 +131,9 @@ absl::Status SqlRunLog::ReplayOutbox() {
     }));
     for (const OutboxRow& row : rows) {
       std::vector<SeriesAppend> series;
-      for (const OwnedSeries& s : row.series) series.push_back({s.key, s.points});
+      for (const OwnedSeries& s : row.series) {
+        series.push_back({s.key, s.points});
+      }
       LatestMetrics::Append append = latest_->Begin(row.run_id);
       RETURN_IF_ERROR(store_->Append(
           row.run_id, series,

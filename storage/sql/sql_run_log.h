@@ -7,8 +7,8 @@
 //   - anything else: in the SQL transaction, which checks and writes params,
 //     tags and metrics of logged models, and carries the run's points in a row
 //     of metric_outbox. After the commit the points go to the metric store,
-//     without a sync of their own, and the answer follows. Rows whose points are
-//     there are removed later, after a sync of the metric store.
+//     without a sync of their own, and the answer follows. Rows whose points
+//     are there are removed later, after a sync of the metric store.
 //
 // A crash after            leaves                        at start
 //   the SQL commit         the row                       Recover appends its
