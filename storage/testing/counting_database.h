@@ -21,6 +21,7 @@ class CountingDatabase final : public sql::Database {
       absl::FunctionRef<absl::Status(sql::Connection&)> body) override;
   absl::Status Write(
       absl::FunctionRef<absl::Status(sql::Transaction&)> body) override;
+  absl::Status Sync() override { return database_->Sync(); }
 
   // Statements prepared since the last call.
   int64_t TakeStatements() { return statements_.exchange(0); }
