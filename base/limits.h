@@ -67,8 +67,6 @@ inline constexpr int kBatchMetricsMax = 1000;
 inline constexpr int kBatchParamsMax = 100;
 inline constexpr int kBatchTagsMax = 100;
 inline constexpr int kBatchEntitiesMax = 1000;
-// MLflow's: body of a log-batch.
-inline constexpr size_t kBatchBodyBytesMax = 1'000'000;
 
 // --- Pages
 

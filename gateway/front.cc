@@ -84,6 +84,11 @@ Front::Plan Front::Begin(const RequestHead& head) const {
   }
   RouteTable::Found found = routes_->Find(head.method, head.path);
   if (found.route == nullptr) return WithoutRoute(head, found);
+  if (head.path.find("//") != std::string::npos &&
+      !found.route->handler->takes_double_slashes()) {
+    plan.reply = Redirect(WithoutDoubleSlashes(head.path), head.query);
+    return plan;
+  }
   plan.handler = found.route->handler.get();
   plan.variables = std::move(found.variables);
   plan.base_url =

@@ -33,9 +33,7 @@ std::shared_ptr<const Handler> HandlerOf(server::Dispatcher* dispatcher,
   if (method.upload != nullptr) {
     return MakeUploadHandler(dispatcher, method, *route.endpoint, route.form);
   }
-  return MakeUnaryHandler(
-      dispatcher, method, method.descriptor->options().GetExtension(v1::http),
-      *route.endpoint);
+  return MakeUnaryHandler(dispatcher, method, *route.endpoint);
 }
 
 }  // namespace

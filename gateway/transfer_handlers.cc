@@ -29,9 +29,11 @@ struct Form {
   bool bad_range_is_bad_request;
   // Errors of ranges come as text, else as a page.
   bool range_errors_are_text;
+  // "//" in a path is taken as it is, else led to "/".
+  bool takes_double_slashes;
 };
-constexpr Form kOrdinaryForm = {false, false, false};
-constexpr Form kNativeForm = {true, true, true};
+constexpr Form kOrdinaryForm = {false, false, false, false};
+constexpr Form kNativeForm = {true, true, true, true};
 
 // What a finished upload is answered with.
 enum class UploadAnswer {
@@ -83,6 +85,9 @@ class DownloadHandler final : public Handler {
                                             : nullptr),
         form_(FormOf(form)) {}
 
+  bool takes_double_slashes() const override {
+    return form_.takes_double_slashes;
+  }
   std::string name() const override { return RpcName(method_); }
 
   HttpReply Answer(const Request& request, std::string*) const override {
@@ -231,6 +236,9 @@ class UploadHandler final : public Handler {
         form_(FormOf(form)) {}
 
   bool streams_body() const override { return true; }
+  bool takes_double_slashes() const override {
+    return form_.takes_double_slashes;
+  }
   std::string name() const override { return RpcName(method_); }
 
   Opening Open(const Request& request) const override {

@@ -175,6 +175,16 @@ TEST_F(TransferTest, FilesGoInAndOut) {
   EXPECT_EQ(head.headers["content-length"], "5");
 }
 
+TEST_F(TransferTest, NativeRoutesTakeSlashesAsTheyAre) {
+  options_.static_prefix = "/mlf";
+  Start();
+  EXPECT_EQ(Ask("PUT", StrCat(kProxy, "/etc//x"), "1").status, 200);
+  EXPECT_EQ(files_.Of("/etc//x"), "1");
+  WireReply moved = Ask("GET", StrCat("/mlf", kProxy, "/etc//x"));
+  EXPECT_EQ(moved.status, 308);
+  EXPECT_EQ(moved.headers["location"], StrCat("/mlf", kProxy, "etc/x"));
+}
+
 TEST_F(TransferTest, LargeFilesPassInPieces) {
   Start();
   std::string large(5'000'000, '\0');

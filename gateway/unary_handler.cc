@@ -26,7 +26,7 @@ constexpr size_t kArenaBytes = 8 * 1024;
 class UnaryHandler final : public Handler {
  public:
   UnaryHandler(server::Dispatcher* dispatcher, const server::Method& method,
-               const v1::HttpRule& rule, const v1::Endpoint& endpoint)
+               const v1::Endpoint& endpoint)
       : dispatcher_(dispatcher),
         method_(method),
         request_table_(MessageTable::Of(method.request_type->GetDescriptor())),
@@ -34,8 +34,7 @@ class UnaryHandler final : public Handler {
             MessageTable::Of(method.response_type->GetDescriptor())),
         binds_query_(endpoint.method() == "GET"),
         wants_json_type_(endpoint.method() == "POST" ||
-                         endpoint.method() == "PUT"),
-        body_bytes_max_(rule.body_bytes_max()) {}
+                         endpoint.method() == "PUT") {}
 
   std::string name() const override { return RpcName(method_); }
 
@@ -67,11 +66,6 @@ class UnaryHandler final : public Handler {
       RETURN_IF_ERROR(BindQuery(parameters, request_table_, message));
     } else {
       if (wants_json_type_) RETURN_IF_ERROR(CheckContentType(request.head));
-      if (body_bytes_max_ > 0 && body->size() > body_bytes_max_) {
-        return InvalidParameter("The request has ", body->size(),
-                                " bytes; at most ", body_bytes_max_,
-                                " are taken here. Send it in parts.");
-      }
       RETURN_IF_ERROR(DecodeJson(body, request_table_, message));
     }
     return BindVariables(request.variables, request_table_, message);
@@ -96,15 +90,14 @@ class UnaryHandler final : public Handler {
   const MessageTable& response_table_;
   const bool binds_query_;
   const bool wants_json_type_;
-  const size_t body_bytes_max_;
 };
 
 }  // namespace
 
 std::shared_ptr<const Handler> MakeUnaryHandler(
     server::Dispatcher* dispatcher, const server::Method& method,
-    const v1::HttpRule& rule, const v1::Endpoint& endpoint) {
-  return std::make_shared<UnaryHandler>(dispatcher, method, rule, endpoint);
+    const v1::Endpoint& endpoint) {
+  return std::make_shared<UnaryHandler>(dispatcher, method, endpoint);
 }
 
 }  // namespace millstream::gateway

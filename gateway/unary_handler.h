@@ -17,7 +17,7 @@ namespace millstream::gateway {
 // must outlive it.
 std::shared_ptr<const Handler> MakeUnaryHandler(
     server::Dispatcher* dispatcher, const server::Method& method,
-    const v1::HttpRule& rule, const v1::Endpoint& endpoint);
+    const v1::Endpoint& endpoint);
 
 }  // namespace millstream::gateway
 

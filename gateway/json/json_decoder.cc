@@ -395,9 +395,16 @@ bool Decoder::OddScalar(ondemand::value value, const FieldInfo& field,
     refusal = SetFromText(field, token, place.Path(), append, message);
     return refusal.ok();
   }
-  if (field.type == FieldDescriptor::CPPTYPE_ENUM && token == "true") {
-    // To the reference, true is 1.
-    if (SetInteger(field, 1, append, message)) return true;
+  // To the reference, true is 1 here.
+  if (field.type == FieldDescriptor::CPPTYPE_ENUM && token == "true" &&
+      SetInteger(field, 1, append, message)) {
+    return true;
+  }
+  if (field.type == FieldDescriptor::CPPTYPE_DOUBLE &&
+      (token == "true" || token == "false")) {
+    refusal = SetFromText(field, token == "true" ? "1" : "0", place.Path(),
+                          append, message);
+    return refusal.ok();
   }
   return Wrong(value, place, ExpectedOf(field), 0);
 }

@@ -27,6 +27,7 @@ inline constexpr size_t kJsonPaddingBytes = 64;
 //     (options.proto) only by the former;
 //   - whole numbers come quoted or not, also as 5.0 or 5e0; numbers quoted or
 //     not; NaN and infinities quoted;
+//   - a double may be true (1) or false (0);
 //   - enum values come by name or number; names unknown are ignored;
 //   - bytes are base64.
 // Members that options.proto marks in_body must be there, not null and not "".

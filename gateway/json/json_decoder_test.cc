@@ -196,8 +196,10 @@ TEST(JsonDecoder, Doubles) {
   EXPECT_EQ(value("\"Infinity\""), std::numeric_limits<double>::infinity());
   EXPECT_EQ(value("\"-Infinity\""), -std::numeric_limits<double>::infinity());
   EXPECT_EQ(value("1e-400"), 0.0);
+  EXPECT_EQ(value("true"), 1.0);
+  EXPECT_EQ(value("false"), 0.0);
   for (const char* text : {"NaN", "Infinity", "-Infinity", "1e400", "\"x\"",
-                           "\"\"", "true", "[1]", "{\"a\": 1}", "\"1e400\""}) {
+                           "\"\"", "[1]", "{\"a\": 1}", "\"1e400\""}) {
     EXPECT_NE(Refused<v1::LogMetricRequest>(StrCat("{\"value\": ", text, "}"))
                   .find("'value'"),
               std::string::npos)

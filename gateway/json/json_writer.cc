@@ -181,6 +181,7 @@ void WriteMap(const Message& message, const Reflection& reflection,
   const FieldInfo& value = field.message->fields()[1];
   const int size = reflection.FieldSize(message, field.descriptor);
   char separator = '{';
+  if (size == 0) out->push_back('{');
   for (int i = 0; i < size; ++i) {
     const Message& entry =
         reflection.GetRepeatedMessage(message, field.descriptor, i);
@@ -217,7 +218,7 @@ void WriteJson(const Message& message, const MessageTable& table,
       continue;
     }
     const int size = reflection.FieldSize(message, field.descriptor);
-    if (size == 0) continue;
+    if (size == 0 && !field.always_shown) continue;
     out->push_back(separator);
     out->append(field.json_key);
     separator = ',';

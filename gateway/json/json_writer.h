@@ -14,7 +14,8 @@ namespace millstream::gateway {
 
 // The message as one object, without blanks: fields by their names in the
 // .proto files, in the order of the files; what is absent, and empty lists and
-// maps, left out; 64-bit integers as numbers; enums by name; bytes in base64.
+// maps (unless always_shown), left out; 64-bit integers as numbers; enums by
+// name; bytes in base64.
 // REQUIRES: `message` is of the type of `table`.
 void WriteJson(const google::protobuf::Message& message,
                const MessageTable& table, std::string* out);

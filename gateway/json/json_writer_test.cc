@@ -71,6 +71,11 @@ TEST(JsonWriter, WritesListsMapsBoolsAndBytes) {
   EXPECT_EQ(Json(chunk), R"({"data":"AP8="})");
 }
 
+TEST(JsonWriter, SomeListsAreAlwaysShown) {
+  EXPECT_EQ(Json(v1::GetMetricHistoryBulkResponse()), R"({"metrics":[]})");
+  EXPECT_EQ(Json(v1::GetMetricHistoryResponse()), "{}");
+}
+
 TEST(JsonWriter, DoublesLookAsInPython) {
   EXPECT_EQ(Double(0), "0.0");
   EXPECT_EQ(Double(-0.0), "-0.0");

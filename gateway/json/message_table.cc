@@ -45,6 +45,7 @@ class MessageTables {
           .map = field->is_map(),
           .required = field->options().GetExtension(v1::required),
           .in_body = field->options().GetExtension(v1::in_body),
+          .always_shown = field->options().GetExtension(v1::always_shown),
           .message = field->message_type() == nullptr
                          ? nullptr
                          : Get(field->message_type()),

@@ -31,6 +31,8 @@ struct FieldInfo {
   // Marked (millstream.v1.required), (millstream.v1.in_body).
   bool required;
   bool in_body;
+  // Marked (millstream.v1.always_shown).
+  bool always_shown;
   // Of the field's message type, or null.
   const MessageTable* message;
 };
