@@ -65,7 +65,7 @@ struct AttributeSpec {
   bool unique = false;
   // An index of the entity's table is in this order, after its scope.
   bool indexed = false;
-  // Filters ask this tag instead of the column.
+  // Filters ask this tag, of which the column is a copy that may lack.
   std::string_view tag = {};
 };
 

@@ -41,9 +41,11 @@ class SqlDialect {
   virtual std::string OrderNullsLast(std::string_view column,
                                      bool ascending) const = 0;
 
-  // True if the database can be told by which index to begin: it has ours
-  // (sql_generator.h), takes the order of tables from CROSS JOIN, and LIMIT may
-  // be an expression. False: its own planner decides on one plain statement.
+  // True for our own schema in a database that can be told by which index to
+  // begin: it has the indexes of sql_generator.h, runs.name is the tag
+  // mlflow.runName if there is that tag, CROSS JOIN keeps the order of tables,
+  // and LIMIT may be an expression. False: MLflow's schema, where one plain
+  // statement leaves all that to the database.
   virtual bool FollowsPlans() const = 0;
 };
 

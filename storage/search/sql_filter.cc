@@ -107,6 +107,11 @@ class FilterWriter {
   void Attribute(const BoundComparison& c) {
     const AttributeSpec& attribute = *c.attribute;
     if (!attribute.tag.empty()) {
+      // Our own schema has a copy in the run's row, cheaper to look at first.
+      if (dialect_.FollowsPlans()) {
+        TextCondition(StrCat("e.", attribute.column), c);
+        out_.Text(" AND ");
+      }
       OpenExists("tags", "\"key\"", attribute.tag);
       out_.Text(" AND ");
       TextCondition("c.value", c);

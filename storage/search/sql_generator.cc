@@ -89,6 +89,9 @@ class Generator {
   void Limit(Shape shape, SqlWriter* out) const;
 
   bool NullIsApart(Shape shape, const std::vector<SortKey>& keys) const;
+  bool FetchesLate(Shape shape) const;
+  void AppendRows(Shape shape, const std::vector<SortKey>& keys,
+                  bool only_null, SqlWriter* out) const;
   // `only_null`: all rows whose leading value is NULL, and no others.
   SqlStatement Part(Shape shape, bool only_null) const;
   void AddParts(Shape shape, std::vector<SqlStatement>* parts) const;
@@ -98,7 +101,8 @@ class Generator {
   const EntitySchema& schema_;
   const SqlDialect& dialect_;
   PagePosition position_;
-  bool walks_ = false;                            // by the metric's index
+  bool plans_ = false;                           // see sql_dialect.h
+  bool walks_ = false;                           // by the metric's index
   const BoundComparison* candidates_ = nullptr;  // or none
 };
 
@@ -356,8 +360,51 @@ bool Generator::NullIsApart(Shape shape,
          !IsNull(position_.cursor[Leading(keys)]);
 }
 
+// Whether to find and sort the rows by what the index of runs holds, and to
+// fetch those of the page alone. It is not worth it if all that are visited
+// are of the page, or if they are few.
+bool Generator::FetchesLate(Shape shape) const {
+  if (!plans_ || NamesRuns()) return false;
+  if (shape == Shape::kWalkMissing) return true;
+  const AttributeSpec* first = search_.order[0].attribute;
+  const bool in_order = first != nullptr && first->indexed;
+  return shape == Shape::kSort && (!search_.filter.empty() || !in_order);
+}
+
+// " FROM ... LIMIT".
+void Generator::AppendRows(Shape shape, const std::vector<SortKey>& keys,
+                           bool only_null, SqlWriter* out) const {
+  From(shape, out);
+  out->Text(" WHERE ").Append(Scope());
+  Begin(shape, out);
+  Filter(shape, out);
+  if (only_null) {
+    out->Text(" AND ", keys[Leading(keys)].expression, " IS NULL");
+  } else if (!position_.cursor.empty()) {
+    AppendBehind(keys, position_.cursor, NullIsApart(shape, keys), out);
+  }
+  AppendOrderBy(keys, dialect_, out);
+  Limit(shape, out);
+}
+
 SqlStatement Generator::Part(Shape shape, bool only_null) const {
-  const std::vector<SortKey> keys = Keys(shape);
+  std::vector<SortKey> keys = Keys(shape);
+  SqlWriter rows;
+  if (FetchesLate(shape)) {
+    // (SELECT id and sort values ...) k, to be joined with its rows.
+    rows.Text(" FROM (SELECT e.run_uuid");
+    for (size_t i = 0; i < keys.size(); ++i) {
+      rows.Text(", ", keys[i].expression, " AS k", i);
+    }
+    AppendRows(shape, keys, only_null, &rows);
+    rows.Text(") k CROSS JOIN runs e ON e.run_uuid = k.run_uuid");
+    for (size_t i = 0; i < keys.size(); ++i) {
+      keys[i].expression = StrCat("k.k", i);
+    }
+    AppendOrderBy(keys, dialect_, &rows);
+  } else {
+    AppendRows(shape, keys, only_null, &rows);
+  }
   SqlWriter out;
   std::string_view separator = "SELECT ";
   for (const std::string_view column : search_.columns) {
@@ -368,18 +415,7 @@ SqlStatement Generator::Part(Shape shape, bool only_null) const {
     out.Text(separator, key.expression);
     separator = ", ";
   }
-  From(shape, &out);
-  out.Text(" WHERE ").Append(Scope());
-  Begin(shape, &out);
-  Filter(shape, &out);
-  if (only_null) {
-    out.Text(" AND ", keys[Leading(keys)].expression, " IS NULL");
-  } else if (!position_.cursor.empty()) {
-    AppendBehind(keys, position_.cursor, NullIsApart(shape, keys), &out);
-  }
-  AppendOrderBy(keys, dialect_, &out);
-  Limit(shape, &out);
-  return out.Take();
+  return out.Append(rows.statement()).Take();
 }
 
 void Generator::AddParts(Shape shape,
@@ -423,8 +459,8 @@ absl::StatusOr<SearchQuery> Generator::Run() {
                      DecodePageToken(search_.page_token, search_.fingerprint,
                                      columns));
   }
-  if (schema_.entity == Entity::kRun && dialect_.FollowsPlans() &&
-      !by_offset() && !NamesRuns()) {
+  plans_ = schema_.entity == Entity::kRun && dialect_.FollowsPlans();
+  if (plans_ && !by_offset() && !NamesRuns()) {
     walks_ = ByMetric();
     candidates_ = FindCandidates();
   }

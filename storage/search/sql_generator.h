@@ -18,11 +18,13 @@
 //   fetched by an index of values and sorted. If there are many candidates, the
 //   page fills soon in the order's own way.
 //
+// Runs are found by what an index holds of them, and those of the page fetched.
+//
 // What is large and few is known to the database alone, so the statements for
 // both are there, and each finds out in its LIMIT whether it is to give rows.
 //
 // Indexes that this counts on, in SQLite:
-//   runs (experiment_id, start_time DESC, run_uuid, lifecycle_stage)
+//   runs (experiment_id, start_time DESC, run_uuid, lifecycle_stage, name)
 //   latest_metrics (key, is_nan, value, run_uuid)
 //   tags (value, run_uuid) WHERE key = 'mlflow.parentRunId'
 //   logged_models (experiment_id, creation_timestamp_ms DESC, model_id)

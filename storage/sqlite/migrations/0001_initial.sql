@@ -51,9 +51,9 @@ CREATE TABLE runs (
   experiment_id INTEGER NOT NULL REFERENCES experiments (experiment_id)
 ) WITHOUT ROWID;
 
--- The run table in its own order, of any stage.
+-- The run table in its own order, of any stage; names are searched in it.
 CREATE INDEX index_runs_experiment_id_start_time
-  ON runs (experiment_id, start_time DESC, run_uuid, lifecycle_stage);
+  ON runs (experiment_id, start_time DESC, run_uuid, lifecycle_stage, name);
 
 CREATE TABLE tags (
   run_uuid TEXT NOT NULL REFERENCES runs (run_uuid),
