@@ -10,6 +10,7 @@ import urllib.parse
 import xml.etree.ElementTree as ElementTree
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
+PYTEST_SECONDS = 1500
 # (virtual environment, folders): the compat tests run with both clients.
 CLIENT_SUITES = [
     ("3.17.2", ["tests/style", "tests/api", "tests/compat",
@@ -115,15 +116,23 @@ def build_server(tally):
     return False
 
 
+def run_pytest(python, report, arguments):
+    command = [python, "-m", "pytest", "-q", f"--junitxml={report}",
+               *arguments]
+    try:
+        return subprocess.run(command, cwd=ROOT,
+                              timeout=PYTEST_SECONDS).returncode
+    except subprocess.TimeoutExpired:
+        return f"none after {PYTEST_SECONDS} s"
+
+
 def run_client(tally, arguments):
     for version, folders in CLIENT_SUITES:
         say(f"client tests, mlflow {version}")
         with tempfile.TemporaryDirectory() as scratch:
             report = pathlib.Path(scratch) / "report.xml"
             python = ROOT / ".cache" / f"venv-{version}" / "bin" / "python"
-            status = subprocess.run(
-                [python, "-m", "pytest", "-q", f"--junitxml={report}",
-                 *(arguments or folders)], cwd=ROOT).returncode
+            status = run_pytest(python, report, arguments or folders)
             failures_before = len(tally.failed)
             readable = tally.add_junit(report, f"mlflow-{version}")
         if status == 5 and arguments:  # no test here matches the arguments

@@ -3,6 +3,7 @@
 import http.client
 import os
 import threading
+import time
 import urllib.parse
 
 import mlflow
@@ -118,6 +119,20 @@ def test_sigterm_ends_with_status_0(start_server):
         assert server.stop() == 0
 
 
+def wait_until_read(address, connection):
+    """Waits until the server has taken all that was sent on the connection."""
+    ends = f":{address.port:04X}", f":{connection.sock.getsockname()[1]:04X}"
+    end = time.monotonic() + 20
+    while time.monotonic() < end:
+        for line in open("/proc/net/tcp"):
+            _, local, remote, _, queues, *_ = line.split()
+            if (local[-5:], remote[-5:]) == ends:
+                if int(queues.split(":")[1], 16) == 0:
+                    return
+        time.sleep(0.01)
+    raise AssertionError("the server does not read")
+
+
 @millstream_only
 def test_sigterm_finishes_what_was_begun(start_server, unique):
     server = start_server()
@@ -130,6 +145,7 @@ def test_sigterm_finishes_what_was_begun(start_server, unique):
     connection.putheader("Content-Length", str(2 * len(half)))
     connection.endheaders()
     connection.send(half)
+    wait_until_read(address, connection)
     exit_status = []
     stopper = threading.Thread(
         target=lambda: exit_status.append(server.stop()))
