@@ -4,13 +4,23 @@ import csv
 import json
 
 import pytest
+from click.testing import CliRunner
 
 
 @pytest.fixture
-def cli(user_command, server):
-    """cli("runs", "list", ...) is what that command prints."""
-    return lambda *arguments, **kwargs: user_command(
-        server.url, "-m", "mlflow", *arguments, **kwargs).stdout
+def cli():
+    """cli("runs", "list", ...) is what that command prints.
+
+    Called within this process: starting the command takes seconds.
+    """
+    from mlflow.cli import cli as command
+
+    def run(*arguments):
+        result = CliRunner().invoke(command, list(map(str, arguments)))
+        assert result.exit_code == 0, (result.output, result.exception)
+        return result.output
+
+    return run
 
 
 def test_experiments(cli, client, unique, tmp_path):
@@ -69,6 +79,12 @@ def test_artifacts(cli, run_id, tmp_path):
         "sub/one.txt", "--dst-path", tmp_path / "back")
     back, = (tmp_path / "back").rglob("one.txt")
     assert back.read_text() == "one"
+
+
+def test_the_command_itself(user_command, server, client, unique):
+    user_command(server.url, "-m", "mlflow", "experiments", "create",
+                 "--experiment-name", unique())
+    assert client.get_experiment_by_name(unique())
 
 
 def test_an_error_of_the_server_is_shown(user_command, server):
