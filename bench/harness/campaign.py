@@ -60,6 +60,8 @@ class Campaign:
         self._results: dict[str, list[dict[str, Any]]] = {}
         self._process: dict[str, Any] = {}
         self._notes: list[str] = []
+        # What a server that kept nothing leaves on disk.
+        self._empty_bytes = 0
 
     def run(self) -> dict[str, Any]:
         peer = self._peer
@@ -83,8 +85,9 @@ class Campaign:
     def _measure_starts(self, root: Path) -> None:
         """Starts on empty folders; peers that start slowly do so once."""
         starts: list[float] = []
-        while len(starts) < 3 and sum(starts) < 2:
-            with Server(self._peer, root / f"start{len(starts)}") as server:
+        while len(starts) < 5 and sum(starts) < 2:
+            folder = root / f"start{len(starts)}"
+            with Server(self._peer, folder) as server:
                 starts.append(server.start_s)
                 if len(starts) == 1:
                     time.sleep(self._scale.settle_s)
@@ -92,6 +95,7 @@ class Campaign:
                     self._process["idle_pss_mb"] = memory["pss_mb"]
                     self._process["idle_rss_mb"] = memory["rss_mb"]
                     self._process["processes"] = proc.process_count(server.pid)
+            self._empty_bytes = proc.disk_bytes(folder)
         self._process["start_s"] = starts
         self._log(f"starts {', '.join(f'{s:.3f} s' for s in starts)}; idle "
                   f"{self._process['idle_pss_mb']:.1f} MB PSS")
@@ -104,11 +108,10 @@ class Campaign:
         by_api = min(points, self._peer.api_points or points)
         with Server(self._peer, data) as server:
             server.wait_for_rest()
-            empty = proc.disk_bytes(data)
             self._step(server, Step("history-fill", HISTORY, clients=1,
                                     count=by_api))
             time.sleep(self._scale.settle_s / 2)
-        size = proc.disk_bytes(data) - empty
+        size = proc.disk_bytes(data) - self._empty_bytes
         self._process["bytes_per_point"] = size / by_api
         if by_api < points:
             self._peer.copy_points(data, HISTORY, points)
