@@ -11,15 +11,20 @@
 namespace millstream::storage {
 namespace {
 
-// Points that start-up projects in one transaction, about.
-constexpr size_t kRecoverPointsMax = 4096;
+// Points that are projected in one transaction, about: other writers wait for
+// no longer than these take.
+constexpr size_t kProjectPointsMax = 4096;
 
-// Moves a row forward, or makes it; a run that is gone gets none.
+constexpr std::string_view kRunExistsSql =
+    "SELECT 1 FROM runs WHERE run_uuid = ?";
+
+// Moves a row forward, or makes it. One row of VALUES: an INSERT from a SELECT
+// may write several, so SQLite would open and close a journal of its own for
+// each, which costs the more the more the transaction has written.
 constexpr std::string_view kProjectSql =
     "INSERT INTO latest_metrics "
     "(run_uuid, \"key\", value, \"timestamp\", step, is_nan) "
-    "SELECT ?, ?, ?, ?, ?, ? WHERE EXISTS ("
-    "SELECT 1 FROM runs WHERE run_uuid = ?) "
+    "VALUES (?, ?, ?, ?, ?, ?) "
     "ON CONFLICT (run_uuid, \"key\") DO UPDATE SET "
     "value = excluded.value, \"timestamp\" = excluded.\"timestamp\", "
     "step = excluded.step, is_nan = excluded.is_nan "
@@ -33,12 +38,17 @@ absl::Status Project(sql::Transaction& transaction,
                      absl::Span<const RunPoints> runs) {
   ASSIGN_OR_RETURN(sql::StatementPtr statement,
                    transaction.Prepare(kProjectSql));
+  ASSIGN_OR_RETURN(sql::StatementPtr run, transaction.Prepare(kRunExistsSql));
   for (const auto& [run_id, points] : runs) {
+    run->Rewind();
+    run->BindAll(run_id);
+    ASSIGN_OR_RETURN(const bool exists, run->Step());
+    if (!exists) continue;
     for (const auto& [key, point] : points) {
       const bool is_nan = std::isnan(point.value);
       statement->Rewind();
       statement->BindAll(run_id, key, is_nan ? 0.0 : point.value,
-                         point.timestamp_ms, point.step, is_nan, run_id);
+                         point.timestamp_ms, point.step, is_nan);
       RETURN_IF_ERROR(statement->Finish());
     }
   }
@@ -89,7 +99,7 @@ absl::Status LatestMetrics::Recover() {
           latest.emplace(key, point);
         }));
     points += latest.size();
-    if (points >= kRecoverPointsMax) RETURN_IF_ERROR(project());
+    if (points >= kProjectPointsMax) RETURN_IF_ERROR(project());
   }
   RETURN_IF_ERROR(project());
   if (!marks.empty()) RETURN_IF_ERROR(database_->Sync());
@@ -243,10 +253,17 @@ absl::Status LatestMetrics::Flush() {
   absl::MutexLock flush_lock(&flush_mutex_);
   const std::vector<RunPoints> runs = TakeCandidates();
   absl::Status status;
-  if (!runs.empty()) {
+  absl::Span<const RunPoints> left = runs;
+  while (status.ok() && !left.empty()) {
+    size_t count = 0;
+    for (size_t points = 0; count < left.size() && points < kProjectPointsMax;
+         ++count) {
+      points += left[count].second.size();
+    }
     status = database_->Write([&](sql::Transaction& transaction) {
-      return Project(transaction, runs);
+      return Project(transaction, left.subspan(0, count));
     });
+    left.remove_prefix(count);
   }
   const std::vector<RunMark> clean = EndFlush(status.ok());
   // No crash may take the projection back and leave the mark removed. Marks

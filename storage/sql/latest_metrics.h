@@ -16,9 +16,10 @@
 //               become candidates, in memory. Only now: a candidate that a
 //               crash could take back would be latest without being in the
 //               history.
-//   flush    4. The candidates of all runs go to latest_metrics in one
-//               transaction. They are candidates until it has committed, so a
-//               reader finds each in memory, in the table, or in both.
+//   flush    4. The candidates of all runs go to latest_metrics, in
+//               transactions of some thousand points. They are candidates
+//               until the last has committed, so a reader finds each in memory,
+//               in the table, or in both.
 //            5. Runs that then have no append in flight and no new candidate
 //               are clean: once the projection is forced to the disk, their
 //               marks are removed. Numbers tell marks apart, so a removal never

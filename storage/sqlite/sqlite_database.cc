@@ -106,24 +106,36 @@ absl::Status SqliteDatabase::Write(
   return committer_.Commit(body);
 }
 
+absl::Status SqliteDatabase::RunBody(Committer::Item* item) {
+  item->status = (*item->work)(*writer_);
+  if (writer_->in_transaction()) return absl::OkStatus();
+  return absl::UnavailableError(
+      StrCat("the transaction was dropped: ", item->status.ToString()));
+}
+
 absl::Status SqliteDatabase::RunUnderSavepoint(Committer::Item* item) {
   RETURN_IF_ERROR(Run(*writer_, "SAVEPOINT body"));
-  item->status = (*item->work)(*writer_);
-  if (!writer_->in_transaction()) {
-    return absl::UnavailableError(
-        StrCat("the transaction was dropped: ", item->status.ToString()));
-  }
+  RETURN_IF_ERROR(RunBody(item));
   if (!item->status.ok()) RETURN_IF_ERROR(Run(*writer_, "ROLLBACK TO body"));
   return Run(*writer_, "RELEASE body");
 }
 
 absl::Status SqliteDatabase::RunBodies(
     absl::Span<Committer::Item* const> group) {
-  if (group.size() == 1) {
-    // No savepoint: what fails takes the whole transaction back.
-    group[0]->status = (*group[0]->work)(*writer_);
-    return group[0]->status;
+  // Most bodies succeed. As long as all do, none has to be taken back alone,
+  // and the copies of pages that savepoints keep for that are saved.
+  absl::Status failure;
+  for (Committer::Item* item : group) {
+    const absl::Status dropped = RunBody(item);
+    failure = item->status.ok() ? dropped : item->status;
+    // Who is alone needs no other word on it than his own.
+    if (group.size() == 1) return failure;
+    RETURN_IF_ERROR(dropped);
+    if (!failure.ok()) break;
   }
+  if (failure.ok()) return absl::OkStatus();
+  RETURN_IF_ERROR(Run(*writer_, "ROLLBACK"));
+  RETURN_IF_ERROR(Run(*writer_, "BEGIN IMMEDIATE"));
   for (Committer::Item* item : group) RETURN_IF_ERROR(RunUnderSavepoint(item));
   return absl::OkStatus();
 }

@@ -5,8 +5,9 @@
 //
 // Writer: one connection. Callers of Write are grouped
 // (storage/group_committer.h): their bodies run one after the other in one
-// transaction, each under a savepoint of its own, so that a body that fails
-// takes back its own writes and no others; one commit, one fsync for all.
+// transaction; one commit, one fsync for all. If a body fails, the transaction
+// is taken back and all run again, each under a savepoint of its own, so that
+// the one that fails takes back its own writes and no others.
 //
 // OK of Write means, by Durability:
 //   kMachine  the group's frames are in the write-ahead log and the log was
@@ -84,6 +85,7 @@ class SqliteDatabase final : public sql::Database {
   absl::Status CommitGroup(absl::Span<Committer::Item* const> group);
   // Runs the bodies; an error means that the transaction is gone.
   absl::Status RunBodies(absl::Span<Committer::Item* const> group);
+  absl::Status RunBody(Committer::Item* item);
   absl::Status RunUnderSavepoint(Committer::Item* item);
 
   // Constant after construction.
