@@ -12,6 +12,7 @@
 #include "rocksdb/cache.h"
 #include "rocksdb/db.h"
 #include "rocksdb/options.h"
+#include "rocksdb/slice_transform.h"
 #include "rocksdb/table.h"
 #include "rocksdb/write_batch.h"
 #include "storage/group_committer.h"
@@ -40,6 +41,24 @@ constexpr int kBackgroundJobsMax = 2;
 constexpr int kFormatVersion = 1;
 constexpr std::string_view kFormatKey("\x00\x01", 2);
 constexpr std::string_view kMarkPrefix("\x00\x02", 2);
+
+// The series of a key, nearly: points are appended to series, and RocksDB finds
+// the place of a key faster when it is told which keys it follows. A wrong
+// series costs time, nothing else.
+class SeriesOfKey final : public rocksdb::SliceTransform {
+ public:
+  const char* Name() const override { return "millstream.series"; }
+  rocksdb::Slice Transform(const rocksdb::Slice& key) const override {
+    const bool single =
+        static_cast<uint8_t>(key[key.size() - kPointBytes - 1]) ==
+        kSinglePointClass;
+    return {key.data(),
+            key.size() - kPointBytes - (single ? 0 : kHashBytes)};
+  }
+  bool InDomain(const rocksdb::Slice& key) const override {
+    return key[0] != 0 && key.size() > kPointBytes + kHashBytes;
+  }
+};
 
 rocksdb::DBOptions DatabaseOptions() {
   rocksdb::DBOptions options;
@@ -72,6 +91,8 @@ rocksdb::ColumnFamilyOptions FamilyOptions() {
   options.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
   options.write_buffer_size = kWriteBufferBytes;
   options.max_write_buffer_number = kWriteBuffersMax;
+  options.memtable_insert_with_hint_prefix_extractor =
+      std::make_shared<SeriesOfKey>();
   options.level_compaction_dynamic_level_bytes = true;
   options.compression = rocksdb::kLZ4Compression;
   options.bottommost_compression = rocksdb::kZSTD;
