@@ -116,6 +116,7 @@ void HttpParser::Next() {
   head_ = RequestHead();
   expects_continue_ = false;
   keep_alive_ = false;
+  takes_chunks_ = false;
   impl_->Renew();
 }
 
@@ -158,7 +159,9 @@ size_t HttpParser::Feed(std::string_view bytes) {
 void HttpParser::ReadHead() {
   http::request_parser<TakenBody>& parser = *impl_->parser;
   const auto& message = parser.get();
-  keep_alive_ = parser.keep_alive();
+  takes_chunks_ = message.version() == 11;
+  // Who speaks HTTP/1.0 takes the end of the connection for that of an answer.
+  keep_alive_ = takes_chunks_ && parser.keep_alive();
   if (message.version() != 11 && message.version() != 10) {
     return Fail(505, "This server speaks HTTP/1.1.");
   }

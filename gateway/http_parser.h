@@ -47,6 +47,8 @@ class HttpParser {
   const RequestHead& head() const { return head_; }
   // Whether the caller waits for "100 Continue" before it sends the body.
   bool expects_continue() const { return expects_continue_; }
+  // Whether the caller understands chunks (HTTP/1.1).
+  bool takes_chunks() const { return takes_chunks_; }
   // Whether the connection may serve another request after this one.
   bool keep_alive() const { return keep_alive_; }
 
@@ -71,6 +73,7 @@ class HttpParser {
   RequestHead head_;
   bool expects_continue_ = false;
   bool keep_alive_ = false;
+  bool takes_chunks_ = false;
   std::optional<HttpFault> fault_;
 };
 

@@ -382,7 +382,10 @@ class Session {
     int64_t content_bytes = reply.body.size();
     if (reply.source != nullptr) {
       content_bytes = reply.source_bytes.value_or(0);
-      if (!reply.source_bytes.has_value()) framing = Framing::kChunked;
+      if (!reply.source_bytes.has_value()) {
+        framing = parser_.takes_chunks() ? Framing::kChunked
+                                         : Framing::kUntilClose;
+      }
     }
     std::string common;
     shared_.front->AppendCommonHeaders(head, &common);
@@ -411,19 +414,20 @@ class Session {
   asio::awaitable<bool> WriteSource(ByteSource& source, Framing framing,
                                     int64_t content_bytes) {
     const bool chunked = framing == Framing::kChunked;
+    const bool sized = framing == Framing::kLength;
     std::vector<char> chunk(
-        chunked ? limits::kHttpChunkBytes
-                : std::min<int64_t>(limits::kHttpChunkBytes,
+        !sized ? limits::kHttpChunkBytes
+               : std::min<int64_t>(limits::kHttpChunkBytes,
                                     std::max<int64_t>(content_bytes, 1)));
     int64_t left = content_bytes;
-    while (chunked || left > 0) {
+    while (!sized || left > 0) {
       size_t count = 0;
       {
         const bool taken = co_await TakeSlot();
     if (!taken) co_return false;
         HeldSlot slot(shared_.slots);
         const size_t wanted =
-            chunked ? chunk.size() : std::min<int64_t>(chunk.size(), left);
+            !sized ? chunk.size() : std::min<int64_t>(chunk.size(), left);
         const absl::StatusOr<size_t> read =
             source.Read(std::span(chunk.data(), wanted));
         if (!read.ok()) {
@@ -432,7 +436,8 @@ class Session {
         }
         count = *read;
       }
-      if (count == 0 && !chunked) co_return false;
+      // The end, but for the last chunk; too early if the size was told.
+      if (count == 0 && !chunked) co_return !sized;
       entry_.SetDeadline(MonotonicMs() + limits::kHttpWriteMsMax);
       if (chunked) {
         std::array<char, 24> size;

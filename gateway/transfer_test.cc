@@ -216,6 +216,19 @@ TEST_F(TransferTest, DownloadsOfUnknownSizeComeInChunks) {
   EXPECT_EQ(get.body, "hello");
 }
 
+TEST_F(TransferTest, OldClientsGetNoChunks) {
+  Start();
+  Ask("PUT", StrCat(kProxy, "unknown-size"), "hello");
+  WireClient client(door_->port());
+  client.Send(StrCat("GET ", kProxy, "unknown-size HTTP/1.0\r\n"
+                     "Host: localhost\r\nConnection: keep-alive\r\n\r\n"));
+  WireReply get = client.Receive();
+  EXPECT_EQ(get.status, 200);
+  EXPECT_EQ(get.headers.count("transfer-encoding"), 0u);
+  EXPECT_EQ(get.headers["connection"], "close");
+  EXPECT_EQ(client.Rest(), "hello");
+}
+
 TEST_F(TransferTest, AnUploadThatBreaksOffLeavesNothing) {
   Start();
   {

@@ -113,6 +113,15 @@ std::string_view RawKey(ondemand::raw_json_string key) {
   return std::string_view(begin, end - begin);
 }
 
+// A message being filled. Its reflection is looked up once for all fields.
+struct Target {
+  explicit Target(Message* message)
+      : message(message), reflection(*message->GetReflection()) {}
+
+  Message* message;
+  const Reflection& reflection;
+};
+
 // Reads one text. Every function returns false when it stops: then either
 // `refusal` says why, or the text is no JSON.
 class Decoder {
@@ -137,17 +146,17 @@ class Decoder {
     return false;
   }
   bool Field(ondemand::value value, const FieldInfo& field,
-             const Place& place, int depth, Message* message);
+             const Place& place, int depth, const Target& target);
   bool List(ondemand::value value, const FieldInfo& field, const Place& place,
-            int depth, Message* message);
+            int depth, const Target& target);
   bool Map(ondemand::value value, const FieldInfo& field, const Place& place,
-           int depth, Message* message);
+           int depth, const Target& target);
   bool Scalar(ondemand::value value, const FieldInfo& field,
-              const Place& place, Append append, Message* message);
+              const Place& place, Append append, const Target& target);
   bool Text(ondemand::value value, const FieldInfo& field, const Place& place,
-            Append append, Message* message);
+            Append append, const Target& target);
   bool OddScalar(ondemand::value value, const FieldInfo& field,
-                 const Place& place, Append append, Message* message);
+                 const Place& place, Append append, const Target& target);
   bool Skip(ondemand::value value, int depth);
   bool Wrong(ondemand::value value, const Place& place,
              std::string_view expected, int depth);
@@ -169,24 +178,27 @@ bool Decoder::Object(ondemand::object object, const MessageTable& table,
   if (depth > limits::kJsonDepthMax) return TooDeep();
   uint64_t seen_by_name = 0;
   uint64_t seen_by_camel_name = 0;
+  const Target target(message);
   size_t hint = 0;
-  std::string unescaped;
   for (simdjson::simdjson_result<ondemand::field> member : object) {
     ondemand::field field_text;
     if (std::move(member).get(field_text) != simdjson::SUCCESS) return false;
-    std::string_view key = RawKey(field_text.key());
-    if (key.find('\\') != std::string_view::npos) {
-      if (field_text.unescaped_key().get(key) != simdjson::SUCCESS) {
+    bool by_name = true;
+    const FieldInfo* field = table.Guess(field_text.key().raw(), &hint);
+    if (field == nullptr) {
+      std::string_view key = RawKey(field_text.key());
+      if (key.find('\\') != std::string_view::npos &&
+          field_text.unescaped_key().get(key) != simdjson::SUCCESS) {
         return false;
       }
-    }
-    const FieldInfo* field = table.Find(key, &hint);
-    if (field == nullptr) {
-      if (!Skip(field_text.value(), depth)) return false;
-      continue;
+      field = table.Find(key, &hint);
+      if (field == nullptr) {
+        if (!Skip(field_text.value(), depth)) return false;
+        continue;
+      }
+      by_name = key == field->name;
     }
     const uint64_t bit = uint64_t{1} << field->index;
-    const bool by_name = key == field->name;
     const bool again = ((seen_by_name | seen_by_camel_name) & bit) != 0;
     (by_name ? seen_by_name : seen_by_camel_name) |= bit;
     if ((seen_by_name & seen_by_camel_name & bit) != 0 &&
@@ -200,46 +212,45 @@ bool Decoder::Object(ondemand::object object, const MessageTable& table,
       if (!Skip(field_text.value(), depth)) return false;
       continue;
     }
-    if (again) message->GetReflection()->ClearField(message, field->descriptor);
+    if (again) target.reflection.ClearField(message, field->descriptor);
     const Place here{.parent = &place, .name = field->name};
     ondemand::value value = field_text.value();
     if (depth == 1 && !IsEmpty(value)) given |= bit;
-    if (!Field(value, *field, here, depth, message)) return false;
+    if (!Field(value, *field, here, depth, target)) return false;
   }
   return true;
 }
 
 bool Decoder::Field(ondemand::value value, const FieldInfo& field,
-                    const Place& place, int depth, Message* message) {
+                    const Place& place, int depth, const Target& target) {
   const char first = FirstByte(value);
   if (first == 'n') {
     // An absent member; checked like any other atom.
     return Skip(value, depth);
   }
   if (field.repeated) {
-    return field.map ? Map(value, field, place, depth, message)
-                     : List(value, field, place, depth, message);
+    return field.map ? Map(value, field, place, depth, target)
+                     : List(value, field, place, depth, target);
   }
   if (field.message != nullptr) {
     ondemand::object object;
     if (first != '{') return Wrong(value, place, ExpectedOf(field), depth);
     if (value.get_object().get(object) != simdjson::SUCCESS) return false;
     return Object(object, *field.message, place, depth + 1,
-                  message->GetReflection()->MutableMessage(message,
-                                                           field.descriptor));
+                  target.reflection.MutableMessage(target.message,
+                                                   field.descriptor));
   }
-  return Scalar(value, field, place, Append::kNo, message);
+  return Scalar(value, field, place, Append::kNo, target);
 }
 
 bool Decoder::List(ondemand::value value, const FieldInfo& field,
-                   const Place& place, int depth, Message* message) {
+                   const Place& place, int depth, const Target& target) {
   if (depth > limits::kJsonDepthMax) return TooDeep();
   if (FirstByte(value) != '[') {
     return Wrong(value, place, ExpectedOf(field), depth);
   }
   ondemand::array array;
   if (value.get_array().get(array) != simdjson::SUCCESS) return false;
-  const Reflection& reflection = *message->GetReflection();
   Place here = place;
   here.index = -1;
   for (simdjson::simdjson_result<ondemand::value> element : array) {
@@ -253,10 +264,11 @@ bool Decoder::List(ondemand::value value, const FieldInfo& field,
       ondemand::object object;
       if (item.get_object().get(object) != simdjson::SUCCESS) return false;
       if (!Object(object, *field.message, here, depth + 2,
-                  reflection.AddMessage(message, field.descriptor))) {
+                  target.reflection.AddMessage(target.message,
+                                               field.descriptor))) {
         return false;
       }
-    } else if (!Scalar(item, field, here, Append::kYes, message)) {
+    } else if (!Scalar(item, field, here, Append::kYes, target)) {
       return false;
     }
   }
@@ -264,7 +276,7 @@ bool Decoder::List(ondemand::value value, const FieldInfo& field,
 }
 
 bool Decoder::Map(ondemand::value value, const FieldInfo& field,
-                  const Place& place, int depth, Message* message) {
+                  const Place& place, int depth, const Target& target) {
   if (depth > limits::kJsonDepthMax) return TooDeep();
   if (FirstByte(value) != '{') {
     return Wrong(value, place, ExpectedOf(field), depth);
@@ -280,11 +292,11 @@ bool Decoder::Map(ondemand::value value, const FieldInfo& field,
         pair.unescaped_key().get(key) != simdjson::SUCCESS) {
       return false;
     }
-    Message* entry =
-        message->GetReflection()->AddMessage(message, field.descriptor);
+    const Target entry(
+        target.reflection.AddMessage(target.message, field.descriptor));
     const Place here{.parent = &place, .name = key};
     if (absl::Status status = SetFromText(key_field, key, here.Path(),
-                                          Append::kNo, entry);
+                                          Append::kNo, entry.message);
         !status.ok()) {
       refusal = status;
       return false;
@@ -298,15 +310,16 @@ bool Decoder::Map(ondemand::value value, const FieldInfo& field,
 }
 
 bool Decoder::Scalar(ondemand::value value, const FieldInfo& field,
-                     const Place& place, Append append, Message* message) {
+                     const Place& place, Append append, const Target& target) {
   // The common kinds, one value each; everything else goes the long way.
-  const Reflection& reflection = *message->GetReflection();
+  const Reflection& reflection = target.reflection;
+  Message* const message = target.message;
   const FieldDescriptor* descriptor = field.descriptor;
   const bool add = append == Append::kYes;
   switch (field.type) {
     case FieldDescriptor::CPPTYPE_STRING:
       if (FirstByte(value) == '"') {
-        return Text(value, field, place, append, message);
+        return Text(value, field, place, append, target);
       }
       break;
     case FieldDescriptor::CPPTYPE_DOUBLE: {
@@ -327,6 +340,15 @@ bool Decoder::Scalar(ondemand::value value, const FieldInfo& field,
       }
       break;
     }
+    case FieldDescriptor::CPPTYPE_INT64: {
+      int64_t number;
+      if (value.get_int64().get(number) == simdjson::SUCCESS) {
+        add ? reflection.AddInt64(message, descriptor, number)
+            : reflection.SetInt64(message, descriptor, number);
+        return true;
+      }
+      break;
+    }
     default: {
       int64_t number;
       if (value.get_int64().get(number) == simdjson::SUCCESS &&
@@ -336,39 +358,41 @@ bool Decoder::Scalar(ondemand::value value, const FieldInfo& field,
       break;
     }
   }
-  return OddScalar(value, field, place, append, message);
+  return OddScalar(value, field, place, append, target);
 }
 
 bool Decoder::Text(ondemand::value value, const FieldInfo& field,
-                   const Place& place, Append append, Message* message) {
-  const std::string_view token = Trim(value.raw_json_token());
+                   const Place& place, Append append, const Target& target) {
+  const std::string_view raw = value.raw_json_token();
   std::string_view text;
   if (value.get_string().get(text) != simdjson::SUCCESS) {
+    const std::string_view token = Trim(raw);
     if (!HasGoodEscapes(token)) return false;
     return Refuse(token, place, "text without half a surrogate pair (\\uD800)");
   }
-  const Reflection& reflection = *message->GetReflection();
   std::string decoded;
   if (field.bytes) {
     // Either alphabet, padded or not.
     if (!absl::Base64Unescape(AbslView(text), &decoded) &&
         !absl::WebSafeBase64Unescape(AbslView(text), &decoded)) {
-      return Refuse(token, place, ExpectedOf(field));
+      return Refuse(Trim(raw), place, ExpectedOf(field));
     }
   } else {
     decoded.assign(text);
   }
   if (append == Append::kYes) {
-    reflection.AddString(message, field.descriptor, std::move(decoded));
+    target.reflection.AddString(target.message, field.descriptor,
+                                std::move(decoded));
   } else {
-    reflection.SetString(message, field.descriptor, std::move(decoded));
+    target.reflection.SetString(target.message, field.descriptor,
+                                std::move(decoded));
   }
   return true;
 }
 
 // Numbers in quotes or with a fraction, enums, and all that does not fit.
 bool Decoder::OddScalar(ondemand::value value, const FieldInfo& field,
-                        const Place& place, Append append, Message* message) {
+                        const Place& place, Append append, const Target& target) {
   const std::string_view token = Trim(value.raw_json_token());
   const char first = token.empty() ? '\0' : token[0];
   const bool numeric = field.type != FieldDescriptor::CPPTYPE_STRING &&
@@ -379,31 +403,31 @@ bool Decoder::OddScalar(ondemand::value value, const FieldInfo& field,
       if (!HasGoodEscapes(token)) return false;
       return Refuse(token, place, ExpectedOf(field));
     }
-    refusal = SetFromText(field, text, place.Path(), append, message);
+    refusal = SetFromText(field, text, place.Path(), append, target.message);
     return refusal.ok();
   }
   bool whole = false;
   if (numeric && IsJsonNumber(token, &whole) && !whole &&
       field.type != FieldDescriptor::CPPTYPE_DOUBLE) {
     const std::optional<int64_t> number = ParseInteger(token);
-    if (number.has_value() && SetInteger(field, *number, append, message)) {
+    if (number.has_value() && SetInteger(field, *number, append, target.message)) {
       return true;
     }
   }
   if (field.type == FieldDescriptor::CPPTYPE_FLOAT &&
       IsJsonNumber(token, &whole)) {
-    refusal = SetFromText(field, token, place.Path(), append, message);
+    refusal = SetFromText(field, token, place.Path(), append, target.message);
     return refusal.ok();
   }
   // To the reference, true is 1 here.
   if (field.type == FieldDescriptor::CPPTYPE_ENUM && token == "true" &&
-      SetInteger(field, 1, append, message)) {
+      SetInteger(field, 1, append, target.message)) {
     return true;
   }
   if (field.type == FieldDescriptor::CPPTYPE_DOUBLE &&
       (token == "true" || token == "false")) {
     refusal = SetFromText(field, token == "true" ? "1" : "0", place.Path(),
-                          append, message);
+                          append, target.message);
     return refusal.ok();
   }
   return Wrong(value, place, ExpectedOf(field), 0);

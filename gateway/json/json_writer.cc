@@ -8,6 +8,7 @@
 #include "absl/strings/escaping.h"
 #include "base/str_cat.h"
 #include "gateway/json/utf8.h"
+#include "millstream/v1/entities.pb.h"
 
 namespace millstream::gateway {
 
@@ -63,6 +64,49 @@ Digits ShortestDigits(double value) {
   at += at[1] == '+' ? 2 : 1;
   std::from_chars(at, result.ptr, shortest.exponent);
   return shortest;
+}
+
+const MessageTable& MetricTable() {
+  static const MessageTable& table = MessageTable::Of(v1::Metric::descriptor());
+  return table;
+}
+
+// A point by its own accessors: a page of history has 25,000, and a batch
+// 1,000. The same as WriteJson makes of it, by reflection, in twice the time.
+void WriteMetric(const v1::Metric& metric, std::string* out) {
+  char separator = '{';
+  const auto begin = [&](std::string_view key) {
+    out->push_back(separator);
+    out->append(key);
+    separator = ',';
+  };
+  const auto text = [&](std::string_view key, const std::string& value) {
+    begin(key);
+    WriteJsonString(value, out);
+  };
+  if (metric.has_key()) text("\"key\":", metric.key());
+  if (metric.has_value()) {
+    begin("\"value\":");
+    WriteJsonDouble(metric.value(), out);
+  }
+  if (metric.has_timestamp()) {
+    begin("\"timestamp\":");
+    WriteJsonInteger(metric.timestamp(), out);
+  }
+  if (metric.has_step()) {
+    begin("\"step\":");
+    WriteJsonInteger(metric.step(), out);
+  }
+  if (metric.has_dataset_name()) {
+    text("\"dataset_name\":", metric.dataset_name());
+  }
+  if (metric.has_dataset_digest()) {
+    text("\"dataset_digest\":", metric.dataset_digest());
+  }
+  if (metric.has_model_id()) text("\"model_id\":", metric.model_id());
+  if (metric.has_run_id()) text("\"run_id\":", metric.run_id());
+  if (separator == '{') out->push_back('{');
+  out->push_back('}');
 }
 
 void WriteOne(const Message& message, const Reflection& reflection,
@@ -202,6 +246,11 @@ void WriteMap(const Message& message, const Reflection& reflection,
   out->push_back('}');
 }
 
+// Whether a field holds generated Metrics: such lists have a way of their own.
+bool IsMetric(const FieldInfo& field) {
+  return field.message == &MetricTable();
+}
+
 }  // namespace
 
 void WriteJson(const Message& message, const MessageTable& table,
@@ -227,9 +276,17 @@ void WriteJson(const Message& message, const MessageTable& table,
       continue;
     }
     out->push_back('[');
+    const bool metrics = IsMetric(field);
     for (int i = 0; i < size; ++i) {
       if (i > 0) out->push_back(',');
-      WriteElement(message, reflection, field, i, out);
+      if (metrics) {
+        WriteMetric(static_cast<const v1::Metric&>(
+                        reflection.GetRepeatedMessage(
+                            message, field.descriptor, i)),
+                    out);
+      } else {
+        WriteElement(message, reflection, field, i, out);
+      }
     }
     out->push_back(']');
   }

@@ -16,7 +16,8 @@ namespace millstream::gateway {
 // .proto files, in the order of the files; what is absent, and empty lists and
 // maps (unless always_shown), left out; 64-bit integers as numbers; enums by
 // name; bytes in base64.
-// REQUIRES: `message` is of the type of `table`.
+// REQUIRES: `message` is of the type of `table`, and of the class generated for
+// it.
 void WriteJson(const google::protobuf::Message& message,
                const MessageTable& table, std::string* out);
 

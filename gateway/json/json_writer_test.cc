@@ -71,6 +71,31 @@ TEST(JsonWriter, WritesListsMapsBoolsAndBytes) {
   EXPECT_EQ(Json(chunk), R"({"data":"AP8="})");
 }
 
+TEST(JsonWriter, ListsOfMetricsLookAsOtherMessages) {
+  v1::RunData data;
+  data.add_metrics();
+  v1::Metric* all = data.add_metrics();
+  const google::protobuf::Descriptor* type = all->GetDescriptor();
+  for (int i = 0; i < type->field_count(); ++i) {
+    const google::protobuf::FieldDescriptor* field = type->field(i);
+    const google::protobuf::Reflection* reflection = all->GetReflection();
+    switch (field->cpp_type()) {
+      case google::protobuf::FieldDescriptor::CPPTYPE_STRING:
+        reflection->SetString(all, field, field->name() + "\"");
+        break;
+      case google::protobuf::FieldDescriptor::CPPTYPE_DOUBLE:
+        reflection->SetDouble(all, field, 0.1);
+        break;
+      case google::protobuf::FieldDescriptor::CPPTYPE_INT64:
+        reflection->SetInt64(all, field, -field->number());
+        break;
+      default:
+        FAIL() << "WriteMetric does not know " << field->name();
+    }
+  }
+  EXPECT_EQ(Json(data), "{\"metrics\":[{}," + Json(*all) + "]}");
+}
+
 TEST(JsonWriter, SomeListsAreAlwaysShown) {
   EXPECT_EQ(Json(v1::GetMetricHistoryBulkResponse()), R"({"metrics":[]})");
   EXPECT_EQ(Json(v1::GetMetricHistoryResponse()), "{}");

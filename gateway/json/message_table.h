@@ -4,6 +4,7 @@
 #define MILLSTREAM_GATEWAY_JSON_MESSAGE_TABLE_H_
 
 #include <cstdint>
+#include <cstring>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -40,7 +41,8 @@ struct FieldInfo {
 // Immutable and thread-safe; lives as long as the program.
 class MessageTable {
  public:
-  // REQUIRES: `type` has at most 64 fields and lives as long as the program.
+  // REQUIRES: `type` has at most 64 fields, with names of less than 64
+  // characters, and lives as long as the program.
   static const MessageTable& Of(const google::protobuf::Descriptor* type);
 
   const std::vector<FieldInfo>& fields() const { return fields_; }
@@ -59,6 +61,20 @@ class MessageTable {
       }
     }
     return nullptr;
+  }
+  // The field at `*hint` if it is the one that `raw` names: its name, then a
+  // quote. Null if it is not; the caller then has to look for it.
+  // REQUIRES: 64 bytes may be read at `raw`.
+  const FieldInfo* Guess(const char* raw, size_t* hint) const {
+    if (*hint >= fields_.size()) return nullptr;
+    const FieldInfo& field = fields_[*hint];
+    const size_t length = field.name.size();
+    if (std::memcmp(raw, field.name.data(), length) != 0 ||
+        raw[length] != '"') {
+      return nullptr;
+    }
+    ++*hint;
+    return &field;
   }
   // The field called exactly `name`, or null.
   const FieldInfo* FindByName(std::string_view name) const;

@@ -55,6 +55,12 @@ bool WireClient::Fill() {
 
 bool WireClient::AtEnd() { return unread_.empty() && !Fill(); }
 
+std::string WireClient::Rest() {
+  while (Fill()) {
+  }
+  return std::move(unread_);
+}
+
 std::string WireClient::TakeLine() {
   size_t end;
   while ((end = unread_.find("\r\n")) == std::string::npos) {
@@ -88,16 +94,15 @@ WireReply WireClient::Receive(std::string_view method) {
       reply.status == 100) {
     return reply;
   }
-  if (reply.headers["transfer-encoding"] == "chunked") {
+  if (reply.headers.count("transfer-encoding") > 0) {
     while (const size_t size = std::strtoul(TakeLine().c_str(), nullptr, 16)) {
       reply.body += TakeBytes(size);
       TakeLine();
     }
     TakeLine();
-  } else {
-    reply.body =
-        TakeBytes(std::strtoul(reply.headers["content-length"].c_str(),
-                               nullptr, 10));
+  } else if (const auto length = reply.headers.find("content-length");
+             length != reply.headers.end()) {
+    reply.body = TakeBytes(std::strtoul(length->second.c_str(), nullptr, 10));
   }
   return reply;
 }

@@ -33,6 +33,8 @@ class WireClient {
   WireReply Receive(std::string_view method = "GET");
   // Whether the server has closed the connection; waits for it.
   bool AtEnd();
+  // All that comes until the server closes the connection.
+  std::string Rest();
   // Says that nothing more will be sent.
   void FinishSending();
 
