@@ -124,7 +124,10 @@ class ServerImpl final : public Server {
       : stores_(std::move(stores)),
         tracking_(stores_->tracking(), stores_->run_log(), stores_->metrics(),
                   &Clock::System(),
-                  {.multipart_uploads = config.serve_artifacts}),
+                  // Multipart uploads work for clients that ask for them.
+                  // None is told to: to a folder, one streamed upload writes
+                  // each byte once.
+                  {}),
         registry_(stores_->registry(), stores_->tracking(), &Clock::System()),
         artifacts_(stores_->tracking(), stores_->registry(),
                    stores_->Locations(config)) {

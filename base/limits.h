@@ -170,6 +170,25 @@ inline constexpr size_t kQueryParametersMax = 2000;
 // Objects and lists within each other in a JSON body.
 inline constexpr int kJsonDepthMax = 900;
 
+// --- GraphQL
+
+// Body, and the query in it.
+inline constexpr size_t kGraphqlBodyBytesMax = 1'000'000;
+inline constexpr size_t kGraphqlQueryBytesMax = 100'000;
+inline constexpr int kGraphqlTokensMax = 10'000;
+// Levels of selections, values and types as they are written, and of JSON.
+inline constexpr int kGraphqlNestingMax = 64;
+// Operations and fragments of a query.
+inline constexpr size_t kGraphqlDefinitionsMax = 100;
+// MLflow's: levels with fragments put in, fields in all, outermost fields, and
+// aliases of one level.
+inline constexpr int kGraphqlDepthMax = 10;
+inline constexpr int kGraphqlSelectionsMax = 1000;
+inline constexpr size_t kGraphqlRootFieldsMax = 10;
+inline constexpr int kGraphqlAliasesMax = 10;
+// Errors that an answer tells.
+inline constexpr size_t kGraphqlErrorsMax = 100;
+
 }  // namespace millstream::limits
 
 #endif  // MILLSTREAM_BASE_LIMITS_H_

@@ -1,11 +1,14 @@
 #include "gateway/front.h"
 
+#include <algorithm>
+
 #include "absl/strings/match.h"
 #include "absl/strings/str_join.h"
 #include "base/error.h"
 #include "base/status_macros.h"
 #include "base/str_cat.h"
 #include "gateway/error_body.h"
+#include "gateway/graphql_route.h"
 #include "gateway/raw_routes.h"
 #include "gateway/rpc_routes.h"
 #include "gateway/url.h"
@@ -52,6 +55,7 @@ absl::StatusOr<std::unique_ptr<Front>> Front::Create(
   ASSIGN_OR_RETURN(front->security_, Security::Create(options));
   RouteTableBuilder routes;
   AddRpcRoutes(options.static_prefix, dispatcher, &routes);
+  AddGraphqlRoute(options.static_prefix, dispatcher, &routes);
   AddRawRoutes(options, &routes);
   ASSIGN_OR_RETURN(front->routes_, std::move(routes).Build());
   return front;
@@ -84,8 +88,10 @@ Front::Plan Front::Begin(const RequestHead& head) const {
   }
   RouteTable::Found found = routes_->Find(head.method, head.path);
   if (found.route == nullptr) return WithoutRoute(head, found);
-  if (head.path.find("//") != std::string::npos &&
-      !found.route->handler->takes_double_slashes()) {
+  // A variable that begins with "/" stands in the path as "//".
+  if (!found.route->handler->takes_double_slashes() &&
+      std::any_of(found.variables.begin(), found.variables.end(),
+                  [](const auto& v) { return v.second.starts_with('/'); })) {
     plan.reply = Redirect(WithoutDoubleSlashes(head.path), head.query);
     return plan;
   }

@@ -16,12 +16,10 @@ using storage::ArtifactPath;
 using storage::ArtifactStore;
 
 // Where the proxy's routes begin in an http(s): URI.
-constexpr std::string_view kProxyRoute =
-    "/api/2.0/mlflow-artifacts/artifacts/";
+constexpr std::string_view kProxyRoute = "/api/2.0/mlflow-artifacts/artifacts/";
 
 bool IsProxyScheme(std::string_view scheme) {
-  return scheme == "mlflow-artifacts" || scheme == "http" ||
-         scheme == "https";
+  return scheme == "mlflow-artifacts" || scheme == "http" || scheme == "https";
 }
 
 absl::StatusOr<ArtifactPath> PathOfProxied(const Uri& uri) {
@@ -98,10 +96,9 @@ absl::StatusOr<ArtifactLocations::Location> ArtifactLocations::Find(
     }
     return FindLocal(DecodePercent(uri.path));
   }
-  return MakeError(
-      v1::NOT_IMPLEMENTED,
-      StrCat("This server cannot reach artifacts at '", uri.scheme,
-             ":' locations; ask the storage directly."));
+  return MakeError(v1::NOT_IMPLEMENTED,
+                   StrCat("This server cannot reach artifacts at '", uri.scheme,
+                          ":' locations; ask the storage directly."));
 }
 
 bool IsProxiedUri(std::string_view uri) {

@@ -1,49 +1,83 @@
 #include "server/artifact_locations.h"
 
-#include <cstdlib>
 #include <memory>
+#include <span>
 #include <string>
+#include <vector>
 
 #include "base/error.h"
 #include "gtest/gtest.h"
-#include "storage/artifact/local_artifact_store.h"
+#include "storage/artifact_store.h"
 
 namespace millstream::server {
 namespace {
 
-std::unique_ptr<storage::ArtifactStore> NewStore() {
-  std::string folder = testing::TempDir() + "/locations-XXXXXX";
-  return *storage::OpenLocalArtifactStore({.folder = mkdtemp(folder.data())});
-}
+// A store to be told from others; nothing is asked of it.
+class SomeStore : public storage::ArtifactStore {
+ public:
+  absl::StatusOr<storage::ArtifactFile> Open(
+      const storage::ArtifactPath&) override {
+    return Nothing();
+  }
+  absl::StatusOr<std::unique_ptr<ByteSink>> Create(
+      const storage::ArtifactPath&) override {
+    return Nothing();
+  }
+  absl::StatusOr<std::vector<storage::ArtifactEntry>> List(
+      const storage::ArtifactPath&) override {
+    return Nothing();
+  }
+  absl::Status Delete(const storage::ArtifactPath&) override {
+    return Nothing();
+  }
+  absl::StatusOr<std::string> CreateMultipart(const storage::ArtifactPath&,
+                                              int64_t) override {
+    return Nothing();
+  }
+  absl::StatusOr<storage::ArtifactPart> CreatePart(const storage::ArtifactPath&,
+                                                   std::string_view,
+                                                   int64_t) override {
+    return Nothing();
+  }
+  absl::Status CompleteMultipart(
+      const storage::ArtifactPath&, std::string_view,
+      std::span<const storage::ArtifactPartName>) override {
+    return Nothing();
+  }
+  absl::Status AbortMultipart(const storage::ArtifactPath&,
+                              std::string_view) override {
+    return Nothing();
+  }
+
+ private:
+  static absl::Status Nothing() { return absl::UnimplementedError(""); }
+};
 
 class ArtifactLocationsTest : public testing::Test {
  protected:
   // "proxy:1/x", "local:x", or the error's code.
-  std::string Find(std::string_view uri) const {
-    return Find(locations_, uri);
-  }
+  std::string Find(std::string_view uri) const { return Find(locations_, uri); }
   std::string Find(const ArtifactLocations& locations,
                    std::string_view uri) const {
     absl::StatusOr<ArtifactLocations::Location> found = locations.Find(uri);
     if (!found.ok()) return GetErrorName(GetErrorCode(found.status()));
-    const char* store = found->store == proxy_.get()   ? "proxy:"
-                        : found->store == inner_.get() ? "inner:"
-                                                       : "local:";
+    const char* store = found->store == &proxy_   ? "proxy:"
+                        : found->store == &inner_ ? "inner:"
+                                                  : "local:";
     return StrCat(store, found->path.canonical());
   }
 
-  const std::unique_ptr<storage::ArtifactStore> proxy_ = NewStore();
-  const std::unique_ptr<storage::ArtifactStore> local_ = NewStore();
-  const std::unique_ptr<storage::ArtifactStore> inner_ = NewStore();
+  SomeStore proxy_;
+  SomeStore local_;
+  SomeStore inner_;
   const std::vector<ArtifactLocations::LocalRoot> roots_ = {
-      {"/srv/files/", local_.get()}, {"/srv/files/inner", inner_.get()}};
-  const ArtifactLocations locations_{proxy_.get(), roots_};
+      {"/srv/files/", &local_}, {"/srv/files/inner", &inner_}};
+  const ArtifactLocations locations_{&proxy_, roots_};
   const ArtifactLocations without_proxy_{nullptr, roots_};
 };
 
 TEST_F(ArtifactLocationsTest, ProxiedUrisAreTheProxys) {
-  EXPECT_EQ(Find("mlflow-artifacts:/1/run/artifacts"),
-            "proxy:1/run/artifacts");
+  EXPECT_EQ(Find("mlflow-artifacts:/1/run/artifacts"), "proxy:1/run/artifacts");
   EXPECT_EQ(Find("mlflow-artifacts:///1/x"), "proxy:1/x");
   EXPECT_EQ(Find("mlflow-artifacts://host:5000/1/x"), "proxy:1/x");
   EXPECT_EQ(Find("mlflow-artifacts:/"), "proxy:");

@@ -83,6 +83,7 @@ absl::StatusOr<Upload> ArtifactService::UploadArtifact(
   ASSIGN_OR_RETURN(const ArtifactPath path,
                    ArtifactPath::Parse(first.artifact_path()));
   if (path.text().empty() || path.text().back() == '/') return NoFileName();
+  RETURN_IF_ERROR(CheckNamesFile(path));
   Upload upload;
   ASSIGN_OR_RETURN(upload.sink, store->Create(path));
   return upload;
@@ -138,9 +139,8 @@ absl::StatusOr<Upload> ArtifactService::UploadArtifactPart(
   ASSIGN_OR_RETURN(ArtifactStore* const store, locations_.Proxy());
   ASSIGN_OR_RETURN(const ArtifactPath path,
                    ArtifactPath::Parse(first.artifact_path()));
-  ASSIGN_OR_RETURN(
-      ArtifactPart part,
-      store->CreatePart(path, first.upload_id(), first.part_number()));
+  ASSIGN_OR_RETURN(ArtifactPart part, store->CreatePart(path, first.upload_id(),
+                                                        first.part_number()));
   Upload upload;
   upload.sink = std::move(part.sink);
   auto response = std::make_unique<v1::UploadArtifactPartResponse>();

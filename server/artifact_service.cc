@@ -96,11 +96,9 @@ void ArtifactService::Register(MethodTable* methods) {
   methods->Unary("DeleteArtifact", this, &S::DeleteArtifact);
   methods->Unary("CreateMultipartUpload", this, &S::CreateMultipartUpload);
   methods->Uploads("UploadArtifactPart", this, &S::UploadArtifactPart);
-  methods->Unary("CompleteMultipartUpload", this,
-                 &S::CompleteMultipartUpload);
+  methods->Unary("CompleteMultipartUpload", this, &S::CompleteMultipartUpload);
   methods->Unary("AbortMultipartUpload", this, &S::AbortMultipartUpload);
-  methods->Unary("GetPresignedDownloadUrl", this,
-                 &S::GetPresignedDownloadUrl);
+  methods->Unary("GetPresignedDownloadUrl", this, &S::GetPresignedDownloadUrl);
 }
 
 absl::StatusOr<Download> OpenDownload(ArtifactStore* store,
@@ -113,6 +111,13 @@ absl::StatusOr<Download> OpenDownload(ArtifactStore* store,
   download.size = file.size;
   download.modified_ms = file.modified_ms;
   return download;
+}
+
+absl::Status CheckNamesFile(const ArtifactPath& path) {
+  if (path.NamesFile()) return absl::OkStatus();
+  return InvalidParameter("Invalid artifact path: '", path.text(),
+                          "'. It must end in a file name and be written "
+                          "without '.' and repeated slashes.");
 }
 
 absl::StatusOr<std::string> ArtifactService::RunRoot(std::string_view run_id) {
@@ -131,8 +136,7 @@ absl::StatusOr<std::string> ArtifactService::LoggedModelRoot(
 
 absl::StatusOr<ArtifactLocations::Location> ArtifactService::Locate(
     std::string_view root, const ArtifactPath& path) const {
-  ASSIGN_OR_RETURN(ArtifactLocations::Location location,
-                   locations_.Find(root));
+  ASSIGN_OR_RETURN(ArtifactLocations::Location location, locations_.Find(root));
   ASSIGN_OR_RETURN(location.path, location.path.Join(path));
   return location;
 }
@@ -225,8 +229,7 @@ absl::StatusOr<Download> ArtifactService::GetLoggedModelArtifact(
   }
   ASSIGN_OR_RETURN(const ArtifactPath path,
                    ArtifactPath::Parse(request.artifact_file_path()));
-  ASSIGN_OR_RETURN(const std::string root,
-                   LoggedModelRoot(request.model_id()));
+  ASSIGN_OR_RETURN(const std::string root, LoggedModelRoot(request.model_id()));
   return DownloadBelow(root, path);
 }
 
@@ -241,9 +244,7 @@ absl::StatusOr<Upload> ArtifactService::UploadRunArtifact(
     return InvalidParameter("Request must specify path.");
   }
   ASSIGN_OR_RETURN(const ArtifactPath path, ArtifactPath::Parse(first.path()));
-  if (path.IsRoot() || path.IsRedundant()) {
-    return InvalidParameter("Invalid path: it must name a file.");
-  }
+  RETURN_IF_ERROR(CheckNamesFile(path));
   ASSIGN_OR_RETURN(const std::string root, RunRoot(run_id));
   ASSIGN_OR_RETURN(const ArtifactLocations::Location location,
                    Locate(root, path));

@@ -1,6 +1,6 @@
 // Files of runs, logged models and model versions, and the artifact proxy: the
-// service ArtifactService of artifacts.proto, which says what each rpc does. One
-// body per rpc, for every door and every store.
+// service ArtifactService of artifacts.proto, which says what each rpc does.
+// One body per rpc, for every door and every store.
 #ifndef MILLSTREAM_SERVER_ARTIFACT_SERVICE_H_
 #define MILLSTREAM_SERVER_ARTIFACT_SERVICE_H_
 
@@ -62,8 +62,8 @@ class ArtifactService {
   // --- artifact_proxy.cc: below --artifacts-destination
   absl::StatusOr<Download> DownloadArtifact(
       CallContext& context, const v1::DownloadArtifactRequest& request);
-  absl::StatusOr<Upload> UploadArtifact(
-      CallContext& context, const v1::UploadArtifactRequest& first);
+  absl::StatusOr<Upload> UploadArtifact(CallContext& context,
+                                        const v1::UploadArtifactRequest& first);
   absl::Status ListProxiedArtifacts(
       CallContext& context, const v1::ListProxiedArtifactsRequest& request,
       v1::ListProxiedArtifactsResponse* response);
@@ -107,6 +107,9 @@ class ArtifactService {
 // Opens the file at `path` as an answer.
 absl::StatusOr<Download> OpenDownload(storage::ArtifactStore* store,
                                       const storage::ArtifactPath& path);
+
+// INVALID_PARAMETER_VALUE unless an upload may go to `path`.
+absl::Status CheckNamesFile(const storage::ArtifactPath& path);
 
 }  // namespace millstream::server
 

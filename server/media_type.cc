@@ -195,9 +195,10 @@ static_assert(std::is_sorted(std::begin(kTypes), std::end(kTypes),
 // Shown as plain text whatever else they may be; case matters here. A file
 // without extension is looked up by its name.
 constexpr std::string_view kText[] = {
-    "txt",  "log",  "err", "cfg", "conf", "cnf", "cf",  "ini",   "properties",
-    "prop", "hocon", "toml", "yaml", "yml",  "xml", "json", "js", "py",
-    "py3",  "csv",  "tsv", "md",  "rst",  "ipynb", "MLmodel", "mlproject"};
+    "txt", "log",        "err",   "cfg",     "conf",     "cnf",  "cf",
+    "ini", "properties", "prop",  "hocon",   "toml",     "yaml", "yml",
+    "xml", "json",       "js",    "py",      "py3",      "csv",  "tsv",
+    "md",  "rst",        "ipynb", "MLmodel", "mlproject"};
 
 // Compressed files are what they hold.
 constexpr std::string_view kCompressed[] = {"gz", "Z", "bz2", "xz", "br"};
@@ -216,9 +217,8 @@ bool Has(const std::string_view (&list)[N], std::string_view value) {
 std::string_view ExtensionOf(std::string_view name) {
   const size_t start = std::min(name.find_first_not_of('.'), name.size());
   const size_t dot = name.rfind('.');
-  return dot == std::string_view::npos || dot < start
-             ? std::string_view()
-             : name.substr(dot + 1);
+  return dot == std::string_view::npos || dot < start ? std::string_view()
+                                                      : name.substr(dot + 1);
 }
 
 }  // namespace
@@ -229,19 +229,19 @@ std::string MediaTypeOf(std::string_view file_name) {
     return "text/plain";
   }
   if (Has(kCompressed, extension)) {
-    extension =
-        ExtensionOf(file_name.substr(0, file_name.size() - extension.size() - 1));
+    extension = ExtensionOf(
+        file_name.substr(0, file_name.size() - extension.size() - 1));
   }
   std::string lower(extension);
   absl::AsciiStrToLower(&lower);
   for (const Type& type : kShort) {
     if (lower == type.extension) lower = type.media_type;
   }
-  const Type* found = std::lower_bound(
-      std::begin(kTypes), std::end(kTypes), lower,
-      [](const Type& type, const std::string& key) {
-        return type.extension < key;
-      });
+  const Type* found =
+      std::lower_bound(std::begin(kTypes), std::end(kTypes), lower,
+                       [](const Type& type, const std::string& key) {
+                         return type.extension < key;
+                       });
   if (found == std::end(kTypes) || found->extension != lower) {
     return "application/octet-stream";
   }

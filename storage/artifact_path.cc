@@ -256,9 +256,9 @@ absl::StatusOr<ArtifactPath> ArtifactPath::Join(
     if (a.empty() || a.back() == '/') return absl::StrCat(a, b);
     return absl::StrCat(a, "/", b);
   };
-  std::string canonical = below.IsRoot()  ? canonical_
-                          : IsRoot()      ? below.canonical_
-                                          : join(canonical_, below.canonical_);
+  std::string canonical = below.IsRoot() ? canonical_
+                          : IsRoot()     ? below.canonical_
+                                         : join(canonical_, below.canonical_);
   RETURN_IF_ERROR(CheckLength(canonical));
   return ArtifactPath(join(text_, below.text_), std::move(canonical));
 }
@@ -267,6 +267,17 @@ std::string_view ArtifactPath::name() const {
   const std::string_view path = canonical_;
   const size_t slash = path.rfind('/');
   return slash == std::string_view::npos ? path : path.substr(slash + 1);
+}
+
+bool ArtifactPath::NamesFile() const {
+  const std::string_view last = name();
+  std::string_view sent = text_;
+  if (last.empty() || !sent.ends_with(last)) return false;
+  sent.remove_suffix(last.size());
+  while (sent.ends_with('/')) sent.remove_suffix(1);
+  std::string_view folder = canonical_;
+  folder.remove_suffix(std::min(folder.size(), last.size() + 1));
+  return sent == folder;
 }
 
 bool ArtifactPath::IsReserved() const {

@@ -43,8 +43,10 @@ class ArtifactPath {
   bool IsRoot() const { return canonical_.empty(); }
   // Last component of canonical(); empty for the root.
   std::string_view name() const;
-  // Whether text() differs from canonical(), as in "a//b", "./a" and "a/".
-  bool IsRedundant() const { return text_ != canonical_; }
+  // Whether text() can name a new file: it ends in a name, and the folder
+  // before that is written without "./" and repeated slashes, so that a client
+  // who lists what it sent finds it under the name it gave.
+  bool NamesFile() const;
   // Whether a component begins with kReservedPrefix.
   bool IsReserved() const;
 

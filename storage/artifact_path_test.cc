@@ -37,11 +37,27 @@ TEST(ArtifactPathTest, KeepsTheTextAsItWasSent) {
 }
 
 TEST(ArtifactPathTest, RefusesWhatLeavesTheRoot) {
-  for (const char* sent :
-       {"..", "../x", "a/../b", "a/..", "a/../../b", "%2e%2e/x", "..%2fx",
-        "%2e%2e%2fx", "%252e%252e%252fx", "%25252e%25252e/x", ".%2e/x",
-        "a/.\t./b", "a/.%0a./b", "/etc", "%2Fetc", "%252Fetc", "///etc",
-        "\t/etc", " /etc", "%00/etc", "//host/x"}) {
+  for (const char* sent : {"..",
+                           "../x",
+                           "a/../b",
+                           "a/..",
+                           "a/../../b",
+                           "%2e%2e/x",
+                           "..%2fx",
+                           "%2e%2e%2fx",
+                           "%252e%252e%252fx",
+                           "%25252e%25252e/x",
+                           ".%2e/x",
+                           "a/.\t./b",
+                           "a/.%0a./b",
+                           "/etc",
+                           "%2Fetc",
+                           "%252Fetc",
+                           "///etc",
+                           "\t/etc",
+                           " /etc",
+                           "%00/etc",
+                           "//host/x"}) {
     EXPECT_EQ(Canonical(sent), "refused") << sent;
   }
 }
@@ -72,8 +88,7 @@ TEST(ArtifactPathTest, IllFormedUtf8BecomesReplacementCharacters) {
   EXPECT_EQ(Canonical("%ff"), "\xEF\xBF\xBD");
   EXPECT_EQ(Canonical("%C0%AE%C0%AE"),
             "\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD");
-  EXPECT_EQ(Canonical("\xED\xA0\x80"),
-            "\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD");
+  EXPECT_EQ(Canonical("\xED\xA0\x80"), "\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD");
   EXPECT_EQ(Canonical("%E2%82"), "\xEF\xBF\xBD");
 }
 
@@ -141,6 +156,16 @@ TEST(ArtifactPathTest, KnowsNamesAndReserve) {
   EXPECT_EQ(ArtifactPath::Parse("")->name(), "");
   EXPECT_TRUE(ArtifactPath::Parse("a/.artifact.uploading.x/b")->IsReserved());
   EXPECT_FALSE(ArtifactPath::Parse("a/x.artifact.uploading.")->IsReserved());
+}
+
+TEST(ArtifactPathTest, KnowsWhatCanNameANewFile) {
+  for (const char* path : {"a", "a/b", "a//b", "a b/c", ".hidden", "a/..b"}) {
+    EXPECT_TRUE(ArtifactPath::Parse(path)->NamesFile()) << path;
+  }
+  for (const char* path :
+       {"", ".", "a/", "a/.", "./a", "a/./b", "a//b/c", "a/b/."}) {
+    EXPECT_FALSE(ArtifactPath::Parse(path)->NamesFile()) << path;
+  }
 }
 
 }  // namespace

@@ -67,7 +67,7 @@ class ArtifactStore {
   // the way are made. Dropped unfinished it leaves nothing. Of many writers of
   // one path the last to finish wins.
   // INVALID_PARAMETER_VALUE, at once or from Finish(): the path is the root, a
-  // folder or below a file, not canonical, reserved, or leads out of the root.
+  // folder, below a file, reserved, or leads out of the root.
   virtual absl::StatusOr<std::unique_ptr<ByteSink>> Create(
       const ArtifactPath& path) = 0;
 

@@ -13,9 +13,9 @@
 #include <cstring>
 
 #include "absl/strings/escaping.h"
-#include "base/str_cat.h"
 #include "base/error.h"
 #include "base/status_macros.h"
+#include "base/str_cat.h"
 
 namespace millstream::storage::files {
 namespace {
@@ -35,8 +35,7 @@ Fd OpenWithoutLinks(int folder, std::string_view path, int flags) {
     const int from = at.ok() ? at.get() : folder;
     Fd next(openat(
         from, name.c_str(),
-        O_NOFOLLOW | O_CLOEXEC | (last ? flags : O_PATH | O_DIRECTORY),
-        kMode));
+        O_NOFOLLOW | O_CLOEXEC | (last ? flags : O_PATH | O_DIRECTORY), kMode));
     if (!next.ok() || last) return next;
     at = std::move(next);
     path.remove_prefix(slash + 1);
@@ -88,7 +87,11 @@ absl::StatusOr<Fd> OpenOrMakeFolder(int folder, std::string_view path,
     } else if (errno != EEXIST) {
       return FromErrno(errno, "make folder");
     }
-    parent = OpenBeneath(folder, path.substr(0, end), kFlags);
+    Fd next(
+        openat(parent.get(), name.c_str(), kFlags | O_NOFOLLOW | O_CLOEXEC));
+    // Not a plain folder: a link is followed from the top, if it stays below.
+    if (!next.ok()) next = OpenBeneath(folder, path.substr(0, end), kFlags);
+    parent = std::move(next);
   }
   if (!parent.ok()) return FromErrno(errno, "open folder");
   return parent;
@@ -120,9 +123,8 @@ absl::Status FromErrno(int error, std::string_view what) {
       return MakeError(v1::IO_ERROR,
                        "The artifact storage takes no file of this size.");
     default:
-      return absl::InternalError(StrCat("artifact store: ",
-                                              what, ": ",
-                                              std::strerror(error)));
+      return absl::InternalError(
+          StrCat("artifact store: ", what, ": ", std::strerror(error)));
   }
 }
 
@@ -139,8 +141,8 @@ absl::Status WriteAll(int fd, std::string_view data) {
 absl::Status AppendFile(int from, int64_t length, int to) {
   loff_t offset = 0;
   while (offset < length) {
-    const ssize_t n = copy_file_range(
-        from, &offset, to, nullptr, static_cast<size_t>(length - offset), 0);
+    const ssize_t n = copy_file_range(from, &offset, to, nullptr,
+                                      static_cast<size_t>(length - offset), 0);
     if (n > 0 || (n < 0 && errno == EINTR)) continue;
     // Some file systems cannot, and some say so with 0: through user space.
     if (n == 0 || errno == EXDEV || errno == ENOSYS || errno == EINVAL ||

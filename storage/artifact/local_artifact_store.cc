@@ -117,14 +117,14 @@ absl::StatusOr<ArtifactFile> LocalArtifactStore::Open(
   struct stat st;
   if (fstat(fd.get(), &st) != 0) return files::FromErrno(errno, "stat");
   if (S_ISDIR(st.st_mode)) {
-    return InvalidParameter("Artifact path refers to a directory, not a file: '",
-                            path.text(), "'");
+    return InvalidParameter(
+        "Artifact path refers to a directory, not a file: '", path.text(), "'");
   }
   if (!S_ISREG(st.st_mode)) return NoSuchArtifact(path);
   ArtifactFile file;
   file.size = st.st_size;
-  file.modified_ms = int64_t{st.st_mtim.tv_sec} * 1000 +
-                     st.st_mtim.tv_nsec / 1'000'000;
+  file.modified_ms =
+      int64_t{st.st_mtim.tv_sec} * 1000 + st.st_mtim.tv_nsec / 1'000'000;
   file.source = std::make_unique<FileSource>(std::move(fd));
   return file;
 }
@@ -165,9 +165,9 @@ absl::StatusOr<std::vector<ArtifactEntry>> LocalArtifactStore::List(
       continue;  // deleted meanwhile
     }
     if (S_ISLNK(st.st_mode)) {
-      const std::string linked =
-          path.IsRoot() ? std::string(name)
-                        : StrCat(path.canonical(), "/", name);
+      const std::string linked = path.IsRoot()
+                                     ? std::string(name)
+                                     : StrCat(path.canonical(), "/", name);
       const files::Fd target =
           files::OpenBeneath(staging_->root(), linked, O_PATH);
       if (!target.ok() || fstat(target.get(), &st) != 0) continue;
@@ -205,8 +205,7 @@ absl::Status LocalArtifactStore::Delete(const ArtifactPath& path) {
     if (errno == ENOENT || errno == ENOTDIR) return absl::OkStatus();
     return files::FromErrno(errno, "open folder");
   }
-  RETURN_IF_ERROR(
-      staging_->Discard(folder.get(), std::string(path.name())));
+  RETURN_IF_ERROR(staging_->Discard(folder.get(), std::string(path.name())));
   return staging_->durable() ? files::Sync(folder.get()) : absl::OkStatus();
 }
 
@@ -216,8 +215,7 @@ absl::StatusOr<std::unique_ptr<ArtifactStore>> OpenLocalArtifactStore(
     const LocalArtifactStoreOptions& options) {
   ASSIGN_OR_RETURN(
       std::unique_ptr<Staging> staging,
-      Staging::Open(options.folder,
-                    options.durability == Durability::kMachine,
+      Staging::Open(options.folder, options.durability == Durability::kMachine,
                     options.clock->NowMs()));
   return std::make_unique<LocalArtifactStore>(std::move(staging),
                                               options.clock);

@@ -17,6 +17,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "storage/conformance/artifact_store_conformance.h"
+#include "storage/durability.h"
 
 namespace millstream::storage {
 namespace {
@@ -30,16 +31,18 @@ std::string NewFolder() {
   return mkdtemp(folder.data());
 }
 
-std::unique_ptr<ArtifactStore> OpenAt(const std::string& folder) {
+std::unique_ptr<ArtifactStore> OpenAt(const std::string& folder,
+                                      Durability durability) {
   absl::StatusOr<std::unique_ptr<ArtifactStore>> store =
-      OpenLocalArtifactStore({.folder = folder});
+      OpenLocalArtifactStore({.folder = folder, .durability = durability});
   EXPECT_TRUE(store.ok()) << store.status();
   return *std::move(store);
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    Local, ArtifactStoreConformance,
-    testing::Values(ArtifactStoreBackend{[] { return OpenAt(NewFolder()); }}));
+INSTANTIATE_TEST_SUITE_P(Local, ArtifactStoreConformance,
+                         testing::Values(ArtifactStoreBackend{[] {
+                           return OpenAt(NewFolder(), Durability::kMachine);
+                         }}));
 
 class LocalArtifactStoreTest : public testing::Test {
  protected:
@@ -71,7 +74,7 @@ class LocalArtifactStoreTest : public testing::Test {
 
   const std::string outside_ = NewFolder();
   const std::string root_ = NewFolder();
-  std::unique_ptr<ArtifactStore> store_ = OpenAt(root_);
+  std::unique_ptr<ArtifactStore> store_ = OpenAt(root_, Durability::kProcess);
 };
 
 TEST_F(LocalArtifactStoreTest, LaysFilesOutAsMlflowDoes) {
@@ -84,16 +87,17 @@ TEST_F(LocalArtifactStoreTest, NoLinkLeadsOut) {
   fs::create_directory(root_ + "/r");
   fs::create_symlink(outside_ + "/secret", root_ + "/r/file");
   fs::create_directory_symlink(outside_, root_ + "/r/folder");
-  fs::create_symlink("../../" + fs::path(outside_).filename().string() +
-                         "/secret",
-                     root_ + "/r/relative");
+  fs::create_symlink(
+      "../../" + fs::path(outside_).filename().string() + "/secret",
+      root_ + "/r/relative");
   fs::create_symlink("/proc/self/root", root_ + "/r/magic");
-  for (const char* path : {"r/file", "r/folder/secret", "r/relative",
-                           "r/magic/etc/passwd"}) {
+  for (const char* path :
+       {"r/file", "r/folder/secret", "r/relative", "r/magic/etc/passwd"}) {
     EXPECT_EQ(Get(path), "INVALID_PARAMETER_VALUE") << path;
   }
   EXPECT_THAT(List("r"), IsEmpty());
-  EXPECT_THAT(List("r/folder"), testing::ElementsAre("INVALID_PARAMETER_VALUE"));
+  EXPECT_THAT(List("r/folder"),
+              testing::ElementsAre("INVALID_PARAMETER_VALUE"));
   EXPECT_EQ(Put("r/folder/new", "x"), "INVALID_PARAMETER_VALUE");
   EXPECT_EQ(Put("r/folder/deep/new", "x"), "INVALID_PARAMETER_VALUE");
   EXPECT_EQ(CodeOf(store_->Delete(Path("r/folder/secret"))),
@@ -182,8 +186,7 @@ class SteppingClock : public Clock {
 TEST_F(LocalArtifactStoreTest, WhatADeadServerLeftIsCleanedUpWhenOld) {
   const std::string folder = NewFolder();
   SteppingClock clock;
-  const LocalArtifactStoreOptions options = {.folder = folder,
-                                             .clock = &clock};
+  const LocalArtifactStoreOptions options = {.folder = folder, .clock = &clock};
   std::string id;
   {
     auto store = OpenLocalArtifactStore(options);
@@ -204,8 +207,7 @@ TEST_F(LocalArtifactStoreTest, WhatADeadServerLeftIsCleanedUpWhenOld) {
 
 TEST_F(LocalArtifactStoreTest, OldUploadsGoWhileTheServerRuns) {
   SteppingClock clock;
-  auto store =
-      OpenLocalArtifactStore({.folder = NewFolder(), .clock = &clock});
+  auto store = OpenLocalArtifactStore({.folder = NewFolder(), .clock = &clock});
   const std::string id = *(*store)->CreateMultipart(Path("m"), 1);
   clock.now_ms += (limits::kMultipartAgeSecondsMax + 60) * 1000;
   ASSERT_TRUE((*store)->CreateMultipart(Path("other"), 1).ok());
@@ -241,7 +243,11 @@ TEST_F(LocalArtifactStoreTest, BigFilesTakeLittleMemory) {
 }
 
 TEST_F(LocalArtifactStoreTest, ListingsAreLimited) {
-  const int folder = open(root_.c_str(), O_PATH | O_DIRECTORY);
+  // In memory where there is such a folder: so many files take a disk long.
+  std::string root = "/dev/shm/artifacts-XXXXXX";
+  if (mkdtemp(root.data()) == nullptr) root = NewFolder();
+  store_ = OpenAt(root, Durability::kProcess);
+  const int folder = open(root.c_str(), O_PATH | O_DIRECTORY);
   const auto make = [&](int i) {
     close(openat(folder, std::to_string(i).c_str(), O_CREAT | O_WRONLY, 0600));
   };
@@ -251,6 +257,7 @@ TEST_F(LocalArtifactStoreTest, ListingsAreLimited) {
   make(limits::kArtifactListEntriesMax);
   EXPECT_THAT(List(""), testing::ElementsAre("RESOURCE_EXHAUSTED"));
   close(folder);
+  fs::remove_all(root);
 }
 
 TEST_F(LocalArtifactStoreTest, PartsAreLimited) {

@@ -93,8 +93,8 @@ absl::Status AppendPart(int folder, const ArtifactPartName& part, int to) {
   std::string etag;
   if (file.ok() && fstat(file.get(), &st) == 0 &&
       st.st_size >= static_cast<int64_t>(kEtagLength)) {
-    ASSIGN_OR_RETURN(
-        etag, ReadAt(file.get(), st.st_size - kEtagLength, kEtagLength));
+    ASSIGN_OR_RETURN(etag,
+                     ReadAt(file.get(), st.st_size - kEtagLength, kEtagLength));
   }
   std::string_view claimed = part.etag;
   // HTTP's quotes, which some clients keep.
@@ -119,8 +119,8 @@ absl::Status Multipart::MakeRoom() {
     cleaned_ms_ = now_ms;
     staging_->DeleteStale(now_ms);
   }
-  const int listing = openat(staging_->folder(), ".",
-                             O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  const int listing =
+      openat(staging_->folder(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   DIR* dir = listing < 0 ? nullptr : fdopendir(listing);
   if (dir == nullptr) {
     if (listing >= 0) close(listing);
@@ -157,12 +157,12 @@ absl::StatusOr<std::string> Multipart::Create(const ArtifactPath& path,
   }
   const files::Fd folder = files::OpenBeneath(
       staging_->folder(), unborn, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
-  const files::Fd target = files::OpenBeneath(
-      folder.get(), kTarget, O_WRONLY | O_CREAT | O_EXCL);
+  const files::Fd target =
+      files::OpenBeneath(folder.get(), kTarget, O_WRONLY | O_CREAT | O_EXCL);
   absl::Status status =
-      target.ok() ? files::WriteAll(target.get(),
-                                    StrCat(parts, "\n", path.canonical()))
-                  : files::FromErrno(errno, "make upload");
+      target.ok()
+          ? files::WriteAll(target.get(), StrCat(parts, "\n", path.canonical()))
+          : files::FromErrno(errno, "make upload");
   if (status.ok() && renameat(staging_->folder(), unborn.c_str(),
                               staging_->folder(), name.c_str()) != 0) {
     status = files::FromErrno(errno, "make upload");
@@ -179,16 +179,14 @@ absl::StatusOr<Multipart::Upload> Multipart::Find(
   }
   Upload upload;
   upload.name = StrCat(kPrefix, upload_id);
-  upload.folder =
-      files::OpenBeneath(staging_->folder(), upload.name,
-                         O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+  upload.folder = files::OpenBeneath(staging_->folder(), upload.name,
+                                     O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
   if (!upload.folder.ok()) return NoSuchUpload();
   const files::Fd target =
       files::OpenBeneath(upload.folder.get(), kTarget, O_RDONLY);
   if (!target.ok()) return NoSuchUpload();
-  ASSIGN_OR_RETURN(
-      const std::string text,
-      ReadAt(target.get(), 0, limits::kArtifactPathBytesMax + 32));
+  ASSIGN_OR_RETURN(const std::string text,
+                   ReadAt(target.get(), 0, limits::kArtifactPathBytesMax + 32));
   const size_t line = text.find('\n');
   if (line == std::string::npos ||
       !absl::SimpleAtoi(text.substr(0, line), &upload.parts) ||
@@ -203,8 +201,8 @@ absl::StatusOr<ArtifactPart> Multipart::CreatePart(const ArtifactPath& path,
                                                    int64_t number) {
   ASSIGN_OR_RETURN(Upload upload, Find(path, upload_id));
   if (number < 1 || number > upload.parts) {
-    return InvalidParameter("part_number must be 1 to ", upload.parts,
-                            ", not ", number, ".");
+    return InvalidParameter("part_number must be 1 to ", upload.parts, ", not ",
+                            number, ".");
   }
   absl::StatusOr<std::unique_ptr<StagedFile>> file =
       StagedFile::Make(upload.folder.get(), "sent-");

@@ -11,11 +11,11 @@
 #include <utility>
 #include <vector>
 
-#include "base/str_cat.h"
 #include "base/error.h"
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/status_macros.h"
+#include "base/str_cat.h"
 
 namespace millstream::storage {
 namespace {
@@ -26,8 +26,7 @@ constexpr int kRacesMax = 16;
 
 std::string ParentOf(const ArtifactPath& path) {
   const size_t slash = path.canonical().rfind('/');
-  return slash == std::string::npos ? ""
-                                    : path.canonical().substr(0, slash);
+  return slash == std::string::npos ? "" : path.canonical().substr(0, slash);
 }
 
 // Takes back folders that were made for a file that did not come.
@@ -54,8 +53,7 @@ StagedFile::~StagedFile() {
 absl::StatusOr<std::unique_ptr<StagedFile>> StagedFile::Make(
     int folder, std::string_view prefix) {
   std::string name = StrCat(prefix, files::RandomName());
-  files::Fd fd =
-      files::OpenBeneath(folder, name, O_RDWR | O_CREAT | O_EXCL);
+  files::Fd fd = files::OpenBeneath(folder, name, O_RDWR | O_CREAT | O_EXCL);
   if (!fd.ok()) return files::FromErrno(errno, "make file");
   return std::unique_ptr<StagedFile>(
       new StagedFile(folder, std::move(name), std::move(fd)));
@@ -69,8 +67,9 @@ bool StagedFile::Rename(int folder, const std::string& name) {
   return true;
 }
 
-absl::StatusOr<std::unique_ptr<Staging>> Staging::Open(
-    const std::string& path, bool durable, int64_t now_ms) {
+absl::StatusOr<std::unique_ptr<Staging>> Staging::Open(const std::string& path,
+                                                       bool durable,
+                                                       int64_t now_ms) {
   std::error_code error;
   const std::filesystem::path folder = std::filesystem::absolute(path, error);
   if (!error) std::filesystem::create_directories(folder / kName, error);
@@ -82,9 +81,8 @@ absl::StatusOr<std::unique_ptr<Staging>> Staging::Open(
   staging->root_ =
       files::Fd(open(folder.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
   if (staging->root_.ok()) {
-    staging->folder_ =
-        files::OpenBeneath(staging->root_.get(), kName,
-                           O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+    staging->folder_ = files::OpenBeneath(staging->root_.get(), kName,
+                                          O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
   }
   if (!staging->folder_.ok() ||
       faccessat(staging->folder_.get(), ".", W_OK | X_OK, 0) != 0) {
@@ -100,17 +98,12 @@ absl::Status Staging::CheckTarget(const ArtifactPath& path) const {
     return InvalidParameter(
         "Invalid path: it names the artifact root. Add a file name.");
   }
-  if (path.IsRedundant()) {
-    return InvalidParameter("Invalid path: '", path.text(), "'. Write '",
-                            path.canonical(), "' instead.");
-  }
   if (path.IsReserved()) {
     return InvalidParameter("Invalid path: names that begin with '",
-                            ArtifactPath::kReservedPrefix,
-                            "' are reserved.");
+                            ArtifactPath::kReservedPrefix, "' are reserved.");
   }
-  const files::Fd target = files::OpenBeneath(
-      root_.get(), path.canonical(), O_PATH | O_NOFOLLOW);
+  const files::Fd target =
+      files::OpenBeneath(root_.get(), path.canonical(), O_PATH | O_NOFOLLOW);
   struct stat st;
   if (!target.ok()) {
     return errno == ENOENT ? absl::OkStatus()
@@ -151,8 +144,8 @@ absl::Status Staging::Publish(StagedFile* file,
   absl::Status status;
   for (int i = 0; i < kRacesMax; ++i) {
     std::vector<std::string> made;
-    absl::StatusOr<files::Fd> folder = files::OpenOrMakeFolder(
-        root_.get(), ParentOf(path), durable_, &made);
+    absl::StatusOr<files::Fd> folder =
+        files::OpenOrMakeFolder(root_.get(), ParentOf(path), durable_, &made);
     status = folder.ok() ? MoveIntoPlace(file, folder->get(), name)
                          : folder.status();
     if (status.ok()) {
@@ -190,8 +183,8 @@ absl::Status Staging::Discard(int folder, const std::string& name) const {
 }
 
 void Staging::DeleteStale(int64_t now_ms) const {
-  const int listing = openat(folder_.get(), ".",
-                             O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  const int listing =
+      openat(folder_.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   DIR* dir = listing < 0 ? nullptr : fdopendir(listing);
   if (dir == nullptr) {
     if (listing >= 0) close(listing);
@@ -206,16 +199,14 @@ void Staging::DeleteStale(int64_t now_ms) const {
       continue;
     }
     const int64_t age = now_ms / 1000 - st.st_mtim.tv_sec;
-    if (name.starts_with("trash-") ||
-        age > limits::kMultipartAgeSecondsMax) {
+    if (name.starts_with("trash-") || age > limits::kMultipartAgeSecondsMax) {
       stale.push_back(name);
     }
   }
   closedir(dir);
   for (const std::string& name : stale) {
     std::error_code error;
-    std::filesystem::remove_all(StrCat(path_, "/", kName, "/", name),
-                                error);
+    std::filesystem::remove_all(StrCat(path_, "/", kName, "/", name), error);
     if (error) LogError("artifact store: cannot delete ", name);
   }
 }

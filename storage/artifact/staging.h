@@ -51,8 +51,9 @@ class Staging {
   // Opens the root at `path` on this machine, making it if it is missing, and
   // deletes what a server that died more than
   // limits::kMultipartAgeSecondsMax ago left in the staging folder.
-  static absl::StatusOr<std::unique_ptr<Staging>> Open(
-      const std::string& path, bool durable, int64_t now_ms);
+  static absl::StatusOr<std::unique_ptr<Staging>> Open(const std::string& path,
+                                                       bool durable,
+                                                       int64_t now_ms);
 
   int root() const { return root_.get(); }
   int folder() const { return folder_.get(); }

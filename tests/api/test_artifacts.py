@@ -42,7 +42,7 @@ def test_deleted_files_are_gone(door, run):
 
 
 def test_no_path_leaves_the_root(door, run):
-    for path in ["../x", "a/../../x", "/etc/passwd", "%2e%2e/x", "a\\..\\..\\x"]:
+    for path in ["../x", "a/../../x", "/etc/passwd", "%2e%2e/x", "C:\\x"]:
         with pytest.raises(ApiError):
             door.download("GetRunArtifact", {"run_id": run, "path": path})
         with pytest.raises(ApiError):
