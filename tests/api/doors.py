@@ -66,8 +66,9 @@ class GrpcDoor:
         def messages():
             yield json_format.ParseDict(request, self._new(method.input_type))
             for start in range(0, len(data), CHUNK):
-                yield self._new(method.input_type)(
-                    data=data[start:start + CHUNK])
+                chunk = self._new(method.input_type)
+                chunk.data = data[start:start + CHUNK]
+                yield chunk
 
         return self._answer(
             lambda: self._stub("stream_unary", method)(messages()))
@@ -124,8 +125,9 @@ class RestDoor:
         method, url, rest = self._place(rpc, request or {})
         if method == "GET":
             return json.loads(self._send(
-                "GET", f"{url}?{urllib.parse.urlencode(query(rest))}"))
-        body = json.dumps(rest).encode()
+                "GET", f"{url}?{urllib.parse.urlencode(list(query(rest)))}"))
+        # As MLflow's clients do, with what the path says in the body too.
+        body = json.dumps(request or {}).encode()
         return json.loads(self._send(
             method, url, body, {"Content-Type": "application/json"}) or b"{}")
 
