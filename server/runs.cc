@@ -18,8 +18,6 @@ namespace millstream::server {
 namespace {
 
 constexpr std::string_view kRunNameTag = "mlflow.runName";
-// Runs that name no experiment go to the one called Default.
-constexpr std::string_view kDefaultExperimentId = "0";
 
 // The name in the tags; empty if there is none.
 std::string_view NameInTags(
@@ -48,6 +46,11 @@ absl::Status CheckKeysDistinct(
 absl::Status TrackingService::CreateRun(CallContext&,
                                         const v1::CreateRunRequest& request,
                                         v1::CreateRunResponse* response) {
+  if (request.experiment_id().empty()) {
+    return MakeError(v1::BAD_REQUEST,
+                     "A run needs an 'experiment_id'; that of the experiment "
+                     "'Default' is \"0\".");
+  }
   const std::string_view tag_name = NameInTags(request.tags());
   if (!request.run_name().empty() && !tag_name.empty() &&
       request.run_name() != tag_name) {
@@ -59,9 +62,7 @@ absl::Status TrackingService::CreateRun(CallContext&,
 
   v1::RunInfo info;
   info.set_run_id(NewRunId());
-  info.set_experiment_id(request.experiment_id().empty()
-                             ? std::string(kDefaultExperimentId)
-                             : request.experiment_id());
+  info.set_experiment_id(request.experiment_id());
   info.set_run_name(!request.run_name().empty() ? request.run_name()
                     : !tag_name.empty()         ? std::string(tag_name)
                                                 : RandomRunName());

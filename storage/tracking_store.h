@@ -81,7 +81,8 @@ class TrackingStore {
       v1::SearchExperimentsResponse* response) = 0;
 
   // Changes an active experiment's name. RESOURCE_DOES_NOT_EXIST;
-  // INVALID_STATE: it is deleted; RESOURCE_ALREADY_EXISTS.
+  // INVALID_STATE: it is deleted; BAD_REQUEST: the name is taken (MLflow's code
+  // for it here).
   virtual absl::Status RenameExperiment(std::string_view experiment_id,
                                         std::string_view name,
                                         int64_t now_ms) = 0;

@@ -210,8 +210,7 @@ TEST_P(TrackingStoreConformance, RenamesAnActiveExperiment) {
   EXPECT_EQ(CodeOf(store_->GetExperimentByName("before", &none)),
             v1::RESOURCE_DOES_NOT_EXIST);
   EXPECT_TRUE(store_->RenameExperiment(id, "after", 5001).ok());
-  EXPECT_EQ(CodeOf(store_->RenameExperiment(id, "taken", 1)),
-            v1::RESOURCE_ALREADY_EXISTS);
+  EXPECT_EQ(CodeOf(store_->RenameExperiment(id, "taken", 1)), v1::BAD_REQUEST);
   EXPECT_EQ(CodeOf(store_->RenameExperiment("987654321", "x", 1)),
             v1::RESOURCE_DOES_NOT_EXIST);
   ASSERT_TRUE(store_->DeleteExperiment(id, 1).ok());

@@ -160,7 +160,12 @@ absl::Status SqlTrackingStore::RenameExperiment(std::string_view experiment_id,
         "UPDATE experiments SET name = ?, last_update_time = ? "
         "WHERE experiment_id = ?",
         name, now_ms, id);
-    if (absl::IsAlreadyExists(renamed)) return NameIsTaken(name);
+    if (absl::IsAlreadyExists(renamed)) {
+      return MakeError(v1::BAD_REQUEST,
+                       StrCat("Another experiment, maybe a deleted one, is "
+                              "called '",
+                              name, "'; choose another name."));
+    }
     return renamed;
   });
 }

@@ -164,7 +164,8 @@ void ReadRunInfo(const Statement& row, v1::RunInfo* info) {
   if (!row.IsNull(3)) info->set_user_id(std::string(row.Text(3)));
   info->set_status(StatusFromText(row.Text(4)));
   if (!row.IsNull(5)) info->set_start_time(row.Int64(5));
-  if (!row.IsNull(6)) info->set_end_time(row.Int64(6));
+  // As in MLflow an end of 0 is none.
+  if (row.Int64(6) != 0) info->set_end_time(row.Int64(6));
   if (!row.IsNull(7)) info->set_artifact_uri(std::string(row.Text(7)));
   info->set_lifecycle_stage(std::string(row.Text(8)));
 }
