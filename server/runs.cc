@@ -46,10 +46,13 @@ absl::Status CheckKeysDistinct(
 absl::Status TrackingService::CreateRun(CallContext&,
                                         const v1::CreateRunRequest& request,
                                         v1::CreateRunResponse* response) {
+  v1::RunInfo info;
+  info.set_run_id(NewRunId());
   if (request.experiment_id().empty()) {
     return MakeError(v1::BAD_REQUEST,
-                     "A run needs an 'experiment_id'; that of the experiment "
-                     "'Default' is \"0\".");
+                     StrCat("Run ", info.run_id(),
+                            " was not made: it needs an 'experiment_id'. That "
+                            "of the experiment 'Default' is \"0\"."));
   }
   const std::string_view tag_name = NameInTags(request.tags());
   if (!request.run_name().empty() && !tag_name.empty() &&
@@ -60,8 +63,6 @@ absl::Status TrackingService::CreateRun(CallContext&,
   }
   RETURN_IF_ERROR(CheckKeysDistinct(request.tags()));
 
-  v1::RunInfo info;
-  info.set_run_id(NewRunId());
   info.set_experiment_id(request.experiment_id());
   info.set_run_name(!request.run_name().empty() ? request.run_name()
                     : !tag_name.empty()         ? std::string(tag_name)
