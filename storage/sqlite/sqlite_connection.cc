@@ -45,9 +45,11 @@ absl::Status SqliteConnection::Configure(const Options& options) {
   sqlite3_db_config(db_, SQLITE_DBCONFIG_DQS_DDL, 0, nullptr);
   sqlite3_db_config(db_, SQLITE_DBCONFIG_DEFENSIVE, 1, nullptr);
   sqlite3_db_config(db_, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, nullptr);
+  // Temporary data goes to files when it outgrows the cache: in memory it would
+  // have no bound, and releasing a savepoint would walk all that was saved for
+  // the savepoints around it.
   std::string script = StrCat(
       "PRAGMA foreign_keys = ON;"
-      "PRAGMA temp_store = MEMORY;"
       "PRAGMA cache_size = -", options.cache_kib, ";"
       "PRAGMA mmap_size = ", options.mmap_bytes, ";");
   if (!options.read_only) {

@@ -137,6 +137,14 @@ TEST_F(SqliteConnectionTest, ReadsOnlyIfToldSo) {
           .ok());
 }
 
+// What statements save for a savepoint is temporary data. In memory, SQLite
+// walks all of it whenever a statement under the savepoint ends, so a large body
+// in a group took minutes.
+TEST_F(SqliteConnectionTest, KeepsTemporaryDataInFiles) {
+  constexpr int kDefault = 0;
+  EXPECT_EQ(*connection_->QueryInt64("PRAGMA temp_store"), kDefault);
+}
+
 TEST_F(SqliteConnectionTest, RefusesAFileThatIsNoDatabase) {
   const std::string path = temp_.path() + "/text";
   std::ofstream(path) << std::string(8192, 'x');
