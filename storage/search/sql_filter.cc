@@ -202,6 +202,20 @@ bool AsksForPrompts(const std::vector<BoundComparison>& filter) {
   return false;
 }
 
+// The place of a condition among those of one filter, which are asked in turn
+// until one fails: first what the entity's own row tells, then text that must
+// be equal, which few entities have, then what needs a look-up and may well
+// hold for most, such as metrics above a bound.
+constexpr int kRankMax = 2;
+int Rank(const BoundComparison& comparison) {
+  if (comparison.attribute != nullptr && comparison.attribute->tag.empty()) {
+    return 0;
+  }
+  const bool metric = comparison.collection != nullptr &&
+                      comparison.collection->field == Field::kMetric;
+  return comparison.op == kEqual && !metric ? 1 : 2;
+}
+
 }  // namespace
 
 std::string OwnedByEntity(std::string_view alias, const EntitySchema& schema) {
@@ -249,10 +263,13 @@ void AppendFilter(const std::vector<BoundComparison>& filter,
                            schema.entity == Entity::kModelVersion;
   const bool hide_prompts = in_registry && !AsksForPrompts(filter);
   if (hide_prompts) writer.WithoutPrompts(schema.collections[0].table);
-  for (const BoundComparison& comparison : filter) {
-    if (hide_prompts && IsPromptTag(comparison)) continue;
-    if (done(comparison)) continue;
-    writer.Comparison(comparison);
+  for (int rank = 0; rank <= kRankMax; ++rank) {
+    for (const BoundComparison& comparison : filter) {
+      if (Rank(comparison) != rank) continue;
+      if (hide_prompts && IsPromptTag(comparison)) continue;
+      if (done(comparison)) continue;
+      writer.Comparison(comparison);
+    }
   }
 }
 
