@@ -110,7 +110,9 @@ absl::StatusOr<ModelsUri> ParseModelsUri(std::string_view source) {
     parsed.kind = ModelsUri::Kind::kAlias;
     parsed.name = std::string(name.substr(0, at));
     parsed.text = std::string(name.substr(at + 1));
-    if (StripSpace(parsed.text).empty()) return NotAModelsUri(source);
+    if (parsed.name.empty() || StripSpace(parsed.text).empty()) {
+      return NotAModelsUri(source);
+    }
     return parsed;
   }
   const std::string_view suffix = path.substr(slash + 1);

@@ -28,24 +28,25 @@ std::string Decoded(std::string_view text) {
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  using namespace millstream::server;  // NOLINT: a test's only function
+  namespace server = millstream::server;
   const std::string_view source(reinterpret_cast<const char*>(data), size);
-  if (!CheckSource(source).ok()) return 0;
-  const auto model = ParseModelsUri(source);
+  if (!server::CheckSource(source).ok()) return 0;
+  const auto model = server::ParseModelsUri(source);
   if (model.ok()) {
     Require(!model->name.empty() &&
             model->name.find('/') == std::string::npos);
   }
-  Require(RunOfSource(source).find('/') == std::string::npos);
-  const bool plain = CheckPlainPath(source).ok();
+  Require(server::RunOfSource(source).find('/') == std::string::npos);
+  const bool plain = server::CheckPlainPath(source).ok();
   const bool within =
-      plain && IsWithinUri(source, "mlflow-artifacts:/1/r/artifacts");
-  const bool below = IsWithinLocalPath(source, "/srv/1/r/artifacts");
+      plain && server::IsWithinUri(source, "mlflow-artifacts:/1/r/artifacts");
+  const bool below = server::IsWithinLocalPath(source, "/srv/1/r/artifacts");
   if (plain || below) {
-    for (std::string_view part : SplitPath(Decoded(source))) {
+    const std::string decoded = Decoded(source);
+    for (std::string_view part : server::SplitPath(decoded)) {
       Require(part != "..");
     }
   }
-  if (within) Require(IsProxiedSource(source));
+  if (within) Require(server::IsProxiedSource(source));
   return 0;
 }

@@ -66,7 +66,7 @@ TEST(ModelSourceTest, ModelsUrisNameAModelOrAVersion) {
   }
   for (const char* source : {"models:", "models:/", "models:a", "models:/ /1",
                              "models:/a/", "models:/a/1/x", "models:/a@",
-                             "runs:/a"}) {
+                             "models:/@a", "runs:/a"}) {
     EXPECT_EQ(GetErrorCode(ParseModelsUri(source).status()),
               v1::INVALID_PARAMETER_VALUE)
         << source;

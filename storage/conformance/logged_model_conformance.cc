@@ -80,9 +80,9 @@ TEST_P(LoggedModelConformance, ModelIsReadAsItWasMade) {
 
 TEST_P(LoggedModelConformance, ExperimentMustBeThereAndActive) {
   v1::LoggedModel created;
-  EXPECT_EQ(
-      CodeOf(tracking().CreateLoggedModel(NewModel("987654", {}, {}), &created)),
-      v1::RESOURCE_DOES_NOT_EXIST);
+  EXPECT_EQ(CodeOf(tracking().CreateLoggedModel(NewModel("987654", {}, {}),
+                                                &created)),
+            v1::RESOURCE_DOES_NOT_EXIST);
   EXPECT_EQ(
       CodeOf(tracking().CreateLoggedModel(NewModel("abc", {}, {}), &created)),
       v1::INVALID_PARAMETER_VALUE);

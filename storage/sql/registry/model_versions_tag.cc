@@ -15,7 +15,9 @@ std::string QuoteJson(std::string_view text) {
   std::string json = "\"";
   auto unit = [&json](uint32_t u) {
     StrAppend(&json, "\\u");
-    for (int shift = 12; shift >= 0; shift -= 4) json += kHex[(u >> shift) & 15];
+    for (int shift = 12; shift >= 0; shift -= 4) {
+      json += kHex[(u >> shift) & 15];
+    }
   };
   while (!text.empty()) {
     const char32_t c = TakeCharacter(&text);
