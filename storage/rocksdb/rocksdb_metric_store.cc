@@ -405,10 +405,11 @@ absl::Status OpenError(const rocksdb::Status& status) {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<MetricStore>> OpenRocksDbMetricStore(
-    const std::string& folder) {
+    const std::string& folder, rocksdb::Env* env) {
+  rocksdb::Options options(DatabaseOptions(), FamilyOptions());
+  if (env != nullptr) options.env = env;
   rocksdb::DB* db = nullptr;
-  rocksdb::Status status = rocksdb::DB::Open(
-      rocksdb::Options(DatabaseOptions(), FamilyOptions()), folder, &db);
+  rocksdb::Status status = rocksdb::DB::Open(options, folder, &db);
   if (!status.ok()) return OpenError(status);
   auto store =
       std::make_unique<RocksDbMetricStore>(std::unique_ptr<rocksdb::DB>(db));

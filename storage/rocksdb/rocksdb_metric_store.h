@@ -21,6 +21,10 @@
 #include "absl/status/statusor.h"
 #include "storage/metric_store.h"
 
+namespace rocksdb {
+class Env;
+}
+
 namespace millstream::storage {
 
 // Opens the store in `folder`, which it creates if it does not exist and uses
@@ -29,8 +33,9 @@ namespace millstream::storage {
 //   kFailedPrecondition  written by a newer version; the message says so
 //   kDataLoss            it is damaged
 //   kInternal            everything else, such as a folder it may not write
+// `env` outlives the store; null: the machine's.
 absl::StatusOr<std::unique_ptr<MetricStore>> OpenRocksDbMetricStore(
-    const std::string& folder);
+    const std::string& folder, rocksdb::Env* env = nullptr);
 
 }  // namespace millstream::storage
 
