@@ -64,6 +64,8 @@ def _parse(argv: list[str]) -> argparse.Namespace:
                         help="take the programs in bazel-bin as they are")
     parser.add_argument("--millstream", default=str(_MILLSTREAM),
                         help="our server (default: the one in bazel-bin)")
+    parser.add_argument("--load", default=str(_GENERATOR),
+                        help="load generator (default: the one in bazel-bin)")
     parser.add_argument("--mlflow", default=os.environ.get("MLFLOW", "mlflow"),
                         help="mlflow's program (default: $MLFLOW, or in PATH)")
     parser.add_argument("--fasttrackml", default="fml",
@@ -112,7 +114,7 @@ def _measure(arguments: argparse.Namespace) -> int:
             print(f"{time.strftime('%H:%M:%S')} {name}: {text}",
                   file=sys.stderr, flush=True)
         try:
-            campaign = Campaign(kind(programs), str(_GENERATOR),
+            campaign = Campaign(kind(programs), arguments.load,
                                 _scale(arguments), set(arguments.workloads),
                                 log)
             results["peers"].pop(kind.name, None)
