@@ -248,3 +248,10 @@ CREATE TABLE model_version_tags (
   FOREIGN KEY (workspace, name, version)
     REFERENCES model_versions (workspace, name, version) ON UPDATE CASCADE
 ) WITHOUT ROWID;
+
+-- Prompts, which searches leave out: whether a model is one is asked for each of
+-- its versions. All four columns, or the planner takes the table's own key and
+-- reads all tags of the model each time.
+CREATE INDEX index_model_version_tags_prompts
+  ON model_version_tags (workspace, "key", value, name)
+  WHERE "key" = 'mlflow.prompt.is_prompt' AND value = 'true';
