@@ -1,7 +1,5 @@
 #include "gateway/front.h"
 
-#include <algorithm>
-
 #include "absl/strings/match.h"
 #include "absl/strings/str_join.h"
 #include "base/error.h"
@@ -89,9 +87,9 @@ Front::Plan Front::Begin(const RequestHead& head) const {
   RouteTable::Found found = routes_->Find(head.method, head.path);
   if (found.route == nullptr) return WithoutRoute(head, found);
   // A variable that begins with "/" stands in the path as "//".
-  if (!found.route->handler->takes_double_slashes() &&
-      std::any_of(found.variables.begin(), found.variables.end(),
-                  [](const auto& v) { return v.second.starts_with('/'); })) {
+  if (!found.variables.empty() &&
+      found.variables.back().second.starts_with('/') &&
+      !found.route->handler->takes_leading_slash()) {
     plan.reply = Redirect(WithoutDoubleSlashes(head.path), head.query);
     return plan;
   }

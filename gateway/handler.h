@@ -51,9 +51,9 @@ class Handler {
   // be busy at a time, so it answers when everything else waits.
   virtual bool is_instant() const { return false; }
 
-  // Whether a path with "//" in it is the handler's as it is; else the caller
-  // is sent to the path without.
-  virtual bool takes_double_slashes() const { return false; }
+  // Whether what {name=**} stands for may start with "/"; else the caller is
+  // sent to the path without "//".
+  virtual bool takes_leading_slash() const { return false; }
 
   // `*body` is the request's, and may be changed.
   virtual HttpReply Answer(const Request& request, std::string* body) const;

@@ -29,8 +29,8 @@ struct Form {
   bool bad_range_is_bad_request;
   // Errors of ranges come as text, else as a page.
   bool range_errors_are_text;
-  // "//" in a path is taken as it is, else led to "/".
-  bool takes_double_slashes;
+  // Handler::takes_leading_slash().
+  bool takes_leading_slash;
 };
 constexpr Form kOrdinaryForm = {false, false, false, false};
 constexpr Form kNativeForm = {true, true, true, true};
@@ -85,8 +85,8 @@ class DownloadHandler final : public Handler {
                                             : nullptr),
         form_(FormOf(form)) {}
 
-  bool takes_double_slashes() const override {
-    return form_.takes_double_slashes;
+  bool takes_leading_slash() const override {
+    return form_.takes_leading_slash;
   }
   std::string name() const override { return RpcName(method_); }
 
@@ -236,8 +236,8 @@ class UploadHandler final : public Handler {
         form_(FormOf(form)) {}
 
   bool streams_body() const override { return true; }
-  bool takes_double_slashes() const override {
-    return form_.takes_double_slashes;
+  bool takes_leading_slash() const override {
+    return form_.takes_leading_slash;
   }
   std::string name() const override { return RpcName(method_); }
 

@@ -183,6 +183,8 @@ TEST_F(TransferTest, NativeRoutesTakeSlashesAsTheyAre) {
   WireReply moved = Ask("GET", StrCat("/mlf", kProxy, "/etc//x"));
   EXPECT_EQ(moved.status, 308);
   EXPECT_EQ(moved.headers["location"], StrCat("/mlf", kProxy, "etc/x"));
+  // Not at the start they make no difference.
+  EXPECT_EQ(Ask("GET", StrCat("/mlf", kProxy, "a//b")).status, 404);
 }
 
 TEST_F(TransferTest, LargeFilesPassInPieces) {

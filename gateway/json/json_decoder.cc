@@ -532,13 +532,15 @@ absl::Status DecodeInner(ondemand::document& document,
 absl::Status Decode(std::string* body, ondemand::parser& parser,
                     const MessageTable& table, Message* message,
                     Nesting nesting, uint64_t* given) {
-  const std::string_view text = Trim(*body);
+  // Some editors put a mark before UTF-8.
+  const size_t mark = body->starts_with("\xEF\xBB\xBF") ? 3 : 0;
+  const std::string_view text = Trim(std::string_view(*body).substr(mark));
   const bool inner = nesting == Nesting::kInner;
   if (text.empty()) return inner ? NoObject() : absl::OkStatus();
   ondemand::document document;
   if (parser
-          .iterate(body->data(), body->size(),
-                   body->size() + kJsonPaddingBytes)
+          .iterate(body->data() + mark, body->size() - mark,
+                   body->size() - mark + kJsonPaddingBytes)
           .get(document) != simdjson::SUCCESS) {
     return inner ? NoObject() : absl::OkStatus();
   }

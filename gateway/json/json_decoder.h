@@ -20,6 +20,7 @@ inline constexpr size_t kJsonPaddingBytes = 64;
 //
 // What is read as the reference reads it:
 //   - text that is no JSON, nothing at all, and null count as an empty object;
+//     a byte order mark may precede;
 //   - a string that holds JSON is read once more (old clients encode twice);
 //   - unknown members are ignored; null is an absent member; of members that
 //     come twice the last counts;

@@ -74,6 +74,14 @@ TEST(JsonDecoder, TextThatIsNoJsonIsAnEmptyObject) {
   }
 }
 
+TEST(JsonDecoder, BlanksAndAByteOrderMarkMayPrecede) {
+  for (const char* body :
+       {"  {\"name\": \"x\"}  ", "\n{\n\"name\"\t:\r\n\"x\"}\n",
+        "\xEF\xBB\xBF{\"name\": \"x\"}"}) {
+    EXPECT_EQ(Decoded<v1::CreateExperimentRequest>(body).name(), "x") << body;
+  }
+}
+
 TEST(JsonDecoder, JsonThatIsNoObjectIsRefused) {
   for (const char* body :
        {"[]", "[1]", "5", "-1.5", "true", "false", "NaN", R"("text")",
