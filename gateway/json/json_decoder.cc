@@ -392,7 +392,8 @@ bool Decoder::Text(ondemand::value value, const FieldInfo& field,
 
 // Numbers in quotes or with a fraction, enums, and all that does not fit.
 bool Decoder::OddScalar(ondemand::value value, const FieldInfo& field,
-                        const Place& place, Append append, const Target& target) {
+                        const Place& place, Append append,
+                        const Target& target) {
   const std::string_view token = Trim(value.raw_json_token());
   const char first = token.empty() ? '\0' : token[0];
   const bool numeric = field.type != FieldDescriptor::CPPTYPE_STRING &&
@@ -410,7 +411,8 @@ bool Decoder::OddScalar(ondemand::value value, const FieldInfo& field,
   if (numeric && IsJsonNumber(token, &whole) && !whole &&
       field.type != FieldDescriptor::CPPTYPE_DOUBLE) {
     const std::optional<int64_t> number = ParseInteger(token);
-    if (number.has_value() && SetInteger(field, *number, append, target.message)) {
+    if (number.has_value() &&
+        SetInteger(field, *number, append, target.message)) {
       return true;
     }
   }
