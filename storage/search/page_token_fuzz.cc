@@ -16,7 +16,11 @@
 
 namespace {
 
-using namespace millstream::storage::search;  // NOLINT: the subject
+using millstream::storage::search::CursorColumn;
+using millstream::storage::search::CursorType;
+using millstream::storage::search::DecodePageToken;
+using millstream::storage::search::EncodePageToken;
+using millstream::storage::search::Fingerprint;
 
 constexpr uint64_t kQuery = 42;
 

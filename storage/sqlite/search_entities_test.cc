@@ -253,7 +253,8 @@ TEST_F(RegistrySearchTest, PromptsAreShownToWhoAsksForThem) {
 }
 
 TEST_F(RegistrySearchTest, Versions) {
-  EXPECT_THAT(Versions(""), ElementsAre("m0 2", "m1 2", "m2 2", "m1 1", "m0 1"));
+  EXPECT_THAT(Versions(""),
+              ElementsAre("m0 2", "m1 2", "m2 2", "m1 1", "m0 1"));
   EXPECT_THAT(Versions("run_id = 'run' AND source_path LIKE 's3://m%'"),
               ElementsAre("m0 2", "m1 2", "m2 2"));
   EXPECT_THAT(Versions("version_number < '2' AND tags.a = 'true'"),
