@@ -89,7 +89,8 @@ void AppendValue(const element& value, std::string* out) {
     case element_type::ARRAY: {
       *out += '[';
       const char* separator = "";
-      for (const element& item : value.get_array().value_unsafe()) {
+      const simdjson::dom::array items = value.get_array().value_unsafe();
+      for (const element& item : items) {
         *out += separator;
         separator = ", ";
         AppendValue(item, out);
