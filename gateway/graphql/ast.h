@@ -11,6 +11,8 @@
 
 namespace millstream::gateway::graphql {
 
+struct ObjectField;
+
 // A value, as written in a query or given as a variable.
 struct Value {
   enum class Kind {
@@ -29,18 +31,28 @@ struct Value {
   // "true" or "false", the number or name as written, the string's content,
   // or the variable's name without "$".
   std::string text;
-  std::vector<Value> items;                           // kList
-  std::vector<std::pair<std::string, Value>> fields;  // kObject
+  std::vector<Value> items;         // kList
+  std::vector<ObjectField> fields;  // kObject
 
   bool is_null() const { return kind == Kind::kNull; }
   // The field called `name` of a kObject; null if there is none.
-  const Value* Find(std::string_view name) const {
-    for (const auto& [key, value] : fields) {
-      if (key == name) return &value;
-    }
-    return nullptr;
-  }
+  const Value* Find(std::string_view name) const;
 };
+
+struct ObjectField {
+  ObjectField(std::string field_name, Value field_value)
+      : name(std::move(field_name)), value(std::move(field_value)) {}
+
+  std::string name;
+  Value value;
+};
+
+inline const Value* Value::Find(std::string_view name) const {
+  for (const ObjectField& field : fields) {
+    if (field.name == name) return &field.value;
+  }
+  return nullptr;
+}
 
 // "Name", "[Type]", and either with "!".
 struct TypeName {

@@ -66,7 +66,7 @@ TEST(GraphqlParserTest, ReadsValues) {
   EXPECT_EQ(ParsedValue("ALL").kind, Value::Kind::kEnum);
   EXPECT_EQ(ParsedValue("$v").kind, Value::Kind::kVariable);
   EXPECT_EQ(ParsedValue("[1 [2] {a: 3}]").items.size(), 3u);
-  EXPECT_EQ(ParsedValue("{a: 1, b: {c: []}}").fields[1].first, "b");
+  EXPECT_EQ(ParsedValue("{a: 1, b: {c: []}}").fields[1].name, "b");
 }
 
 TEST(GraphqlParserTest, ReadsStrings) {

@@ -364,7 +364,7 @@ void Validator::CheckLiteral(const TypeName& type, const Value& value) {
 void Validator::CheckRepeatedFields(const Value& value) {
   FindRepeated(
       value.fields, Report::kEach,
-      [](const auto& field) -> std::string_view { return field.first; },
+      [](const ObjectField& field) -> std::string_view { return field.name; },
       [&](std::string_view name) {
         Fail("There can be only one input field named '", name, "'.");
       });
@@ -571,8 +571,7 @@ bool SameValue(const Value& a, const Value& b) {
                     b.items.end(), SameValue) &&
          std::equal(a.fields.begin(), a.fields.end(), b.fields.begin(),
                     b.fields.end(), [](const auto& x, const auto& y) {
-                      return x.first == y.first &&
-                             SameValue(x.second, y.second);
+                      return x.name == y.name && SameValue(x.value, y.value);
                     });
 }
 
