@@ -1,5 +1,5 @@
-// The tag "mlflow.log-model.history": a JSON list of what is known of each model
-// that a run logged, written as MLflow's own server writes it.
+// The tag "mlflow.log-model.history": a JSON list of what is known of each
+// model that a run logged, written as MLflow's own server writes it.
 //
 // All functions are thread-safe. Every error is INVALID_PARAMETER_VALUE.
 #ifndef MILLSTREAM_SERVER_MODEL_JSON_H_
@@ -22,7 +22,8 @@ inline constexpr std::string_view kLoggedModelsTag = "mlflow.log-model.history";
 absl::StatusOr<std::string> LoggedModelEntry(std::string_view model_json);
 
 // `list`, the tag's value if it has one, with `entry` at its end. An error if
-// the value is no JSON list, or would grow beyond limits::kLoggedModelsBytesMax.
+// the value is no JSON list, or would grow beyond
+// limits::kLoggedModelsBytesMax.
 absl::StatusOr<std::string> AppendEntry(std::optional<std::string_view> list,
                                         std::string_view entry);
 

@@ -59,9 +59,9 @@ void TrackingService::Register(MethodTable* methods) {
 #undef MILLSTREAM_RPC
 }
 
-absl::Status TrackingService::GetServerInfo(CallContext&,
-                                            const v1::GetServerInfoRequest&,
-                                            v1::GetServerInfoResponse* response) {
+absl::Status TrackingService::GetServerInfo(
+    CallContext&, const v1::GetServerInfoRequest&,
+    v1::GetServerInfoResponse* response) {
   // Clients that know MLflow's servers ask for this name.
   response->set_store_type("SqlStore");
   response->set_workspaces_enabled(false);

@@ -1,6 +1,6 @@
-// Experiments, runs and what they log, as the service answers for them. What is
-// kept is in storage/conformance/tracking_store_conformance.h; logged models and
-// metrics have tests of their own.
+// Experiments, runs and what they log, as the service answers for them. What
+// is kept is in storage/conformance/tracking_store_conformance.h; logged models
+// and metrics have tests of their own.
 #include "server/tracking_service.h"
 
 #include <map>

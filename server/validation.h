@@ -36,8 +36,8 @@ absl::Status CheckRunId(std::string_view run_id);
 
 absl::Status CheckExperimentName(std::string_view name);
 
-// A URI, or a folder, that new runs may keep their artifacts below: no fragment,
-// no address of another host that the server would be made to call.
+// A URI, or a folder, that new runs may keep their artifacts below: no
+// fragment, no address of another host that the server would be made to call.
 absl::Status CheckArtifactLocation(std::string_view location);
 
 // Whether the path of a URI or folder has a segment "..", however often its
@@ -47,8 +47,8 @@ bool LeadsUpwards(std::string_view location);
 absl::Status CheckExperimentTag(std::string_view key, std::string_view value);
 
 // Key and value of a run's tag or param; returns the value to keep: MLflow cuts
-// what is too long. `field` is how the caller calls it, such as "tags[3]"; empty
-// for the request itself.
+// what is too long. `field` is how the caller calls it, such as "tags[3]";
+// empty for the request itself.
 absl::StatusOr<std::string_view> CheckRunTag(std::string_view field,
                                              std::string_view key,
                                              std::string_view value);

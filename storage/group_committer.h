@@ -1,4 +1,5 @@
-// Group commit: many callers, one commit at a time, one fsync for all that wait.
+// Group commit: many callers, one commit at a time, one fsync for all that
+// wait.
 //
 // Callers queue. The one at the front leads: it takes those behind it into its
 // group, commits the group, and wakes them with their results; who is in front
@@ -6,15 +7,16 @@
 // alone pays for nothing but its own commit. While a commit waits for the disk
 // the queue fills, so groups grow with the load by themselves.
 //
-// Bounds: kWaitingMax callers wait at most (more are refused at once, so that an
-// overload answers instead of piling up); kGroupMax are committed together, so
-// that the first of a group does not wait for the work of hundreds.
+// Bounds: kWaitingMax callers wait at most (more are refused at once, so that
+// an overload answers instead of piling up); kGroupMax are committed together,
+// so that the first of a group does not wait for the work of hundreds.
 //
 // Failure: when a commit fails in a way that leaves open what is on the disk
 // (an fsync that reported an error may have thrown the data away, and the next
-// one would report success), nothing may be acknowledged any more. The committer
-// is poisoned then: the group fails, all who wait fail, and all who come later,
-// until the store is opened again and has read what the disk really holds.
+// one would report success), nothing may be acknowledged any more. The
+// committer is poisoned then: the group fails, all who wait fail, and all who
+// come later, until the store is opened again and has read what the disk really
+// holds.
 #ifndef MILLSTREAM_STORAGE_GROUP_COMMITTER_H_
 #define MILLSTREAM_STORAGE_GROUP_COMMITTER_H_
 

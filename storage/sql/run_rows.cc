@@ -78,7 +78,8 @@ class RunPartsLoader {
         "JOIN datasets d ON d.dataset_uuid = i.source_id "
         "WHERE i.destination_type = 'RUN' AND i.source_type = 'DATASET' "
         "AND i.destination_id",
-        " ORDER BY i.destination_id, i.input_uuid", [&](const Statement& row, v1::Run* run) {
+        " ORDER BY i.destination_id, i.input_uuid",
+        [&](const Statement& row, v1::Run* run) {
           v1::DatasetInput* input = run->mutable_inputs()->add_dataset_inputs();
           ReadDataset(row, input->mutable_dataset());
           inputs.emplace_back(row.Text(1));
@@ -111,7 +112,8 @@ class RunPartsLoader {
         "SELECT source_id, destination_id, step FROM inputs "
         "WHERE source_type = 'RUN_OUTPUT' "
         "AND destination_type = 'MODEL_OUTPUT' AND source_id",
-        " ORDER BY source_id, destination_id", [](const Statement& row, v1::Run* run) {
+        " ORDER BY source_id, destination_id",
+        [](const Statement& row, v1::Run* run) {
           v1::ModelOutput* output = run->mutable_outputs()->add_model_outputs();
           output->set_model_id(std::string(row.Text(1)));
           output->set_step(row.Int64(2));

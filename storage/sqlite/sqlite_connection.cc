@@ -14,8 +14,8 @@ namespace {
 // How long to wait for another program that holds the file.
 constexpr int kBusyTimeoutMs = 20'000;
 
-// The log is copied into the database when it has grown to this: larger writes a
-// page that changes often fewer times, smaller keeps the log short.
+// The log is copied into the database when it has grown to this: larger writes
+// a page that changes often fewer times, smaller keeps the log short.
 constexpr int kCheckpointPages = 4000;
 
 // Size that the log's file is cut back to after it was copied.

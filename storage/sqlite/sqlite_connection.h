@@ -39,8 +39,8 @@ class SqliteConnection final : public sql::Transaction {
   };
 
   // kUnavailable: not a file that can be opened, or locked by another program;
-  // kDataLoss: no SQLite database, or a damaged one. A file that is not there is
-  // made, unless read_only.
+  // kDataLoss: no SQLite database, or a damaged one. A file that is not there
+  // is made, unless read_only.
   static absl::StatusOr<std::unique_ptr<SqliteConnection>> Open(
       const std::string& path, const Options& options);
 

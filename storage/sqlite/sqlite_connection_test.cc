@@ -138,8 +138,8 @@ TEST_F(SqliteConnectionTest, ReadsOnlyIfToldSo) {
 }
 
 // What statements save for a savepoint is temporary data. In memory, SQLite
-// walks all of it whenever a statement under the savepoint ends, so a large body
-// in a group took minutes.
+// walks all of it whenever a statement under the savepoint ends, so a large
+// body in a group took minutes.
 TEST_F(SqliteConnectionTest, KeepsTemporaryDataInFiles) {
   constexpr int kDefault = 0;
   EXPECT_EQ(*connection_->QueryInt64("PRAGMA temp_store"), kDefault);
