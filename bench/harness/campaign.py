@@ -6,6 +6,7 @@ import tempfile
 import time
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from statistics import median
 from typing import Any, Callable
 
 from harness import load, proc
@@ -85,10 +86,12 @@ class Campaign:
     def _measure_starts(self, root: Path) -> None:
         """Starts on empty folders; peers that start slowly do so once."""
         starts: list[float] = []
+        cpu: list[float] = []
         while len(starts) < 5 and sum(starts) < 2:
             folder = root / f"start{len(starts)}"
             with Server(self._peer, folder) as server:
                 starts.append(server.start_s)
+                cpu.append(server.start_cpu_s)
                 if len(starts) == 1:
                     time.sleep(self._scale.settle_s)
                     memory = proc.memory_mb(server.pid)
@@ -97,6 +100,7 @@ class Campaign:
                     self._process["processes"] = proc.process_count(server.pid)
             self._empty_bytes = proc.disk_bytes(folder)
         self._process["start_s"] = starts
+        self._process["start_cpu_s"] = median(cpu)
         self._log(f"starts {', '.join(f'{s:.3f} s' for s in starts)}; idle "
                   f"{self._process['idle_pss_mb']:.1f} MB PSS")
 

@@ -29,6 +29,7 @@ _LABELS = {
 }
 _PROCESS = (
     ("start_s", "start to first 200, empty folder, s"),
+    ("start_cpu_s", "CPU until then, s"),
     ("second_start_s", "start to first 200, with the history, s"),
     ("processes", "processes"),
     ("idle_pss_mb", "PSS idle, MB"),

@@ -43,13 +43,17 @@ def _is_healthy(port: int) -> bool:
 
 
 class Server:
-    """Runs while the context lasts. `start_s` is the time to the first 200."""
+    """Runs while the context lasts.
+
+    `start_s` is the time to the first 200, `start_cpu_s` the CPU used for it.
+    """
 
     def __init__(self, peer: Peer, directory: Path) -> None:
         self.peer = peer
         self.directory = directory
         self.port = _free_port()
         self.start_s = 0.0
+        self.start_cpu_s = 0.0
         self._log = directory.with_suffix(".log")
 
     @property
@@ -77,6 +81,7 @@ class Server:
                 raise ServerFailed(f"{self.peer.name} did not start:\n{tail}")
             time.sleep(_POLL_S)
         self.start_s = time.monotonic() - begin
+        self.start_cpu_s = proc.cpu_seconds(self.pid)
         return self
 
     def wait_for_rest(self) -> None:
