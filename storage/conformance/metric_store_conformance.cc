@@ -297,7 +297,7 @@ TEST_P(MetricStoreConformance, AgreesWithAModel) {
         point.step = static_cast<int64_t>(random() % steps);
         point.value = random() % 10 == 0 ? NAN : random() % 4;
       }
-      Append(kRun, key, points);
+      Append(kRun, key, points, {.durability = Durability::kProcess});
       model.insert(points.begin(), points.end());
     }
     if (round % 8 == 0) Reopen();
