@@ -1,7 +1,8 @@
 """Starts the server under test: a real process on a free port.
 
-By default it is millstream as built by tools/build. With the environment
-variable MILLSTREAM_TEST_REFERENCE=<path of an mlflow command> the tests play
+By default it is millstream as built by tools/build, or the program that the
+environment variable MILLSTREAM_TEST_BINARY names (one with sanitizers, say).
+With MILLSTREAM_TEST_REFERENCE=<path of an mlflow command> the tests play
 against `mlflow server` instead, which has to pass them too.
 """
 
@@ -15,7 +16,8 @@ import urllib.error
 import urllib.request
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-BINARY = ROOT / "bazel-bin" / "app" / "millstream"
+BINARY = os.environ.get("MILLSTREAM_TEST_BINARY",
+                        ROOT / "bazel-bin" / "app" / "millstream")
 REFERENCE = os.environ.get("MILLSTREAM_TEST_REFERENCE")
 START_SECONDS = 60
 STOP_SECONDS = 30

@@ -59,7 +59,8 @@ def keep_screenshots(folder, names):
 
 @pytest.mark.parametrize("scenario", SCENARIOS)
 def test_scenario(scenario, problems):
-    assert problems[scenario] == []
+    found = problems[scenario]
+    assert not found, "\n".join(found)
 
 
 def test_the_scenarios_are_known():
