@@ -233,9 +233,8 @@ TEST_F(GraphqlTest, WhatTheReferenceRefusesOrIgnoresIsRefusedOrIgnored) {
             Data(R"({"mlflowGetMetricHistoryBulkInterval":{"metrics":[]}})"));
   EXPECT_THAT(Ask("{ mlflowGetMetricHistoryBulkInterval(input: {runIds: 'r',"
                   " metricKey: 'm', maxResults: 3}) { metrics { value } } }"),
-              StartsWith(
-                  R"({"data":{"mlflowGetMetricHistoryBulkInterval":)"
-                  R"({"metrics":[{"value":null}]}},"errors":["Float)"));
+              StartsWith(R"({"data":{"mlflowGetMetricHistoryBulkInterval":)"
+                         R"({"metrics":[{"value":null}]}},"errors":["Float)"));
   EXPECT_THAT(Ask("{ test(inputString: 'x') { output @skip(if: true) } }"),
               HasSubstr("Unknown directive '@skip'"));
 }
@@ -246,14 +245,16 @@ TEST_F(GraphqlTest, Mutations) {
                 " testMutation(inputString: 'x') { output } }"),
             Data(R"({"mlflowSearchDatasets":{"datasetSummaries":[)"
                  R"({"experimentId":"1","context":""},)"
-                 R"({"experimentId":"2","context":""}]},"testMutation":null})"));
+                 R"({"experimentId":"2","context":""}]},)"
+                 R"("testMutation":null})"));
   EXPECT_THAT(Ask("subscription { test { output } }"),
               StartsWith(R"({"data":null,"errors":["Subscriptions)"));
 }
 
 TEST_F(GraphqlTest, VariablesAreChecked) {
   const auto ask = [&](std::string_view type, std::string_view value) {
-    return Ask(StrCat("query Q($v: ", type, ") { test(inputString: $v) {"
+    return Ask(StrCat("query Q($v: ", type,
+                      ") { test(inputString: $v) {"
                       " output } }"),
                StrCat("{\"v\":", value, ",\"other\":[1.5,true]}"));
   };
@@ -283,15 +284,16 @@ TEST_F(GraphqlTest, OperationsAreChosenByName) {
 }
 
 TEST_F(GraphqlTest, TheSchemaTellsAboutItself) {
-  EXPECT_EQ(Ask("{ __schema { queryType { name } mutationType { fields { name"
-                " } } subscriptionType { name } directives { name locations"
-                " args { name type { kind ofType { name } } } } } }"),
-            Data(R"({"__schema":{"queryType":{"name":"Query"},)"
-                 R"("mutationType":{"fields":[{"name":"mlflowSearchDatasets"},)"
-                 R"({"name":"mlflowSearchRuns"},{"name":"testMutation"}]},)"
-                 R"("subscriptionType":null,"directives":[{"name":"component",)"
-                 R"("locations":["QUERY","MUTATION"],"args":[{"name":"name",)"
-                 R"("type":{"kind":"NON_NULL","ofType":{"name":"String"}}}]}]}})"));
+  EXPECT_EQ(
+      Ask("{ __schema { queryType { name } mutationType { fields { name"
+          " } } subscriptionType { name } directives { name locations"
+          " args { name type { kind ofType { name } } } } } }"),
+      Data(R"({"__schema":{"queryType":{"name":"Query"},)"
+           R"("mutationType":{"fields":[{"name":"mlflowSearchDatasets"},)"
+           R"({"name":"mlflowSearchRuns"},{"name":"testMutation"}]},)"
+           R"("subscriptionType":null,"directives":[{"name":"component",)"
+           R"("locations":["QUERY","MUTATION"],"args":[{"name":"name",)"
+           R"("type":{"kind":"NON_NULL","ofType":{"name":"String"}}}]}]}})"));
   EXPECT_EQ(Ask("{ __type(name: 'MlflowSearchRunsInput') { kind inputFields {"
                 " name defaultValue type { name kind ofType { name } } } } }")
                 .substr(0, 150),
@@ -333,9 +335,9 @@ TEST_F(GraphqlTest, EveryRootFieldHasItsRpcAndItsMessages) {
     EXPECT_EQ(found->base->message, field.rpc()->output_type());
     // Every field that can be asked with has its place in the request.
     for (const Input& input : found->arguments[0].base->inputs) {
-      EXPECT_NE(field.rpc()->input_type()->FindFieldByName(
-                    SnakeCase(input.name)),
-                nullptr)
+      EXPECT_NE(
+          field.rpc()->input_type()->FindFieldByName(SnakeCase(input.name)),
+          nullptr)
           << field.name << " " << input.name;
     }
   }

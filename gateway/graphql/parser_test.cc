@@ -74,22 +74,46 @@ TEST(GraphqlParserTest, ReadsStrings) {
   EXPECT_EQ(ParsedValue(R"("a\"b\\c\/\n\t")").text, "a\"b\\c/\n\t");
   EXPECT_EQ(ParsedValue(R"("\u00fc\u{1F600}\uD83D\uDE00")").text,
             "\xC3\xBC\xF0\x9F\x98\x80\xF0\x9F\x98\x80");
-  EXPECT_EQ(ParsedValue("\"\"\"\n    one\n      two\n\n    \\\"\"\"\n  \"\"\"")
-                .text,
-            "one\n  two\n\n\"\"\"");
+  EXPECT_EQ(
+      ParsedValue("\"\"\"\n    one\n      two\n\n    \\\"\"\"\n  \"\"\"").text,
+      "one\n  two\n\n\"\"\"");
 }
 
 TEST(GraphqlParserTest, RefusesWhatIsNoQuery) {
-  for (const char* text :
-       {"", "   # nothing", "{", "}", "{ }", "{ a(", "{ a() }", "{ a(b:) }",
-        "query", "query Q(", "query Q() { a }", "nonsense { a }", "{ a: }",
-        "{ ... }", "{ a(b: $) }", "fragment on on T { a }", "fragment f { a }",
-        "{ a(b: \"x) }", "{ a(b: \"\\q\") }", "{ a(b: \"\\u12\") }",
-        "{ a(b: \"\\uD800\") }", "{ a(b: \"\\u{110000}\") }",
-        "{ a(b: \"\\u{}\") }", "{ a(b: \"\"\"x\"\") }", "{ a(b: 01) }",
-        "{ a(b: 1.) }", "{ a(b: 1x) }", "{ a(b: -) }", "{ a(b: .5) }",
-        "{ a(b: 1e) }", "{ a % b }", "{ a } \xFF", "query Q($a: Int = $b) { a }",
-        "query Q($a: [Int) { a }"}) {
+  for (const char* text : {"",
+                           "   # nothing",
+                           "{",
+                           "}",
+                           "{ }",
+                           "{ a(",
+                           "{ a() }",
+                           "{ a(b:) }",
+                           "query",
+                           "query Q(",
+                           "query Q() { a }",
+                           "nonsense { a }",
+                           "{ a: }",
+                           "{ ... }",
+                           "{ a(b: $) }",
+                           "fragment on on T { a }",
+                           "fragment f { a }",
+                           "{ a(b: \"x) }",
+                           "{ a(b: \"\\q\") }",
+                           "{ a(b: \"\\u12\") }",
+                           "{ a(b: \"\\uD800\") }",
+                           "{ a(b: \"\\u{110000}\") }",
+                           "{ a(b: \"\\u{}\") }",
+                           "{ a(b: \"\"\"x\"\") }",
+                           "{ a(b: 01) }",
+                           "{ a(b: 1.) }",
+                           "{ a(b: 1x) }",
+                           "{ a(b: -) }",
+                           "{ a(b: .5) }",
+                           "{ a(b: 1e) }",
+                           "{ a % b }",
+                           "{ a } \xFF",
+                           "query Q($a: Int = $b) { a }",
+                           "query Q($a: [Int) { a }"}) {
     EXPECT_THAT(ErrorOf(text), HasSubstr("GraphQL syntax error")) << text;
   }
   EXPECT_THAT(ErrorOf("{\n  a(b: ?)\n}"), HasSubstr("line 2, column 8"));
@@ -115,10 +139,9 @@ TEST(GraphqlParserTest, BoundsHold) {
               HasSubstr("deeper"));
   EXPECT_THAT(ErrorOf("query Q($a: " + repeat("[", 5000) + ") { a }"),
               HasSubstr("deeper"));
-  EXPECT_THAT(
-      ErrorOf(repeat("fragment f on T { a } ",
-                     limits::kGraphqlDefinitionsMax + 1)),
-      HasSubstr("operations and fragments"));
+  EXPECT_THAT(ErrorOf(repeat("fragment f on T { a } ",
+                             limits::kGraphqlDefinitionsMax + 1)),
+              HasSubstr("operations and fragments"));
 }
 
 std::string LimitOf(std::string_view text) {

@@ -54,8 +54,9 @@ def test_answers_like_the_reference(profile, name, servers):
     steps = runner.play(server.url, name, CASES[profile, name])
     result = runner.compare(name, golden(profile)[name], steps)
     assert server.is_running()
+    # 501 is an answer: not with this kind of storage.
     broken = [s for s in steps if s["status"] < 0 or s["status"] >= 500
-              and name in DELIBERATE]
+              and s["status"] != 501 and name in DELIBERATE]
     assert not broken
     if name in DELIBERATE and not harness.REFERENCE:
         assert not result.passed, "no longer differs: unlist it"
