@@ -70,7 +70,6 @@ Fd OpenBeneath(int folder, std::string_view path, int flags) {
 }
 
 absl::StatusOr<Fd> OpenOrMakeFolder(int folder, std::string_view path,
-                                    bool durable,
                                     std::vector<std::string>* made) {
   constexpr int kFlags = O_RDONLY | O_DIRECTORY;
   Fd fd = OpenBeneath(folder, path, kFlags);
@@ -83,7 +82,6 @@ absl::StatusOr<Fd> OpenOrMakeFolder(int folder, std::string_view path,
     const std::string name(path.substr(begin, end - begin));
     if (mkdirat(parent.get(), name.c_str(), 0777) == 0) {
       made->emplace_back(path.substr(0, end));
-      if (durable) RETURN_IF_ERROR(Sync(parent.get()));
     } else if (errno != EEXIST) {
       return FromErrno(errno, "make folder");
     }

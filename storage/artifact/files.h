@@ -49,7 +49,6 @@ Fd OpenBeneath(int folder, std::string_view path, int flags);
 // As OpenBeneath for a folder, making what is missing on the way. Appends the
 // paths of the folders it made, shallowest first, to *made.
 absl::StatusOr<Fd> OpenOrMakeFolder(int folder, std::string_view path,
-                                    bool durable,
                                     std::vector<std::string>* made);
 
 // errno as a status: INVALID_PARAMETER_VALUE where the path is at fault (a

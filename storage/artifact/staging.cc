@@ -22,7 +22,7 @@ namespace {
 
 // A folder on the way to a new file may be deleted again before the file is in
 // it; so often, it is made again.
-constexpr int kRacesMax = 16;
+constexpr int kRacesMax = 1000;
 
 std::string ParentOf(const ArtifactPath& path) {
   const size_t slash = path.canonical().rfind('/');
@@ -40,6 +40,19 @@ void RemoveFolders(int root, const std::vector<std::string>& made) {
         slash == std::string::npos ? *path : path->substr(slash + 1);
     if (parent.ok()) unlinkat(parent.get(), name.c_str(), AT_REMOVEDIR);
   }
+}
+
+// Forces the entries of new folders to the disk. One that is gone again needs
+// none.
+absl::Status SyncParents(int root, const std::vector<std::string>& made) {
+  for (const std::string& path : made) {
+    const size_t slash = path.rfind('/');
+    const files::Fd parent = files::OpenBeneath(
+        root, slash == std::string::npos ? "" : path.substr(0, slash),
+        O_RDONLY | O_DIRECTORY);
+    if (parent.ok()) RETURN_IF_ERROR(files::Sync(parent.get()));
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace
@@ -145,11 +158,13 @@ absl::Status Staging::Publish(StagedFile* file,
   for (int i = 0; i < kRacesMax; ++i) {
     std::vector<std::string> made;
     absl::StatusOr<files::Fd> folder =
-        files::OpenOrMakeFolder(root_.get(), ParentOf(path), durable_, &made);
+        files::OpenOrMakeFolder(root_.get(), ParentOf(path), &made);
     status = folder.ok() ? MoveIntoPlace(file, folder->get(), name)
                          : folder.status();
     if (status.ok()) {
-      return durable_ ? files::Sync(folder->get()) : absl::OkStatus();
+      if (!durable_) return status;
+      RETURN_IF_ERROR(SyncParents(root_.get(), made));
+      return files::Sync(folder->get());
     }
     RemoveFolders(root_.get(), made);
     if (!absl::IsNotFound(status)) return status;
@@ -174,8 +189,12 @@ absl::Status Staging::Discard(int folder, const std::string& name) const {
     // Another disk is mounted there: it goes file by file.
     doomed = StrCat("/proc/self/fd/", folder, "/", name);
   }
+  // Uploads that had found their folder before it went may still end in it.
   std::error_code error;
-  std::filesystem::remove_all(doomed, error);
+  for (int i = 0; i < kRacesMax; ++i) {
+    std::filesystem::remove_all(doomed, error);
+    if (error != std::errc::directory_not_empty) break;
+  }
   if (error) {
     LogError("artifact store: cannot delete ", doomed, ": ", error.message());
   }
