@@ -2,6 +2,7 @@
 
 #include <string>
 #include <string_view>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -217,6 +218,11 @@ int Rank(const BoundComparison& comparison) {
 }
 
 }  // namespace
+
+SqlWriter& SqlWriter::Bind(SqlValue value) {
+  statement_.bindings.push_back(std::move(value));
+  return *this;
+}
 
 std::string OwnedByEntity(std::string_view alias, const EntitySchema& schema) {
   std::string out;

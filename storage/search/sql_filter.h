@@ -27,10 +27,8 @@ class SqlWriter {
     return *this;
   }
   // Only the value; its "?" is in some Text before.
-  SqlWriter& Bind(SqlValue value) {
-    statement_.bindings.push_back(std::move(value));
-    return *this;
-  }
+  // Not inline: there GCC 12 warns of a value that it thinks uninitialised.
+  SqlWriter& Bind(SqlValue value);
   SqlWriter& BindText(std::string_view value) {
     return Bind(SqlValue(std::string(value)));
   }
