@@ -5,7 +5,7 @@
 #include <utility>
 
 #include "CLI/CLI.hpp"
-#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "app/version.h"
@@ -52,10 +52,34 @@ std::string HelpText(const Flag& flag) {
   } else if (flag.policy == Policy::kRefused) {
     help = absl::StrCat("Refused: ", std::string(flag.note), ".");
   }
-  if (!flag.fallback.empty() && !flag.value.empty()) {
+  if (!flag.fallback.empty() && (!flag.value.empty() || flag.negatable)) {
     absl::StrAppend(&help, " [", std::string(flag.fallback), "]");
   }
   return help;
+}
+
+// CLI11 calls an on/off flag's other form "--no-x{false}".
+class HelpFormatter : public CLI::Formatter {
+ public:
+  std::string make_option_name(const CLI::Option* option,
+                               bool is_positional) const override {
+    return absl::StrReplaceAll(
+        Formatter::make_option_name(option, is_positional), {{"{false}", ""}});
+  }
+};
+
+// What is wrong with a command line, to somebody who mistyped it.
+std::string Explain(const CLI::App& app, const CLI::ParseError& error) {
+  // As they were given: `app` keeps those before a command, or without one.
+  const std::vector<std::string> extra = app.remaining(true);
+  if (extra.empty()) return error.what();
+  if (absl::StartsWith(extra[0], "-")) {
+    return absl::StrCat("There is no flag ", extra[0]);
+  }
+  if (app.get_subcommands().empty()) {
+    return absl::StrCat("There is no command '", extra[0], "'");
+  }
+  return absl::StrCat("'", extra[0], "' belongs to no flag");
 }
 
 void Add(CLI::App* app, Slot* slot) {
@@ -132,7 +156,10 @@ absl::StatusOr<ParsedFlags> ParseFlags(
     const std::vector<std::string>& arguments) {
   CLI::App app(kDescription, "millstream");
   app.set_help_flag("--help", "Show this and end.");
-  app.set_version_flag("--version", std::string(kVersion));
+  app.set_version_flag("--version", std::string(kVersion),
+                       "Show the version and end.");
+  // Commands inherit it.
+  app.formatter(std::make_shared<HelpFormatter>());
   app.require_subcommand(1);
   CLI::App* server =
       app.add_subcommand("server", "Run the server (REST API, UI, gRPC API).");
@@ -157,7 +184,7 @@ absl::StatusOr<ParsedFlags> ParseFlags(
     return parsed;
   } catch (const CLI::ParseError& error) {
     return absl::InvalidArgumentError(absl::StrCat(
-        error.what(), " (`millstream server --help` lists the flags)"));
+        Explain(app, error), " (`millstream server --help` lists the flags)"));
   }
   for (const Slot& slot : slots) {
     if (absl::Status status = Collect(slot, &parsed); !status.ok()) {

@@ -116,11 +116,14 @@ TEST(FlagsTest, MistakesNameTheFlag) {
               HasSubstr("--artifacts-destination"));
   EXPECT_THAT(Refusal({"--ui-dir", "/nowhere"}), HasSubstr("--ui-dir"));
   EXPECT_THAT(Refusal({"--no-such-flag"}), HasSubstr("--no-such-flag"));
+  EXPECT_THAT(Refusal({"--prot", "5"}), HasSubstr("no flag --prot ("));
+  EXPECT_THAT(Refusal({"extra"}), HasSubstr("'extra' belongs to no flag"));
 }
 
 TEST(FlagsTest, NoCommandIsAnError) {
   EXPECT_FALSE(ParseFlags({}).ok());
-  EXPECT_FALSE(ParseFlags({"sever"}).ok());
+  EXPECT_THAT(ParseFlags({"sever", "--port", "1"}).status().message(),
+              HasSubstr("no command 'sever'"));
 }
 
 TEST(FlagsTest, HelpNamesEveryFlagAndShowsHowToStart) {
@@ -130,6 +133,8 @@ TEST(FlagsTest, HelpNamesEveryFlagAndShowsHowToStart) {
     EXPECT_THAT(flags->print, HasSubstr("--" + std::string(flag.name)));
   }
   EXPECT_THAT(flags->print, HasSubstr("MLFLOW_TRACKING_URI="));
+  EXPECT_THAT(flags->print,
+              HasSubstr("--serve-artifacts,--no-serve-artifacts "));
 }
 
 TEST(FlagsTest, DocumentIsCurrent) {
