@@ -63,9 +63,9 @@ class HttpServer::Impl {
                                  error);
     if (!error) port_ = acceptor_.local_endpoint(error).port();
     if (error) {
-      return absl::UnavailableError(StrCat("Cannot listen on ", options.host,
-                                           ":", options.port, ": ",
-                                           error.message(), "."));
+      return absl::UnavailableError(StrCat(
+          "Cannot listen on ", options.host, ":", options.port, ": ",
+          error.message(), ". --host and --port choose another address."));
     }
     return absl::OkStatus();
   }

@@ -8,6 +8,7 @@
 #include "absl/time/time.h"
 #include "base/error.h"
 #include "base/limits.h"
+#include "base/status_macros.h"
 #include "base/thread_pool.h"
 #include "google/protobuf/arena.h"
 #include "grpcpp/ext/proto_server_reflection_plugin.h"
@@ -20,6 +21,7 @@
 #include "grpcpp/support/proto_buffer_writer.h"
 #include "grpcpp/support/server_callback.h"
 #include "millstream/v1/artifacts.pb.h"
+#include "server/listen_check.h"
 
 namespace millstream::server {
 namespace {
@@ -372,6 +374,8 @@ class GrpcDoorImpl final : public GrpcDoor {
     const bool ipv6 = options.host.find(':') != std::string::npos;
     const std::string address = absl::StrCat(
         ipv6 ? "[" : "", options.host, ipv6 ? "]" : "", ":", options.port);
+    // gRPC itself would not tell why, only log what no user understands.
+    RETURN_IF_ERROR(CheckCanListen(options.host, options.port));
     int port = 0;
     builder.AddListeningPort(address, grpc::InsecureServerCredentials(), &port);
     for (const auto& service : services_) {
@@ -379,9 +383,8 @@ class GrpcDoorImpl final : public GrpcDoor {
     }
     server_ = builder.BuildAndStart();
     if (server_ == nullptr || port == 0) {
-      return absl::UnavailableError(absl::StrCat(
-          "cannot listen for gRPC on ", address,
-          "; is another server running? --grpc-port chooses another port"));
+      return absl::UnavailableError(
+          absl::StrCat("Cannot listen for gRPC on ", address, "."));
     }
     port_ = static_cast<uint16_t>(port);
     return absl::OkStatus();
