@@ -69,9 +69,10 @@ int Serve(const Config& config) {
     fprintf(stderr, "millstream: %s\n", std::string(status.message()).c_str());
     return kExitFailure;
   }
-  printf("millstream %s: API and UI http://%s%s, gRPC %s, data in %s\n",
-         kVersion, Url(config, (*server)->port()).c_str(),
-         config.static_prefix.c_str(),
+  const bool ui = !config.ui_dir.empty();
+  printf("millstream %s: %s http://%s%s, gRPC %s, data in %s\n", kVersion,
+         ui ? "API and UI" : "API (no UI found; see --ui-dir)",
+         Url(config, (*server)->port()).c_str(), config.static_prefix.c_str(),
          Url(config, (*server)->grpc_port()).c_str(), config.data_dir.c_str());
   fflush(stdout);
   int signal = 0;

@@ -34,6 +34,15 @@ namespace {
 // How long calls under way may take once the server was told to stop.
 constexpr absl::Duration kStopGrace = absl::Seconds(10);
 
+// Of a store that does not open, whoever starts the server sees which it is.
+template <typename T>
+absl::StatusOr<T> Opened(const std::string& path, absl::StatusOr<T> store) {
+  if (store.ok()) return store;
+  return absl::Status(store.status().code(),
+                      absl::StrCat("Cannot open '", path,
+                                   "': ", store.status().message()));
+}
+
 // The stores of a data folder: SQLite for what is relational, RocksDB for the
 // points of metrics.
 class Stores {
@@ -64,11 +73,14 @@ class Stores {
  private:
   absl::Status OpenAll(const Config& config) {
     ASSIGN_OR_RETURN(directory_, storage::DataDirectory::Open(config.data_dir));
-    ASSIGN_OR_RETURN(database_, storage::sqlite::SqliteDatabase::Open(
-                                    directory_->PathOf("millstream.db"),
-                                    {.durability = config.durability}));
-    ASSIGN_OR_RETURN(metrics_, storage::OpenRocksDbMetricStore(
-                                   directory_->PathOf("metrics")));
+    const std::string database = directory_->PathOf("millstream.db");
+    ASSIGN_OR_RETURN(
+        database_, Opened(database, storage::sqlite::SqliteDatabase::Open(
+                                        database,
+                                        {.durability = config.durability})));
+    const std::string metrics = directory_->PathOf("metrics");
+    ASSIGN_OR_RETURN(metrics_,
+                     Opened(metrics, storage::OpenRocksDbMetricStore(metrics)));
     RETURN_IF_ERROR(OpenArtifacts(config));
 
     const storage::search::SqlDialect* dialect =
