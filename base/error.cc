@@ -3,6 +3,7 @@
 #include <string>
 
 #include "absl/strings/cord.h"
+#include "base/limits.h"
 
 namespace millstream {
 namespace {
@@ -26,6 +27,17 @@ v1::ErrorCode CodeOfCanonical(absl::StatusCode code) {
   }
 }
 
+// `message`, or as many whole characters of it as an error may have.
+std::string Shortened(std::string_view message) {
+  if (message.size() <= limits::kErrorMessageBytesMax) {
+    return std::string(message);
+  }
+  constexpr std::string_view kMore = "...";
+  size_t end = limits::kErrorMessageBytesMax - kMore.size();
+  while (end > 0 && (message[end] & 0xC0) == 0x80) --end;
+  return StrCat(message.substr(0, end), kMore);
+}
+
 }  // namespace
 
 const v1::ErrorTraits& GetErrorTraits(v1::ErrorCode code) {
@@ -44,9 +56,13 @@ const std::string& GetErrorName(v1::ErrorCode code) {
 absl::Status MakeError(v1::ErrorCode code, std::string_view message) {
   absl::Status status(
       static_cast<absl::StatusCode>(GetErrorTraits(code).grpc_code()),
-      absl::string_view(message.data(), message.size()));
+      Shortened(message));
   status.SetPayload(kCodeUrl, absl::Cord(absl::StrCat(static_cast<int>(code))));
   return status;
+}
+
+bool HasErrorCode(const absl::Status& status) {
+  return status.GetPayload(kCodeUrl).has_value();
 }
 
 v1::ErrorCode GetErrorCode(const absl::Status& status) {
@@ -70,11 +86,22 @@ bool HasDetailBody(const absl::Status& error) {
 }
 
 std::string_view GetPublicMessage(const absl::Status& status) {
-  if (status.GetPayload(kCodeUrl).has_value() ||
-      CodeOfCanonical(status.code()) != v1::INTERNAL_ERROR) {
+  if (HasErrorCode(status)) {
     return {status.message().data(), status.message().size()};
   }
-  return "The server met an internal error; its log says more.";
+  switch (CodeOfCanonical(status.code())) {
+    case v1::CANCELLED:
+      return "The caller cancelled the call.";
+    case v1::DEADLINE_EXCEEDED:
+      return "The call's deadline has passed; allow more time or ask for less.";
+    case v1::RESOURCE_EXHAUSTED:
+      return "The server has no room for this now; send it again a little "
+             "later.";
+    case v1::TEMPORARILY_UNAVAILABLE:
+      return "The server cannot do this now; its log says why.";
+    default:
+      return "The server met an internal error; its log says more.";
+  }
 }
 
 }  // namespace millstream

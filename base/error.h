@@ -1,7 +1,7 @@
 // Errors as callers see them: an absl::Status that carries an ErrorCode
-// (errors.proto) as payload. Every Status that leaves a service has one; a
-// Status without it is a fault of ours and is shown as INTERNAL_ERROR with its
-// text kept for the log only.
+// (errors.proto) as payload, with a text for them. A Status without one comes
+// from within: its text, which may name files of this machine, is for the log
+// only.
 //
 // All functions are thread-safe.
 #ifndef MILLSTREAM_BASE_ERROR_H_
@@ -17,16 +17,19 @@ namespace millstream {
 
 // A Status of the canonical code that belongs to `code`, with `message` shown
 // to the caller: it says what to do, and never holds a path of this machine,
-// SQL text or a secret.
+// SQL text or a secret. Cut to limits::kErrorMessageBytesMax.
 absl::Status MakeError(v1::ErrorCode code, std::string_view message);
+
+// Whether `status` carries a code.
+bool HasErrorCode(const absl::Status& status);
 
 // The code carried by `status`; INTERNAL_ERROR if it carries none (canonical
 // kCancelled, kDeadlineExceeded, kResourceExhausted and kUnavailable map to
 // their namesakes). REQUIRES: !status.ok().
 v1::ErrorCode GetErrorCode(const absl::Status& status);
 
-// The message to show: that of `status` if it carries a code or is one of the
-// canonical namesakes, else a fixed sentence.
+// The message to show: that of `status` if it carries a code, else a fixed
+// sentence for what GetErrorCode makes of it. Borrows from `status`.
 std::string_view GetPublicMessage(const absl::Status& status);
 
 // `error`, to be shown over HTTP as {"detail": message} with its status: how

@@ -1,5 +1,6 @@
 #include "base/error.h"
 
+#include "base/limits.h"
 #include "gtest/gtest.h"
 
 namespace millstream {
@@ -21,6 +22,32 @@ TEST(ErrorTest, ForeignStatusIsInternalAndKeepsItsTextFromCallers) {
   absl::Status status = absl::UnknownError("SELECT secret FROM table");
   EXPECT_EQ(GetErrorCode(status), v1::INTERNAL_ERROR);
   EXPECT_EQ(GetPublicMessage(status).find("SELECT"), std::string_view::npos);
+}
+
+TEST(ErrorTest, WithoutACodeNoTextIsShown) {
+  for (const absl::StatusCode code :
+       {absl::StatusCode::kCancelled, absl::StatusCode::kDeadlineExceeded,
+        absl::StatusCode::kResourceExhausted, absl::StatusCode::kUnavailable,
+        absl::StatusCode::kInternal, absl::StatusCode::kDataLoss}) {
+    const absl::Status status(code, "while appending to /home/me/data/1.log");
+    EXPECT_FALSE(HasErrorCode(status));
+    EXPECT_NE(GetPublicMessage(status), "");
+    EXPECT_EQ(GetPublicMessage(status).find("/home"), std::string_view::npos);
+  }
+}
+
+TEST(ErrorTest, LongMessagesAreCutBetweenCharacters) {
+  const std::string fits(limits::kErrorMessageBytesMax, 'x');
+  EXPECT_EQ(GetPublicMessage(InvalidParameter(fits)), fits);
+  for (const std::string_view lead : {"", "x", "xx"}) {
+    std::string text(lead);
+    while (text.size() <= limits::kErrorMessageBytesMax) text += "€";
+    const absl::Status status = InvalidParameter(text);
+    const std::string_view shown = GetPublicMessage(status);
+    EXPECT_LE(shown.size(), limits::kErrorMessageBytesMax);
+    EXPECT_GT(shown.size(), limits::kErrorMessageBytesMax - 6);
+    EXPECT_TRUE(shown.ends_with("€...")) << shown;
+  }
 }
 
 TEST(ErrorTest, CanonicalNamesakesNeedNoPayload) {

@@ -57,8 +57,11 @@ inline constexpr int kLoggedModelPairsMax = 10'000;
 // Source of a model version, and how often it may be percent-encoded over.
 inline constexpr size_t kSourceLengthMax = 8000;
 inline constexpr int kSourceEncodingsMax = 8;
-// As much of a caller's text as an error message repeats.
+// As much of a caller's text as an error message repeats, and the message in
+// all, in bytes: gRPC sends it in trailers, percent-encoded and once more in the
+// details, and clients take 8 KiB of those.
 inline constexpr size_t kShownTextLengthMax = 256;
+inline constexpr size_t kErrorMessageBytesMax = 1500;
 
 // --- Batches
 

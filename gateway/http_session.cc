@@ -14,6 +14,7 @@
 #include <string>
 #include <vector>
 
+#include "base/error.h"
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/str_cat.h"
@@ -103,8 +104,9 @@ class HeldSlot {
 };
 
 HttpReply Busy() {
-  return ErrorReply(absl::UnavailableError(
-      "The server has more requests than it can take; try again."));
+  return ErrorReply(
+      MakeError(v1::TEMPORARILY_UNAVAILABLE,
+                "The server has more requests than it can take; try again."));
 }
 
 HttpReply TooLarge() {

@@ -4,7 +4,6 @@
 #include <utility>
 
 #include "base/error.h"
-#include "base/log.h"
 #include "base/status_macros.h"
 #include "base/str_cat.h"
 #include "gateway/content_disposition.h"
@@ -185,12 +184,12 @@ class UploadTaker final : public BodyTaker {
   std::optional<HttpReply> Take(std::string_view bytes) override {
     absl::Status status = upload_.sink->Write(bytes);
     if (status.ok()) return std::nullopt;
-    return Failed(status);
+    return TransferError(status, form_);
   }
 
   HttpReply Finish() override {
     if (absl::Status status = upload_.sink->Finish(); !status.ok()) {
-      return Failed(status);
+      return TransferError(status, form_);
     }
     HttpReply reply;
     if (answer_ == UploadAnswer::kJson) {
@@ -208,13 +207,6 @@ class UploadTaker final : public BodyTaker {
   }
 
  private:
-  HttpReply Failed(const absl::Status& status) const {
-    if (GetErrorTraits(GetErrorCode(status)).http_status() >= 500) {
-      LogError(method_.descriptor->full_name(), ": ", status.ToString());
-    }
-    return TransferError(status, form_);
-  }
-
   const server::Upload upload_;
   const server::Method& method_;
   const UploadAnswer answer_;

@@ -46,11 +46,10 @@ class CallContext {
   // write that has begun to commit is finished all the same.
   absl::Status Alive() const {
     if (cancelled_.load(std::memory_order_relaxed)) {
-      return absl::CancelledError("The caller cancelled the call.");
+      return absl::CancelledError("cancelled");
     }
     if (deadline_ != absl::InfiniteFuture() && absl::Now() > deadline_) {
-      return absl::DeadlineExceededError(
-          "The call's deadline has passed; allow more time or ask for less.");
+      return absl::DeadlineExceededError("deadline exceeded");
     }
     return absl::OkStatus();
   }

@@ -1,6 +1,9 @@
 #include "server/dispatcher.h"
 
-#include <exception>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
 
 #include "base/error.h"
 #include "base/log.h"
@@ -8,6 +11,69 @@
 #include "server/required_fields.h"
 
 namespace millstream::server {
+namespace {
+
+// Whether a failed call is nobody's fault: its caller no longer waits.
+bool IsAbandoned(v1::ErrorCode code) {
+  return code == v1::CANCELLED || code == v1::DEADLINE_EXCEEDED;
+}
+
+// Sees every outcome, of calls and of what streams through them: errors of ours
+// go to the log, and leave with a text that tells nothing of them.
+absl::Status Leave(const Method& method, std::string_view peer,
+                   absl::Status status) {
+  if (status.ok()) return status;
+  const v1::ErrorCode code = GetErrorCode(status);
+  if (HasErrorCode(status) && GetErrorTraits(code).http_status() < 500) {
+    return status;
+  }
+  if (!IsAbandoned(code)) {
+    LogError(method.descriptor->full_name(), " from ", peer, ": ",
+             status.ToString());
+  }
+  return MakeError(code, GetPublicMessage(status));
+}
+
+class LeavingSource final : public ByteSource {
+ public:
+  LeavingSource(const Method& method, const CallContext& context,
+                std::unique_ptr<ByteSource> source)
+      : method_(method), peer_(context.peer()), source_(std::move(source)) {}
+
+  absl::StatusOr<size_t> Read(std::span<char> buffer) override {
+    absl::StatusOr<size_t> read = source_->Read(buffer);
+    if (read.ok()) return read;
+    return Leave(method_, peer_, std::move(read).status());
+  }
+  // Whoever asks finds another way if it cannot.
+  absl::Status Seek(int64_t offset) override { return source_->Seek(offset); }
+
+ private:
+  const Method& method_;
+  const std::string peer_;
+  const std::unique_ptr<ByteSource> source_;
+};
+
+class LeavingSink final : public ByteSink {
+ public:
+  LeavingSink(const Method& method, const CallContext& context,
+              std::unique_ptr<ByteSink> sink)
+      : method_(method), peer_(context.peer()), sink_(std::move(sink)) {}
+
+  absl::Status Write(std::string_view data) override {
+    return Leave(method_, peer_, sink_->Write(data));
+  }
+  absl::Status Finish() override {
+    return Leave(method_, peer_, sink_->Finish());
+  }
+
+ private:
+  const Method& method_;
+  const std::string peer_;
+  const std::unique_ptr<ByteSink> sink_;
+};
+
+}  // namespace
 
 Dispatcher::Dispatcher(const MethodTable* methods) : methods_(methods) {}
 
@@ -20,21 +86,11 @@ absl::Status Dispatcher::Enter(CallContext& context, const Method& method,
   return absl::OkStatus();
 }
 
-absl::Status Dispatcher::Leave(const CallContext& context,
-                               const Method& method, absl::Status status) {
-  if (status.ok()) return status;
-  const v1::ErrorCode code = GetErrorCode(status);
-  if (GetErrorTraits(code).http_status() < 500) return status;
-  LogError(method.descriptor->full_name(), " from ", context.peer(), ": ",
-           status.ToString());
-  return MakeError(code, GetPublicMessage(status));
-}
-
 absl::Status Dispatcher::Call(CallContext& context, const Method& method,
                               const Message& request, Message* response) {
   absl::Status status = Enter(context, method, request);
   if (status.ok()) status = method.unary(context, request, response);
-  return Leave(context, method, std::move(status));
+  return Leave(method, context.peer(), std::move(status));
 }
 
 absl::StatusOr<Download> Dispatcher::OpenDownload(CallContext& context,
@@ -43,10 +99,14 @@ absl::StatusOr<Download> Dispatcher::OpenDownload(CallContext& context,
   absl::Status status = Enter(context, method, request);
   if (status.ok()) {
     absl::StatusOr<Download> download = method.download(context, request);
-    if (download.ok()) return download;
+    if (download.ok()) {
+      download->source = std::make_unique<LeavingSource>(
+          method, context, std::move(download->source));
+      return download;
+    }
     status = std::move(download).status();
   }
-  return Leave(context, method, std::move(status));
+  return Leave(method, context.peer(), std::move(status));
 }
 
 absl::StatusOr<Upload> Dispatcher::OpenUpload(CallContext& context,
@@ -55,10 +115,14 @@ absl::StatusOr<Upload> Dispatcher::OpenUpload(CallContext& context,
   absl::Status status = Enter(context, method, first);
   if (status.ok()) {
     absl::StatusOr<Upload> upload = method.upload(context, first);
-    if (upload.ok()) return upload;
+    if (upload.ok()) {
+      upload->sink = std::make_unique<LeavingSink>(method, context,
+                                                   std::move(upload->sink));
+      return upload;
+    }
     status = std::move(upload).status();
   }
-  return Leave(context, method, std::move(status));
+  return Leave(method, context.peer(), std::move(status));
 }
 
 }  // namespace millstream::server

@@ -16,6 +16,10 @@ namespace millstream::server {
 
 // Thread-safe. Calls block until the answer is known: for a write, until it is
 // durable at the server's level.
+//
+// Every Status that comes out of here, from the streams that it opens too,
+// carries an ErrorCode; faults of ours are in the log by then, and their text
+// is in no Status.
 class Dispatcher {
  public:
   // `methods` must have passed MethodTable::Check() and outlive this.
@@ -23,18 +27,19 @@ class Dispatcher {
 
   const MethodTable& methods() const { return *methods_; }
 
-  // Runs a unary rpc. The returned Status carries an ErrorCode; on error
-  // `response` is unspecified.
+  // Runs a unary rpc. On error `response` is unspecified.
   // REQUIRES: the messages are of the method's types.
   absl::Status Call(CallContext& context, const Method& method,
                     const Message& request, Message* response);
 
-  // Opens an rpc that answers with a stream of ArtifactChunk.
+  // Opens an rpc that answers with a stream of ArtifactChunk. The method table
+  // outlives the result.
   absl::StatusOr<Download> OpenDownload(CallContext& context,
                                         const Method& method,
                                         const Message& request);
 
-  // Opens an rpc that takes a stream of requests; `first` is the first.
+  // Opens an rpc that takes a stream of requests; `first` is the first. As
+  // above.
   absl::StatusOr<Upload> OpenUpload(CallContext& context, const Method& method,
                                     const Message& first);
 
@@ -42,11 +47,6 @@ class Dispatcher {
   // What precedes every handler.
   absl::Status Enter(CallContext& context, const Method& method,
                      const Message& request);
-
-  // Sees every outcome: errors of ours go to the log, and leave as
-  // INTERNAL_ERROR.
-  absl::Status Leave(const CallContext& context, const Method& method,
-                     absl::Status status);
 
   const MethodTable* const methods_;
 };

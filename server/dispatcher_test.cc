@@ -3,6 +3,7 @@
 #include "absl/time/clock.h"
 #include "base/error.h"
 #include "gtest/gtest.h"
+#include "millstream/v1/artifacts.pb.h"
 #include "millstream/v1/tracking.pb.h"
 
 namespace millstream::server {
@@ -22,6 +23,33 @@ struct Experiments {
   }
   absl::Status result;
   int calls = 0;
+};
+
+// Files on a bad disk.
+struct Files {
+  struct BadSource : ByteSource {
+    absl::StatusOr<size_t> Read(std::span<char>) override {
+      return absl::InternalError("read of /home/me failed");
+    }
+    absl::Status Seek(int64_t) override { return absl::OkStatus(); }
+  };
+  struct BadSink : ByteSink {
+    absl::Status Write(std::string_view) override {
+      return InvalidParameter("too large");
+    }
+    absl::Status Finish() override {
+      return absl::InternalError("sync of /home/me failed");
+    }
+  };
+  absl::StatusOr<Download> Get(CallContext&,
+                               const v1::DownloadArtifactRequest&) {
+    Download download;
+    download.source = std::make_unique<BadSource>();
+    return download;
+  }
+  absl::StatusOr<Upload> Put(CallContext&, const v1::UploadArtifactRequest&) {
+    return Upload{std::make_unique<BadSink>()};
+  }
 };
 
 const google::protobuf::ServiceDescriptor* Service() {
@@ -103,6 +131,44 @@ TEST_F(DispatcherTest, FaultsOfOursLeaveWithoutTheirText) {
   absl::Status status = Get(request);
   EXPECT_EQ(GetErrorCode(status), v1::INTERNAL_ERROR);
   EXPECT_EQ(std::string(status.message()).find("secrets"), std::string::npos);
+}
+
+TEST_F(DispatcherTest, AFullDiskTellsNothingOfItsFiles) {
+  experiments_.result =
+      absl::ResourceExhaustedError("no space: /home/me/data/metrics/7.log");
+  v1::GetExperimentRequest request;
+  request.set_experiment_id("7");
+  absl::Status status = Get(request);
+  EXPECT_TRUE(HasErrorCode(status));
+  EXPECT_EQ(GetErrorCode(status), v1::RESOURCE_EXHAUSTED);
+  EXPECT_EQ(std::string(status.message()).find("/home"), std::string::npos);
+}
+
+TEST_F(DispatcherTest, FaultsOfStreamsLeaveWithoutTheirText) {
+  Files files;
+  MethodTable table;
+  const auto* service = v1::DownloadArtifactRequest::descriptor()
+                            ->file()
+                            ->FindServiceByName("ArtifactService");
+  table.Service(service);
+  table.Downloads("DownloadArtifact", &files, &Files::Get);
+  table.Uploads("UploadArtifact", &files, &Files::Put);
+  Dispatcher dispatcher(&table);
+  absl::StatusOr<Download> download = dispatcher.OpenDownload(
+      context_, *table.Find(service->FindMethodByName("DownloadArtifact")),
+      v1::DownloadArtifactRequest());
+  ASSERT_TRUE(download.ok());
+  char buffer[8];
+  EXPECT_EQ(download->source->Read(buffer).status(),
+            MakeError(v1::INTERNAL_ERROR,
+                      GetPublicMessage(absl::InternalError(""))));
+  absl::StatusOr<Upload> upload = dispatcher.OpenUpload(
+      context_, *table.Find(service->FindMethodByName("UploadArtifact")),
+      v1::UploadArtifactRequest());
+  ASSERT_TRUE(upload.ok());
+  // What the caller did wrong is told.
+  EXPECT_EQ(upload->sink->Write("x"), InvalidParameter("too large"));
+  EXPECT_EQ(GetErrorCode(upload->sink->Finish()), v1::INTERNAL_ERROR);
 }
 
 TEST_F(DispatcherTest, TableReportsRpcsWithoutHandler) {

@@ -146,7 +146,7 @@ class DownloadCall final : public grpc::ServerWriteReactor<ByteBuffer>, Call {
 
   void OnWriteDone(bool ok) override {
     if (!ok) {
-      End(absl::CancelledError("The caller has gone."));
+      End(absl::CancelledError("the caller has gone"));
       return;
     }
     Post([this] { Continue(v1::ArtifactChunk()); });
@@ -269,7 +269,7 @@ class UploadCall final : public grpc::ServerReadReactor<ByteBuffer>, Call {
   void Commit() {
     absl::Status status = context_.Alive();
     if (status.ok() && grpc_->IsCancelled()) {
-      status = absl::CancelledError("The caller cancelled the call.");
+      status = absl::CancelledError("cancelled");
     }
     if (status.ok() && upload_.sink == nullptr) {
       status = InvalidParameter(

@@ -44,6 +44,11 @@ class Services {
     if (request.experiment_id() == "missing") {
       return DoesNotExist("No experiment 'missing'.");
     }
+    if (request.experiment_id() == "long error") {
+      std::string text;
+      while (text.size() < 100'000) text += "€";
+      return DoesNotExist(text);
+    }
     if (request.experiment_id() == "wait") {
       waiting.Notify();
       while (context.Alive().ok()) absl::SleepFor(absl::Milliseconds(1));
@@ -219,6 +224,18 @@ TEST_F(GrpcDoorTest, ErrorsCarryMlflowsCode) {
   auto it = context.GetServerTrailingMetadata().find("millstream-error-code");
   ASSERT_NE(it, context.GetServerTrailingMetadata().end());
   EXPECT_EQ(it->second, "RESOURCE_DOES_NOT_EXIST");
+}
+
+// Clients take 8 KiB of trailers; of more they tell that alone.
+TEST_F(GrpcDoorTest, LongErrorsArriveAsTheyAre) {
+  grpc::ClientContext context;
+  v1::GetExperimentResponse response;
+  grpc::Status status = Get(&context, "long error", &response);
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::NOT_FOUND);
+  EXPECT_GT(status.error_message().size(), 1000);
+  v1::StatusDetails details;
+  ASSERT_TRUE(details.ParseFromString(status.error_details()));
+  EXPECT_EQ(details.message(), status.error_message());
 }
 
 TEST_F(GrpcDoorTest, RefusesWhatIsNoMessage) {
