@@ -174,7 +174,7 @@ class Session {
         if (parser_.state() != HttpParser::State::kHead) break;
       }
       const bool more = co_await Read();
-    if (!more) co_return false;
+      if (!more) co_return false;
     }
     co_return true;
   }
@@ -205,7 +205,7 @@ class Session {
     body_start_ms_ = MonotonicMs();
     while (parser_.state() == HttpParser::State::kBody) {
       const bool read = co_await ReadBody();
-    if (!read) co_return false;
+      if (!read) co_return false;
       if (parser_.body_bytes() > limits::kHttpBodyBytesMax) {
         HttpReply reply = TooLarge();
         co_return co_await SendEarly(reply);
@@ -258,7 +258,7 @@ class Session {
       if (!done && bytes.size() < limits::kHttpChunkBytes) continue;
       std::optional<HttpReply> reply;
       const bool slot_taken = co_await TakeSlot();
-    if (!slot_taken) {
+      if (!slot_taken) {
         reply = Busy();
       } else {
         HeldSlot slot(shared_.slots);
@@ -358,7 +358,7 @@ class Session {
       while (parser_.state() == HttpParser::State::kBody &&
              parser_.body_bytes() <= limits::kHttpDrainBytesMax) {
         const bool read = co_await ReadBody();
-    if (!read) co_return false;
+        if (!read) co_return false;
         parser_.body().clear();
       }
     }
@@ -426,7 +426,7 @@ class Session {
       size_t count = 0;
       {
         const bool taken = co_await TakeSlot();
-    if (!taken) co_return false;
+        if (!taken) co_return false;
         HeldSlot slot(shared_.slots);
         const size_t wanted =
             !sized ? chunk.size() : std::min<int64_t>(chunk.size(), left);
