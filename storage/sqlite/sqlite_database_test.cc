@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "base/str_cat.h"
+#include "storage/sqlite/failing_wal.h"
 #include "storage/testing/temp_dir.h"
 
 namespace millstream::storage::sqlite {
@@ -232,6 +233,52 @@ TEST_F(SqliteDatabaseTest, RefusesWhatAFullDiskCannotTake) {
   ASSERT_GT(WEXITSTATUS(result), 100);
   Open();
   EXPECT_EQ(Count(), WEXITSTATUS(result) - 100);
+}
+
+// After a failed sync nobody knows what is on the disk, and the next one would
+// report success.
+TEST_F(SqliteDatabaseTest, WritesNoMoreAfterAnIoErrorUntilOpenedAgain) {
+  FailingWal wal;
+  int64_t id = 0;
+  for (std::atomic<bool>* fault : {&wal.fail_syncs, &wal.fail_writes}) {
+    Open();
+    const int64_t kept = Count();
+    ASSERT_TRUE(Insert(++id).ok());
+    *fault = true;
+    EXPECT_TRUE(absl::IsUnavailable(Insert(++id)));
+    *fault = false;
+    EXPECT_TRUE(absl::IsUnavailable(Insert(++id)));
+    EXPECT_EQ(Count(), kept + 1);
+    Open();
+    EXPECT_TRUE(Insert(++id).ok());
+    EXPECT_EQ(Count(), kept + 2);
+  }
+  database_.reset();
+}
+
+// Before the commit there is no doubt: nothing of the group counts.
+TEST_F(SqliteDatabaseTest, WritesOnAfterABodyMetAnIoError) {
+  FailingWal wal;
+  Open();
+  ASSERT_TRUE(Insert(1).ok());
+  // More than the cache holds goes to the log before the commit.
+  const absl::Status status = database_->Write([&](Transaction& transaction) {
+    wal.fail_writes = true;
+    const std::string points(1 << 20, 'x');
+    absl::Status inserted;
+    for (int id = 100; inserted.ok() && id < 120; ++id) {
+      inserted = transaction.Execute(
+          "INSERT INTO metric_outbox (sequence, run_uuid, points) "
+          "VALUES (?, 'r', ?)",
+          id, points);
+    }
+    return inserted;
+  });
+  EXPECT_TRUE(absl::IsUnavailable(status)) << status;
+  wal.fail_writes = false;
+  EXPECT_TRUE(Insert(2).ok());
+  EXPECT_EQ(Count(), 2);
+  database_.reset();
 }
 
 }  // namespace
