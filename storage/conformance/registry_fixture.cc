@@ -1,6 +1,3 @@
-#include <barrier>
-#include <thread>
-
 #include "base/str_cat.h"
 #include "storage/conformance/registry_store_conformance.h"
 #include "storage/search/search.h"
@@ -122,21 +119,6 @@ std::vector<std::string> RegistryFixture::SearchVersions(
     names.push_back(StrCat(version.name(), "/", version.version()));
   }
   return names;
-}
-
-std::vector<absl::Status> RegistryFixture::InParallel(
-    int count, const std::function<absl::Status(int)>& work) {
-  std::vector<absl::Status> results(count);
-  std::barrier start(count);
-  std::vector<std::thread> threads;
-  for (int i = 0; i < count; ++i) {
-    threads.emplace_back([&, i] {
-      start.arrive_and_wait();
-      results[i] = work(i);
-    });
-  }
-  for (std::thread& thread : threads) thread.join();
-  return results;
 }
 
 }  // namespace millstream::storage

@@ -7,6 +7,7 @@
 
 #include "base/str_cat.h"
 #include "gmock/gmock.h"
+#include "storage/conformance/in_parallel.h"
 #include "storage/search/search.h"
 
 namespace millstream::storage {

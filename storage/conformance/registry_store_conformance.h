@@ -9,7 +9,6 @@
 #define MILLSTREAM_STORAGE_CONFORMANCE_REGISTRY_STORE_CONFORMANCE_H_
 
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -75,11 +74,6 @@ class RegistryFixture
   // "name/version".
   std::vector<std::string> SearchVersions(
       std::string_view filter, std::vector<std::string_view> order_by = {});
-
-  // Calls `work` with 0, 1, ... from as many threads at once; returns what the
-  // calls returned.
-  std::vector<absl::Status> InParallel(
-      int count, const std::function<absl::Status(int)>& work);
 
   const std::unique_ptr<RegistryStoreHarness> harness_;
 };

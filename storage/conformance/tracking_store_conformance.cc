@@ -2,12 +2,11 @@
 #include "storage/conformance/tracking_store_conformance.h"
 
 #include <algorithm>
-#include <barrier>
 #include <map>
 #include <set>
-#include <thread>
 
 #include "base/str_cat.h"
+#include "storage/conformance/in_parallel.h"
 #include "storage/search/search.h"
 
 namespace millstream::storage {
@@ -68,21 +67,6 @@ std::vector<std::string> TrackingStoreConformance::Search(
     names.push_back(run.info().run_name());
   }
   return names;
-}
-
-std::vector<absl::Status> TrackingStoreConformance::InParallel(
-    int count, const std::function<absl::Status(int)>& work) {
-  std::vector<absl::Status> results(count);
-  std::barrier start(count);
-  std::vector<std::thread> threads;
-  for (int i = 0; i < count; ++i) {
-    threads.emplace_back([&, i] {
-      start.arrive_and_wait();
-      results[i] = work(i);
-    });
-  }
-  for (std::thread& thread : threads) thread.join();
-  return results;
 }
 
 namespace {

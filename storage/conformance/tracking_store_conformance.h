@@ -8,7 +8,6 @@
 #ifndef MILLSTREAM_STORAGE_CONFORMANCE_TRACKING_STORE_CONFORMANCE_H_
 #define MILLSTREAM_STORAGE_CONFORMANCE_TRACKING_STORE_CONFORMANCE_H_
 
-#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -52,11 +51,6 @@ class TrackingStoreConformance
   std::vector<std::string> Search(std::string_view experiment_id,
                                   std::string_view filter,
                                   std::vector<std::string_view> order_by = {});
-
-  // Calls `work` with 0, 1, ... from as many threads at once; returns what the
-  // calls returned.
-  std::vector<absl::Status> InParallel(
-      int count, const std::function<absl::Status(int)>& work);
 
   const std::unique_ptr<TrackingStoreHarness> harness_;
   TrackingStore* store_;

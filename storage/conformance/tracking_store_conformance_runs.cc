@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/str_cat.h"
+#include "storage/conformance/in_parallel.h"
 #include "storage/conformance/tracking_store_conformance.h"
 #include "storage/search/search.h"
 
