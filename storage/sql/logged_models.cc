@@ -1,8 +1,4 @@
-#include <algorithm>
-#include <iterator>
 #include <string>
-#include <utility>
-#include <vector>
 
 #include "absl/container/flat_hash_set.h"
 #include "base/error.h"
@@ -79,32 +75,17 @@ absl::Status SqlTrackingStore::GetLoggedModel(std::string_view model_id,
 absl::Status SqlTrackingStore::SearchLoggedModels(
     const search::LoggedModelSearch& request,
     v1::SearchLoggedModelsResponse* response) {
-  search::LoggedModelSearch with_columns = request;
-  with_columns.max_results = std::max<int64_t>(request.max_results, 0);
-  with_columns.columns.assign(std::begin(sql::kLoggedModelColumns),
-                              std::end(sql::kLoggedModelColumns));
-  ASSIGN_OR_RETURN(const search::SearchQuery query,
-                   search::BuildLoggedModelSearch(with_columns, *dialect_));
-  if (request.max_results < 0) {
-    response->set_next_page_token(query.NextPageToken({}));
-    return absl::OkStatus();
-  }
-  return database_->Read([&](Connection& connection) -> absl::Status {
-    ASSIGN_OR_RETURN(
-        std::string next_page_token,
-        sql::ReadPage(connection, query, std::size(sql::kLoggedModelColumns),
-                      [&](const Statement& row) {
-                        sql::ReadLoggedModelInfo(
-                            row, response->add_models()->mutable_info());
-                      }));
-    if (!next_page_token.empty()) {
-      response->set_next_page_token(std::move(next_page_token));
-    }
-    const std::vector<v1::LoggedModel*> models(
-        response->mutable_models()->pointer_begin(),
-        response->mutable_models()->pointer_end());
-    return sql::LoadLoggedModelParts(connection, models);
-  });
+  return sql::SearchPage(
+      *database_, request, sql::kLoggedModelColumns,
+      &search::BuildLoggedModelSearch, *dialect_,
+      [&](const Statement& row) {
+        sql::ReadLoggedModelInfo(row, response->add_models()->mutable_info());
+      },
+      [&](Connection& connection) {
+        return sql::LoadLoggedModelParts(
+            connection, sql::PointersTo(response->mutable_models()));
+      },
+      response);
 }
 
 absl::Status SqlTrackingStore::FinalizeLoggedModel(std::string_view model_id,
