@@ -4,6 +4,7 @@
 
 #include "absl/strings/cord.h"
 #include "base/limits.h"
+#include "base/text.h"
 
 namespace millstream {
 namespace {
@@ -74,6 +75,10 @@ v1::ErrorCode GetErrorCode(const absl::Status& status) {
     }
   }
   return CodeOfCanonical(status.code());
+}
+
+std::string_view Shown(std::string_view text) {
+  return FirstCharacters(text, limits::kShownTextLengthMax);
 }
 
 absl::Status WithDetailBody(absl::Status error) {

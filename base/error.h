@@ -32,6 +32,10 @@ v1::ErrorCode GetErrorCode(const absl::Status& status);
 // sentence for what GetErrorCode makes of it. Borrows from `status`.
 std::string_view GetPublicMessage(const absl::Status& status);
 
+// As much of a caller's text as a message repeats: its first
+// limits::kShownTextLengthMax characters.
+std::string_view Shown(std::string_view text);
+
 // `error`, to be shown over HTTP as {"detail": message} with its status: how
 // MLflow's artifact proxy answers some requests.
 absl::Status WithDetailBody(absl::Status error);

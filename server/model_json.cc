@@ -7,12 +7,11 @@
 #include <cstdint>
 #include <utility>
 
-#include "absl/strings/str_format.h"
 #include "base/error.h"
 #include "base/limits.h"
+#include "base/python_json.h"
 #include "base/status_macros.h"
 #include "base/str_cat.h"
-#include "base/text.h"
 
 namespace millstream::server {
 namespace {
@@ -23,34 +22,6 @@ using simdjson::dom::object;
 
 // Levels of a document; the deepest known flavors have six.
 constexpr size_t kDepthMax = 64;
-
-// Short enough for ASCII: Python's writer escapes all the rest.
-void AppendString(std::string_view text, std::string* out) {
-  *out += '"';
-  while (!text.empty()) {
-    const char32_t c = TakeCharacter(&text);
-    switch (c) {
-      case '"': *out += "\\\""; break;
-      case '\\': *out += "\\\\"; break;
-      case '\n': *out += "\\n"; break;
-      case '\r': *out += "\\r"; break;
-      case '\t': *out += "\\t"; break;
-      case '\b': *out += "\\b"; break;
-      case '\f': *out += "\\f"; break;
-      default:
-        if (c >= 0x20 && c < 0x7f + 1) {
-          *out += static_cast<char>(c);
-        } else if (c < 0x10000) {
-          absl::StrAppendFormat(out, "\\u%04x", static_cast<uint32_t>(c));
-        } else {
-          const uint32_t rest = static_cast<uint32_t>(c) - 0x10000;
-          absl::StrAppendFormat(out, "\\u%04x\\u%04x", 0xd800 + (rest >> 10),
-                                0xdc00 + (rest & 0x3ff));
-        }
-    }
-  }
-  *out += '"';
-}
 
 // The shortest text that reads back, as Python's repr: "0.1", "1.0", "1e-05".
 void AppendDouble(double value, std::string* out) {
@@ -76,7 +47,7 @@ void AppendObject(const object& members, std::string_view without,
     if (!without.empty() && key == without) continue;
     *out += separator;
     separator = ", ";
-    AppendString(key, out);
+    AppendPythonJsonString(key, out);
     *out += ": ";
     AppendValue(value, out);
   }
@@ -111,7 +82,7 @@ void AppendValue(const element& value, std::string* out) {
       AppendDouble(value.get_double().value_unsafe(), out);
       break;
     case element_type::STRING:
-      AppendString(value.get_string().value_unsafe(), out);
+      AppendPythonJsonString(value.get_string().value_unsafe(), out);
       break;
     case element_type::BOOL:
       *out += value.get_bool().value_unsafe() ? "true" : "false";
@@ -139,7 +110,7 @@ absl::Status AppendText(const object& model, const char* key,
     return InvalidParameter("'model_json' must have a text '", key, "'.");
   }
   StrAppend(entry, "\"", key, "\": ");
-  AppendString(text, entry);
+  AppendPythonJsonString(text, entry);
   *entry += ", ";
   return absl::OkStatus();
 }
@@ -150,7 +121,7 @@ void AppendFlavors(const object& flavors, std::string* entry) {
   for (const auto& [name, flavor] : flavors) {
     *entry += separator;
     separator = ", ";
-    AppendString(name, entry);
+    AppendPythonJsonString(name, entry);
     *entry += ": ";
     object members;
     if (flavor.get_object().get(members) == simdjson::SUCCESS) {

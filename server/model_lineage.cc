@@ -6,10 +6,8 @@
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "base/error.h"
-#include "base/limits.h"
 #include "base/status_macros.h"
 #include "base/str_cat.h"
-#include "base/text.h"
 #include "server/model_source.h"
 #include "server/registry_names.h"
 #include "server/uri.h"
@@ -34,10 +32,9 @@ bool HasPromptTag(const Tags& tags) {
 }
 
 absl::Status Foreign(std::string_view source, std::string_view owner) {
-  return InvalidParameter(
-      "Invalid model version source: '",
-      FirstCharacters(source, limits::kShownTextLengthMax), "'. Name the ",
-      owner, " that it belongs to in '", owner, "'.");
+  return InvalidParameter("Invalid model version source: '", Shown(source),
+                          "'. Name the ", owner, " that it belongs to in '",
+                          owner, "'.");
 }
 
 // A missing owner makes the source foreign; other errors are what they are.
@@ -64,8 +61,7 @@ absl::Status CheckBelow(std::string_view source, std::string_view root,
   return Foreign(source, owner);
 }
 
-absl::Status CheckSourceOfRun(std::string_view source,
-                              std::string_view run_id,
+absl::Status CheckSourceOfRun(std::string_view source, std::string_view run_id,
                               storage::TrackingStore& tracking) {
   ASSIGN_OR_RETURN(const bool local, IsLocalSource(source));
   if (!local) {
@@ -133,8 +129,8 @@ absl::Status NewestVersion(storage::RegistryStore& registry,
                       stage.empty() ? "" : " of that stage", ".");
 }
 
-absl::Status FindVersion(storage::RegistryStore& registry,
-                         const ModelsUri& uri, v1::ModelVersion* version) {
+absl::Status FindVersion(storage::RegistryStore& registry, const ModelsUri& uri,
+                         v1::ModelVersion* version) {
   switch (uri.kind) {
     case ModelsUri::Kind::kModelId:
       break;
@@ -166,8 +162,7 @@ absl::Status FollowVersion(const v1::CreateModelVersionRequest& request,
   RETURN_IF_ERROR(registry.GetRegisteredModel(uri.name, &model));
   if (HasPromptTag(model.tags())) {
     return InvalidParameter(
-        "Invalid model version source: '",
-        FirstCharacters(lineage->source, limits::kShownTextLengthMax),
+        "Invalid model version source: '", Shown(lineage->source),
         "'. A prompt cannot be the source of a model version.");
   }
   v1::ModelVersion version;
@@ -175,8 +170,7 @@ absl::Status FollowVersion(const v1::CreateModelVersionRequest& request,
   if ((request.has_run_id() && request.run_id() != version.run_id()) ||
       !request.model_id().empty()) {
     return InvalidParameter(
-        "Invalid model version source: '",
-        FirstCharacters(lineage->source, limits::kShownTextLengthMax),
+        "Invalid model version source: '", Shown(lineage->source),
         "'. Leave out 'run_id' and 'model_id', or give those of the version "
         "that it names.");
   }
@@ -203,8 +197,7 @@ absl::StatusOr<ModelLineage> ResolveLineage(
   const bool is_prompt = HasPromptTag(request.tags());
   if (is_prompt && !IsPromptPlaceholder(request.source())) {
     return InvalidParameter(
-        "Invalid prompt source: '",
-        FirstCharacters(request.source(), limits::kShownTextLengthMax),
+        "Invalid prompt source: '", Shown(request.source()),
         "'. The source of a prompt is 'prompt-template'; its text goes into "
         "the tag 'mlflow.prompt.text'.");
   }

@@ -20,23 +20,21 @@ namespace {
 // Schemes whose client connects to the host in the URI. An mlflow-artifacts
 // URI with a host is a request to that host; without one it is this server.
 constexpr std::string_view kHostSchemes[] = {
-    "ftp",  "sftp",  "hdfs",             "viewfs", "http",
-    "https", "mlflow-artifacts", "r2", "b2",     "abfss"};
+    "ftp", "sftp", "hdfs", "viewfs", "http", "https", "mlflow-artifacts",
+    "r2",  "b2",   "abfss"};
 
 constexpr std::string_view kProxyRoute[] = {"api", "2.0", "mlflow-artifacts",
                                             "artifacts"};
 
 absl::Status NotPlain(std::string_view source) {
   return InvalidParameter(
-      "Invalid model version source: '",
-      FirstCharacters(source, limits::kShownTextLengthMax),
+      "Invalid model version source: '", Shown(source),
       "'. Give an absolute path or URI without '..' and other detours.");
 }
 
 absl::Status NotAModelsUri(std::string_view source) {
   return InvalidParameter(
-      "Invalid model version source: '",
-      FirstCharacters(source, limits::kShownTextLengthMax),
+      "Invalid model version source: '", Shown(source),
       "'. Use models:/<model id>, models:/<name>/<version or stage or "
       "'latest'> or models:/<name>@<alias>.");
 }
@@ -134,8 +132,8 @@ absl::StatusOr<ModelsUri> ParseModelsUri(std::string_view source) {
 absl::Status CheckSource(std::string_view source) {
   RETURN_IF_ERROR(CheckLength("source", limits::kSourceLengthMax, source));
   const Uri uri = SplitUri(source);
-  if (std::find(std::begin(kHostSchemes), std::end(kHostSchemes),
-                uri.scheme) == std::end(kHostSchemes)) {
+  if (std::find(std::begin(kHostSchemes), std::end(kHostSchemes), uri.scheme) ==
+      std::end(kHostSchemes)) {
     return absl::OkStatus();
   }
   if (uri.scheme == "mlflow-artifacts" && uri.authority.empty()) {
@@ -168,9 +166,7 @@ absl::StatusOr<bool> IsLocalSource(std::string_view source) {
   const std::string host = uri.Host();
   if (!host.empty() && host != "." && !host.starts_with("localhost") &&
       !host.starts_with("127.0.0.1")) {
-    return InvalidParameter("Invalid model version source: '",
-                            FirstCharacters(source,
-                                            limits::kShownTextLengthMax),
+    return InvalidParameter("Invalid model version source: '", Shown(source),
                             "'. A file: URI cannot name another machine.");
   }
   return true;

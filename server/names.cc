@@ -9,9 +9,6 @@
 namespace millstream::server {
 namespace {
 
-// Longest piece of a caller's text that an error repeats.
-constexpr size_t kShownCharactersMax = 256;
-
 bool IsKeyCharacter(char32_t c) {
   return IsWordCharacter(c) || c == '/' || c == '.' || c == '-' || c == ' ' ||
          c == ':';
@@ -55,16 +52,15 @@ absl::Status CheckKey(std::string_view field, std::string_view key) {
   for (std::string_view rest = key; !rest.empty();) {
     if (!IsKeyCharacter(TakeCharacter(&rest))) {
       return InvalidParameter(
-          "Invalid '", field, "': '", FirstCharacters(key, kShownCharactersMax),
+          "Invalid '", field, "': '", Shown(key),
           "'. Use only letters, digits, underscores, dashes, periods, spaces, "
           "colons and slashes.");
     }
   }
   if (IsAmbiguousPath(key)) {
     return InvalidParameter(
-        "Invalid '", field, "': '", FirstCharacters(key, kShownCharactersMax),
-        "'. As a path it would mean '",
-        FirstCharacters(NormalizePath(key), kShownCharactersMax),
+        "Invalid '", field, "': '", Shown(key), "'. As a path it would mean '",
+        Shown(NormalizePath(key)),
         "'; choose a name that cannot be read in two ways.");
   }
   return absl::OkStatus();

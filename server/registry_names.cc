@@ -16,11 +16,6 @@
 namespace millstream::server {
 namespace {
 
-// As much of a caller's text as an error repeats.
-std::string_view Shown(std::string_view text) {
-  return FirstCharacters(text, limits::kShownTextLengthMax);
-}
-
 bool IsVersionAlias(std::string_view alias) {
   if (alias.size() < 2 || (alias[0] != 'v' && alias[0] != 'V')) return false;
   for (char c : alias.substr(1)) {
@@ -84,8 +79,7 @@ absl::Status CheckRegistryTag(std::string_view key, std::string_view value) {
   return CheckLength("value", limits::kRegistryTagValueLengthMax, value);
 }
 
-absl::Status CheckRegistryText(std::string_view field,
-                               std::string_view value) {
+absl::Status CheckRegistryText(std::string_view field, std::string_view value) {
   return CheckLength(field, limits::kRegistryTextLengthMax, value);
 }
 

@@ -51,11 +51,11 @@ absl::Status CheckRunId(std::string_view run_id) {
   size_t length = 0;
   while (valid && !rest.empty()) {
     const char32_t c = TakeCharacter(&rest);
-    valid = ++length <= limits::kRunIdLengthMax &&
-            (IsWordCharacter(c) || c == '-');
+    valid =
+        ++length <= limits::kRunIdLengthMax && (IsWordCharacter(c) || c == '-');
   }
   if (valid) return absl::OkStatus();
-  return InvalidParameter("Invalid value '", FirstCharacters(run_id, 64),
+  return InvalidParameter("Invalid value '", Shown(run_id),
                           "' for parameter 'run_id'. Send the id that "
                           "creating the run returned.");
 }
@@ -81,8 +81,8 @@ absl::Status CheckArtifactLocation(std::string_view location) {
   }
   const Uri uri = SplitUri(location);
   const bool names_host =
-      std::find(std::begin(kHostSchemes), std::end(kHostSchemes),
-                uri.scheme) != std::end(kHostSchemes) ||
+      std::find(std::begin(kHostSchemes), std::end(kHostSchemes), uri.scheme) !=
+          std::end(kHostSchemes) ||
       (uri.scheme == "mlflow-artifacts" && !uri.authority.empty());
   if (names_host) {
     return InvalidParameter(
@@ -113,8 +113,7 @@ bool LeadsUpwards(std::string_view location) {
 
 absl::Status CheckExperimentTag(std::string_view key, std::string_view value) {
   RETURN_IF_ERROR(CheckKey("key", key));
-  RETURN_IF_ERROR(
-      CheckLength("key", limits::kExperimentTagKeyLengthMax, key));
+  RETURN_IF_ERROR(CheckLength("key", limits::kExperimentTagKeyLengthMax, key));
   return CheckLength("value", limits::kExperimentTagValueLengthMax, value);
 }
 

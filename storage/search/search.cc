@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/limits.h"
 #include "base/status_macros.h"
+#include "storage/experiment_id.h"
 #include "storage/search/page_token.h"
 #include "storage/search/semantics.h"
 #include "storage/search/sql_generator.h"

@@ -471,11 +471,4 @@ absl::StatusOr<std::vector<BoundOrder>> BindLoggedModelOrder(
   return order;
 }
 
-absl::StatusOr<int64_t> ParseExperimentId(std::string_view id) {
-  int64_t value;
-  if (absl::SimpleAtoi(AbslView(id), &value)) return value;
-  return InvalidParameter("Invalid experiment id '", FirstCharacters(id, 40),
-                          "'. Experiment ids are whole numbers.");
-}
-
 }  // namespace millstream::storage::search

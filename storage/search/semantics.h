@@ -51,9 +51,6 @@ absl::StatusOr<std::vector<BoundOrder>> BindOrder(
 absl::StatusOr<std::vector<BoundOrder>> BindLoggedModelOrder(
     absl::Span<const LoggedModelSearch::OrderBy> terms);
 
-// The number that an experiment id stands for.
-absl::StatusOr<int64_t> ParseExperimentId(std::string_view id);
-
 }  // namespace millstream::storage::search
 
 #endif  // MILLSTREAM_STORAGE_SEARCH_SEMANTICS_H_

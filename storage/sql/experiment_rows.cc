@@ -1,27 +1,15 @@
 #include "storage/sql/experiment_rows.h"
 
-#include <charconv>
-#include <system_error>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
 #include "base/error.h"
 #include "base/status_macros.h"
 #include "base/str_cat.h"
+#include "storage/experiment_id.h"
 #include "storage/sql/in_list.h"
 
 namespace millstream::storage::sql {
-
-absl::StatusOr<int64_t> ParseExperimentId(std::string_view text) {
-  int64_t id = 0;
-  const char* end = text.data() + text.size();
-  const auto [stop, error] = std::from_chars(text.data(), end, id);
-  if (error != std::errc() || stop != end) {
-    return InvalidParameter("Invalid experiment ID '", text.substr(0, 64),
-                            "': it must be a decimal number.");
-  }
-  return id;
-}
 
 void ReadExperiment(const Statement& row, v1::Experiment* experiment) {
   experiment->set_experiment_id(StrCat(row.Int64(0)));

@@ -19,9 +19,6 @@ namespace millstream::storage::sql {
 inline constexpr std::string_view kStageActive = "active";
 inline constexpr std::string_view kStageDeleted = "deleted";
 
-// INVALID_PARAMETER_VALUE: not a decimal number of 64 bits.
-absl::StatusOr<int64_t> ParseExperimentId(std::string_view text);
-
 // Columns of an experiment, in the order in which ReadExperiment reads them.
 inline constexpr std::string_view kExperimentColumns[] = {
     "experiment_id",   "name",          "artifact_location",

@@ -6,6 +6,7 @@
 #include "base/status_macros.h"
 #include "base/str_cat.h"
 #include "storage/artifact_uri.h"
+#include "storage/experiment_id.h"
 #include "storage/sql/active_runs.h"
 #include "storage/sql/experiment_rows.h"
 #include "storage/sql/sql_tracking_store.h"
@@ -117,7 +118,7 @@ absl::StatusOr<std::string> SqlTrackingStore::CreateExperiment(
 
 absl::Status SqlTrackingStore::GetExperiment(std::string_view experiment_id,
                                              v1::Experiment* experiment) {
-  ASSIGN_OR_RETURN(const int64_t id, sql::ParseExperimentId(experiment_id));
+  ASSIGN_OR_RETURN(const int64_t id, ParseExperimentId(experiment_id));
   return database_->Read([&](Connection& connection) -> absl::Status {
     ASSIGN_OR_RETURN(
         StatementPtr row,
@@ -147,7 +148,7 @@ absl::Status SqlTrackingStore::GetExperimentByName(
 absl::Status SqlTrackingStore::RenameExperiment(std::string_view experiment_id,
                                                 std::string_view name,
                                                 int64_t now_ms) {
-  ASSIGN_OR_RETURN(const int64_t id, sql::ParseExperimentId(experiment_id));
+  ASSIGN_OR_RETURN(const int64_t id, ParseExperimentId(experiment_id));
   return database_->Write([&](Transaction& transaction) -> absl::Status {
     absl::Status active = sql::CheckExperimentActive(transaction, id).status();
     if (!active.ok()) {
@@ -172,7 +173,7 @@ absl::Status SqlTrackingStore::RenameExperiment(std::string_view experiment_id,
 
 absl::Status SqlTrackingStore::SetExperimentStage(
     std::string_view experiment_id, std::string_view stage, int64_t now_ms) {
-  ASSIGN_OR_RETURN(const int64_t id, sql::ParseExperimentId(experiment_id));
+  ASSIGN_OR_RETURN(const int64_t id, ParseExperimentId(experiment_id));
   auto change = [&](Transaction& transaction) -> absl::Status {
     RETURN_IF_ERROR(transaction.Execute(
         "UPDATE experiments SET lifecycle_stage = ?, last_update_time = ? "
@@ -208,7 +209,7 @@ absl::Status SqlTrackingStore::RestoreExperiment(
 absl::Status SqlTrackingStore::SetExperimentTag(std::string_view experiment_id,
                                                 std::string_view key,
                                                 std::string_view value) {
-  ASSIGN_OR_RETURN(const int64_t id, sql::ParseExperimentId(experiment_id));
+  ASSIGN_OR_RETURN(const int64_t id, ParseExperimentId(experiment_id));
   return database_->Write([&](Transaction& transaction) -> absl::Status {
     RETURN_IF_ERROR(sql::CheckExperimentActive(transaction, id).status());
     return WriteTag(transaction, id, key, value);
@@ -217,7 +218,7 @@ absl::Status SqlTrackingStore::SetExperimentTag(std::string_view experiment_id,
 
 absl::Status SqlTrackingStore::DeleteExperimentTag(
     std::string_view experiment_id, std::string_view key) {
-  ASSIGN_OR_RETURN(const int64_t id, sql::ParseExperimentId(experiment_id));
+  ASSIGN_OR_RETURN(const int64_t id, ParseExperimentId(experiment_id));
   return database_->Write([&](Transaction& transaction) -> absl::Status {
     RETURN_IF_ERROR(sql::CheckExperimentActive(transaction, id).status());
     RETURN_IF_ERROR(transaction.Execute(

@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "base/status_macros.h"
 #include "base/str_cat.h"
+#include "storage/experiment_id.h"
 #include "storage/sql/experiment_rows.h"
 #include "storage/sql/in_list.h"
 #include "storage/sql/run_writes.h"
@@ -165,7 +166,7 @@ absl::Status SqlTrackingStore::SearchDatasets(
     google::protobuf::RepeatedPtrField<v1::DatasetSummary>* summaries) {
   std::vector<int64_t> ids;
   for (std::string_view text : experiment_ids) {
-    ASSIGN_OR_RETURN(ids.emplace_back(), sql::ParseExperimentId(text));
+    ASSIGN_OR_RETURN(ids.emplace_back(), ParseExperimentId(text));
   }
   return database_->Read([&](sql::Connection& connection) {
     return sql::ForEachRowIn(

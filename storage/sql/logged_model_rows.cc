@@ -8,7 +8,6 @@
 #include "base/error.h"
 #include "base/status_macros.h"
 #include "base/str_cat.h"
-#include "base/text.h"
 #include "storage/sql/in_list.h"
 
 namespace millstream::storage::sql {
@@ -151,7 +150,7 @@ absl::Status WriteLoggedModelParams(
         model_id, experiment_id, param.key(), param.value());
     if (absl::IsAlreadyExists(status)) {
       return MakeError(v1::BAD_REQUEST,
-                       StrCat("The param '", FirstCharacters(param.key(), 250),
+                       StrCat("The param '", Shown(param.key()),
                               "' of the logged model is set already; params "
                               "are written once."));
     }

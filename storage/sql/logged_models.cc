@@ -4,8 +4,8 @@
 #include "base/error.h"
 #include "base/status_macros.h"
 #include "base/str_cat.h"
-#include "base/text.h"
 #include "storage/artifact_uri.h"
+#include "storage/experiment_id.h"
 #include "storage/search/search.h"
 #include "storage/sql/experiment_rows.h"
 #include "storage/sql/logged_model_rows.h"
@@ -25,7 +25,7 @@ absl::Status CheckTagsDistinct(const v1::LoggedModel& model) {
     if (!keys.insert(tag.key()).second) {
       return MakeError(
           v1::BAD_REQUEST,
-          StrCat("The tag '", FirstCharacters(tag.key(), 250),
+          StrCat("The tag '", Shown(tag.key()),
                  "' of the logged model comes twice; give it once."));
     }
   }
@@ -38,7 +38,7 @@ absl::Status SqlTrackingStore::CreateLoggedModel(const v1::LoggedModel& model,
                                                  v1::LoggedModel* created) {
   const v1::LoggedModelInfo& info = model.info();
   ASSIGN_OR_RETURN(const int64_t experiment_id,
-                   sql::ParseExperimentId(info.experiment_id()));
+                   ParseExperimentId(info.experiment_id()));
   RETURN_IF_ERROR(CheckTagsDistinct(model));
   return database_->Write([&](Transaction& transaction) -> absl::Status {
     ASSIGN_OR_RETURN(const std::string location,
@@ -49,8 +49,7 @@ absl::Status SqlTrackingStore::CreateLoggedModel(const v1::LoggedModel& model,
         "status, lifecycle_stage, model_type, source_run_id) "
         "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         info.model_id(), experiment_id, info.name(),
-        AppendToUri(location,
-                    StrCat("models/", info.model_id(), "/artifacts")),
+        AppendToUri(location, StrCat("models/", info.model_id(), "/artifacts")),
         info.creation_timestamp_ms(), info.creation_timestamp_ms(),
         static_cast<int>(info.status()), sql::kStageActive, info.model_type(),
         info.source_run_id()));
@@ -133,7 +132,7 @@ absl::Status SqlTrackingStore::DeleteLoggedModelTag(std::string_view model_id,
         "DELETE FROM logged_model_tags WHERE model_id = ? AND tag_key = ?",
         model_id, key));
     if (transaction.changes() > 0) return absl::OkStatus();
-    return DoesNotExist("No tag with key '", FirstCharacters(key, 250),
+    return DoesNotExist("No tag with key '", Shown(key),
                         "' found for model with ID '", model_id, "'.");
   });
 }

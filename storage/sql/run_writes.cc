@@ -40,8 +40,8 @@ absl::Status WriteParam(Transaction& transaction, std::string_view run_id,
   if (row->Text(0) == value) return absl::OkStatus();
   return InvalidParameter(
       "Changing param values is not allowed: run '", run_id, "' has param '",
-      key, "' with value '", row->Text(0), "', and the request wants '", value,
-      "'. Log the new value under another key, or in a new run.");
+      key, "' with value '", Shown(row->Text(0)), "', and the request wants '",
+      Shown(value), "'. Log the new value under another key, or in a new run.");
 }
 
 absl::Status WriteParams(

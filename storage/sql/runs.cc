@@ -4,6 +4,7 @@
 #include "base/status_macros.h"
 #include "base/str_cat.h"
 #include "storage/artifact_uri.h"
+#include "storage/experiment_id.h"
 #include "storage/sql/active_runs.h"
 #include "storage/sql/experiment_rows.h"
 #include "storage/sql/latest_metrics.h"
@@ -21,7 +22,7 @@ absl::Status SqlTrackingStore::CreateRun(
     const v1::RunInfo& info,
     const google::protobuf::RepeatedPtrField<v1::RunTag>& tags, v1::Run* run) {
   ASSIGN_OR_RETURN(const int64_t experiment_id,
-                   sql::ParseExperimentId(info.experiment_id()));
+                   ParseExperimentId(info.experiment_id()));
   std::string artifact_uri;
   RETURN_IF_ERROR(
       database_->Write([&](Transaction& transaction) -> absl::Status {
