@@ -9,8 +9,7 @@
 #include "base/error.h"
 #include "base/limits.h"
 #include "base/str_cat.h"
-#include "gateway/testing/wire_client.h"
-#include "gtest/gtest.h"
+#include "gateway/testing/door_fixture.h"
 #include "millstream/v1/tracking.pb.h"
 
 namespace millstream::gateway {
@@ -76,10 +75,9 @@ class Experiments {
   absl::Notification go_on_;
 };
 
-class RestDoorTest : public testing::Test {
+class RestDoorTest : public DoorFixture {
  protected:
   RestDoorTest() {
-    options_.port = 0;
     options_.threads = 4;
     v1::GetExperimentRequest::descriptor();
     table_.Service(v1::Experiment::descriptor()
@@ -93,21 +91,7 @@ class RestDoorTest : public testing::Test {
     table_.Unary("GetRun", &experiments_, &Experiments::Wait);
   }
 
-  void Start() {
-    auto door = RestDoor::Start(options_, &dispatcher_);
-    ASSERT_TRUE(door.ok()) << door.status();
-    door_ = *std::move(door);
-  }
-  WireReply Ask(std::string_view method, std::string_view target,
-                std::string_view body = "", std::string_view headers = "") {
-    return WireClient(door_->port()).Ask(method, target, body, headers);
-  }
-
-  RestOptions options_;
   Experiments experiments_;
-  server::MethodTable table_;
-  server::Dispatcher dispatcher_{&table_};
-  std::unique_ptr<RestDoor> door_;
 };
 
 constexpr char kCreate[] = "/api/2.0/mlflow/experiments/create";

@@ -6,9 +6,7 @@
 #include "base/error.h"
 #include "base/limits.h"
 #include "base/str_cat.h"
-#include "gateway/rest_door.h"
-#include "gateway/testing/wire_client.h"
-#include "gtest/gtest.h"
+#include "gateway/testing/door_fixture.h"
 #include "millstream/v1/artifacts.pb.h"
 
 namespace millstream::gateway {
@@ -119,10 +117,9 @@ class Files {
   size_t largest_write_ ABSL_GUARDED_BY(mutex_) = 0;
 };
 
-class TransferTest : public testing::Test {
+class TransferTest : public DoorFixture {
  protected:
   TransferTest() {
-    options_.port = 0;
     options_.threads = 3;
     table_.Service(
         v1::ListArtifactsRequest::descriptor()->file()->FindServiceByName(
@@ -132,21 +129,8 @@ class TransferTest : public testing::Test {
     table_.Uploads("UploadArtifact", &files_, &Files::Put);
     table_.Uploads("UploadRunArtifact", &files_, &Files::PutByRun);
   }
-  void Start() {
-    auto door = RestDoor::Start(options_, &dispatcher_);
-    ASSERT_TRUE(door.ok()) << door.status();
-    door_ = *std::move(door);
-  }
-  WireReply Ask(std::string_view method, std::string_view target,
-                std::string_view body = "", std::string_view headers = "") {
-    return WireClient(door_->port()).Ask(method, target, body, headers);
-  }
 
-  RestOptions options_;
   Files files_;
-  server::MethodTable table_;
-  server::Dispatcher dispatcher_{&table_};
-  std::unique_ptr<RestDoor> door_;
 };
 
 constexpr char kProxy[] = "/api/2.0/mlflow-artifacts/artifacts/";
