@@ -139,6 +139,8 @@ inline constexpr int kMultipartPartsMax = 10'000;
 inline constexpr int64_t kMultipartPartBytesMax = int64_t{5} << 30;
 inline constexpr int kMultipartUploadsMax = 1000;
 inline constexpr int64_t kMultipartAgeSecondsMax = 24 * 60 * 60;
+// MLflow's: how long a presigned URL may be asked to live.
+inline constexpr int64_t kPresignedUrlSecondsMax = 7 * 24 * 60 * 60;
 
 // --- HTTP
 

@@ -6,13 +6,14 @@
 #include <utility>
 #include <vector>
 
-#include "absl/strings/numbers.h"
 #include "base/error.h"
 #include "base/limits.h"
 #include "base/status_macros.h"
 #include "server/media_type.h"
 #include "server/method_table.h"
+#include "server/registry_names.h"
 #include "server/uri.h"
+#include "server/validation.h"
 #include "storage/registry_store.h"
 #include "storage/tracking_store.h"
 
@@ -23,18 +24,9 @@ using storage::ArtifactEntry;
 using storage::ArtifactPath;
 using storage::ArtifactStore;
 
-// As MLflow: a signed URL may live for 7 days.
-constexpr int64_t kExpirationSecondsMax = 7 * 24 * 60 * 60;
-
 template <typename Request>
-const std::string& RunIdOf(const Request& request) {
+const std::string& EitherRunId(const Request& request) {
   return request.run_id().empty() ? request.run_uuid() : request.run_id();
-}
-
-absl::Status Missing(std::string_view field) {
-  return InvalidParameter("Missing value for required parameter '", field,
-                          "'. See the API docs for more information about "
-                          "request parameters.");
 }
 
 // A browser's upload: small, and not nothing.
@@ -170,10 +162,10 @@ absl::Status ArtifactService::ListBelow(
 absl::Status ArtifactService::ListArtifacts(
     CallContext& context, const v1::ListArtifactsRequest& request,
     v1::ListArtifactsResponse* response) {
-  if (RunIdOf(request).empty()) return Missing("run_id");
+  if (EitherRunId(request).empty()) return MissingParameter("run_id");
   ASSIGN_OR_RETURN(const ArtifactPath path,
                    ArtifactPath::Parse(request.path()));
-  ASSIGN_OR_RETURN(std::string root, RunRoot(RunIdOf(request)));
+  ASSIGN_OR_RETURN(std::string root, RunRoot(EitherRunId(request)));
   RETURN_IF_ERROR(ListBelow(root, path, response->mutable_files()));
   response->set_root_uri(std::move(root));
   return absl::OkStatus();
@@ -192,28 +184,24 @@ absl::Status ArtifactService::ListLoggedModelArtifacts(
 
 absl::StatusOr<Download> ArtifactService::GetRunArtifact(
     CallContext& context, const v1::GetRunArtifactRequest& request) {
-  if (!request.has_path()) return Missing("path");
+  if (!request.has_path()) return MissingParameter("path");
   ASSIGN_OR_RETURN(const ArtifactPath path,
                    ArtifactPath::Parse(request.path()));
-  if (RunIdOf(request).empty()) {
+  if (EitherRunId(request).empty()) {
     return DoesNotExist("Run with id=None not found");
   }
-  ASSIGN_OR_RETURN(const std::string root, RunRoot(RunIdOf(request)));
+  ASSIGN_OR_RETURN(const std::string root, RunRoot(EitherRunId(request)));
   return DownloadBelow(root, path);
 }
 
 absl::StatusOr<Download> ArtifactService::GetModelVersionArtifact(
     CallContext& context, const v1::GetModelVersionArtifactRequest& request) {
-  if (!request.has_path()) return Missing("path");
+  if (!request.has_path()) return MissingParameter("path");
   ASSIGN_OR_RETURN(const ArtifactPath path,
                    ArtifactPath::Parse(request.path()));
-  if (request.name().empty()) return Missing("name");
-  if (request.version().empty()) return Missing("version");
-  int64_t version = 0;
-  if (!absl::SimpleAtoi(request.version(), &version)) {
-    return InvalidParameter("Model version must be an integer, got '",
-                            request.version(), "'.");
-  }
+  if (request.name().empty()) return MissingParameter("name");
+  if (request.version().empty()) return MissingParameter("version");
+  ASSIGN_OR_RETURN(const int64_t version, ParseVersion(request.version()));
   ASSIGN_OR_RETURN(
       const std::string root,
       registry_->GetModelVersionDownloadUri(request.name(), version));
@@ -258,7 +246,7 @@ absl::StatusOr<Upload> ArtifactService::UploadRunArtifact(
 absl::Status ArtifactService::CreatePresignedUploadUrl(
     CallContext& context, const v1::CreatePresignedUploadUrlRequest& request,
     v1::CreatePresignedUploadUrlResponse* response) {
-  if (request.path().empty()) return Missing("path");
+  if (request.path().empty()) return MissingParameter("path");
   if (request.run_id().empty() == request.model_id().empty()) {
     return InvalidParameter(
         "Exactly one of run_id and model_id must be provided.");
@@ -283,14 +271,14 @@ absl::Status ArtifactService::CreatePresignedUploadUrl(
 absl::Status ArtifactService::CreatePresignedDownloadUrl(
     CallContext& context, const v1::CreatePresignedDownloadUrlRequest& request,
     v1::CreatePresignedDownloadUrlResponse* response) {
-  if (request.run_id().empty()) return Missing("run_id");
-  if (request.path().empty()) return Missing("path");
+  if (request.run_id().empty()) return MissingParameter("run_id");
+  if (request.path().empty()) return MissingParameter("path");
   RETURN_IF_ERROR(ArtifactPath::Parse(request.path()).status());
   if (request.has_expiration() &&
       (request.expiration() < 1 ||
-       request.expiration() > kExpirationSecondsMax)) {
+       request.expiration() > limits::kPresignedUrlSecondsMax)) {
     return InvalidParameter("expiration must be between 1 and ",
-                            kExpirationSecondsMax, " seconds (got ",
+                            limits::kPresignedUrlSecondsMax, " seconds (got ",
                             request.expiration(), ").");
   }
   ASSIGN_OR_RETURN(const std::string root, RunRoot(request.run_id()));
