@@ -35,15 +35,16 @@ struct Method {
   // The message is the first of the stream; its data is not looked at.
   std::function<absl::StatusOr<Upload>(CallContext&, const Message&)> upload;
 
-  // Deepest checks that Dispatcher makes of a request, precomputed.
+  // Whether there are any for Dispatcher to check.
   bool has_required_fields = false;
 };
 
 // Thread-safe once built. The services it was built with must outlive it.
 class MethodTable {
  public:
-  // Binds rpc `name` of `Rpcs`' service to a member function of `service`.
-  // Request and response types are those of the function.
+  // Bind rpc `rpc` of the service being built to a member function of
+  // `service`; message types are those of the function. A name that is no rpc
+  // of that shape is a fault that Check() reports.
   template <typename S, typename Q, typename R>
   void Unary(std::string_view rpc, S* service,
              absl::Status (S::*handler)(CallContext&, const Q&, R*)) {
@@ -75,8 +76,7 @@ class MethodTable {
     };
   }
 
-  // All rpcs of `service` that follow belong to it.
-  // REQUIRES: called before any of the above.
+  // The service that the rpcs bound from now on belong to.
   void Service(const google::protobuf::ServiceDescriptor* service) {
     service_ = service;
     services_.push_back(service);

@@ -169,7 +169,7 @@ class TrackingService {
       const v1::LogLoggedModelParamsRequest& request,
       v1::LogLoggedModelParamsResponse* response);
 
-  // --- server_info.cc
+  // --- tracking_service.cc
   absl::Status GetServerInfo(CallContext& context,
                              const v1::GetServerInfoRequest& request,
                              v1::GetServerInfoResponse* response);

@@ -1,6 +1,5 @@
 #include "storage/sql/logged_model_rows.h"
 
-#include <limits>
 #include <string>
 #include <vector>
 
@@ -24,9 +23,7 @@ void ReadMetric(const Statement& row, v1::Metric* metric) {
   metric->set_key(std::string(row.Text(1)));
   metric->set_timestamp(row.Int64(2));
   metric->set_step(row.Int64(3));
-  // NaN is kept as NULL.
-  metric->set_value(row.IsNull(4) ? std::numeric_limits<double>::quiet_NaN()
-                                  : row.Double(4));
+  metric->set_value(row.Double(4));
   metric->set_run_id(std::string(row.Text(5)));
   if (!row.IsNull(6)) metric->set_dataset_name(std::string(row.Text(6)));
   if (!row.IsNull(7)) metric->set_dataset_digest(std::string(row.Text(7)));

@@ -1,4 +1,3 @@
-#include <cmath>
 #include <memory>
 #include <optional>
 #include <string>
@@ -7,6 +6,7 @@
 #include "storage/conformance/registry_store_conformance.h"
 #include "storage/search/sql_dialect.h"
 #include "storage/sql/registry/sql_registry_store.h"
+#include "storage/sql/sql_run_log.h"
 #include "storage/sql/sql_tracking_store.h"
 #include "storage/sqlite/sqlite_database.h"
 #include "storage/testing/counting_database.h"
@@ -28,21 +28,9 @@ class SqliteHarness final : public RegistryStoreHarness {
   TrackingStore& tracking() override { return stores_->tracking; }
 
   absl::Status AddModelMetric(const v1::Metric& metric) override {
-    return stores_->database->Write(
-        [&](sql::Transaction& transaction) -> absl::Status {
-          std::optional<double> value = metric.value();
-          if (std::isnan(*value)) value = std::nullopt;
-          std::optional<std::string> name, digest;
-          if (metric.has_dataset_name()) name = metric.dataset_name();
-          if (metric.has_dataset_digest()) digest = metric.dataset_digest();
-          return transaction.Execute(
-              "INSERT INTO logged_model_metrics (model_id, metric_name, "
-              "metric_timestamp_ms, metric_step, metric_value, experiment_id, "
-              "run_id, dataset_name, dataset_digest) SELECT model_id, ?, ?, ?, "
-              "?, experiment_id, ?, ?, ? FROM logged_models WHERE model_id = ?",
-              metric.key(), metric.timestamp(), metric.step(), value,
-              metric.run_id(), name, digest, metric.model_id());
-        });
+    const v1::Metric* const metrics[] = {&metric};
+    return stores_->log.Log(
+        {.run_id = metric.run_id(), .model_metrics = metrics});
   }
 
   int64_t TakeStatements() override {
@@ -56,12 +44,16 @@ class SqliteHarness final : public RegistryStoreHarness {
           counting(database.get()),
           registry(&counting, &search::SqliteDialect()),
           tracking(&counting, &search::SqliteDialect(),
-                   {.default_artifact_root = "root:/"}) {}
+                   {.default_artifact_root = "root:/"}),
+          log(database.get(), /*store=*/nullptr, /*runs=*/nullptr,
+              /*latest=*/nullptr, {.background = false}) {}
 
     const std::unique_ptr<sqlite::SqliteDatabase> database;
     testing::CountingDatabase counting;
     SqlRegistryStore registry;
     SqlTrackingStore tracking;
+    // For metrics of models alone, which no metric store sees.
+    SqlRunLog log;
   };
 
   void Open() {
