@@ -1,5 +1,6 @@
 // Every limit on what a caller may send, in one place. Both doors and the
-// services read these; each has a test that crosses it.
+// services read these. Each has a test that names and crosses it, but those of
+// time, whose clocks have one (gateway/connection_list_test.cc).
 //
 // "MLflow's" marks the limits that the reference has too, with the same value:
 // clients count on them. The others are ours.
@@ -58,8 +59,8 @@ inline constexpr int kLoggedModelPairsMax = 10'000;
 inline constexpr size_t kSourceLengthMax = 8000;
 inline constexpr int kSourceEncodingsMax = 8;
 // As much of a caller's text as an error message repeats, and the message in
-// all, in bytes: gRPC sends it in trailers, percent-encoded and once more in the
-// details, and clients take 8 KiB of those.
+// all, in bytes: gRPC sends it in trailers, percent-encoded and once more in
+// the details, and clients take 8 KiB of those.
 inline constexpr size_t kShownTextLengthMax = 256;
 inline constexpr size_t kErrorMessageBytesMax = 1500;
 

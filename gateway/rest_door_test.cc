@@ -309,5 +309,24 @@ TEST_F(RestDoorTest, BadOptionsAreRefused) {
   EXPECT_EQ(code(options), absl::StatusCode::kInvalidArgument);
 }
 
+TEST_F(RestDoorTest, ALongBodyOfARefusedRequestIsNotWaitedFor) {
+  Start();
+  const auto head = [](size_t length) {
+    return StrCat("POST /nothing HTTP/1.1\r\nHost: localhost\r\n",
+                  "Content-Length: ", length, "\r\n\r\n");
+  };
+  WireClient hurried(door_->port());
+  hurried.Send(head(limits::kHttpDrainBytesMax + 1));
+  WireReply reply = hurried.Receive();
+  EXPECT_EQ(reply.status, 404);
+  EXPECT_EQ(reply.headers["connection"], "close");
+  // A shorter one is read, and the connection goes on.
+  WireClient patient(door_->port());
+  patient.Send(head(limits::kHttpDrainBytesMax));
+  patient.Send(std::string(limits::kHttpDrainBytesMax, 'x'));
+  EXPECT_EQ(patient.Receive().status, 404);
+  EXPECT_EQ(patient.Ask("GET", "/health").status, 200);
+}
+
 }  // namespace
 }  // namespace millstream::gateway

@@ -1,6 +1,6 @@
 // Files as the service answers for them, over real stores. What an artifact
-// store does is in storage/conformance/artifact_store_conformance.h, which paths
-// there are in storage/artifact_path_test.cc.
+// store does is in storage/conformance/artifact_store_conformance.h, which
+// paths there are in storage/artifact_path_test.cc.
 #include "server/artifact_service.h"
 
 #include <string>

@@ -255,6 +255,53 @@ TEST_F(GrpcDoorTest, RefusesMessagesOverTheLimit) {
       grpc::StatusCode::RESOURCE_EXHAUSTED);
 }
 
+TEST_F(GrpcDoorTest, RefusesCallsWhenTooManyWait) {
+  auto door = *GrpcDoor::Start({.threads_max = 1}, &dispatcher_);
+  grpc::GenericStub stub(
+      grpc::CreateChannel("127.0.0.1:" + std::to_string(door->port()),
+                          grpc::InsecureChannelCredentials()));
+  struct Outcomes {
+    absl::Mutex mutex;
+    std::map<grpc::StatusCode, size_t> counts ABSL_GUARDED_BY(mutex);
+    size_t Of(grpc::StatusCode code) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex) {
+      return counts[code];
+    }
+  } outcomes;
+  struct Exchange {
+    grpc::ClientContext context;
+    ByteBuffer request, answer;
+  };
+  const auto start = [&](Exchange* exchange, const std::string& id) {
+    v1::GetExperimentRequest request;
+    request.set_experiment_id(id);
+    exchange->request = ToBytes(request);
+    stub.UnaryCall(&exchange->context,
+                   "/millstream.v1.TrackingService/GetExperiment", {},
+                   &exchange->request, &exchange->answer,
+                   [&outcomes](grpc::Status status) {
+                     absl::MutexLock lock(&outcomes.mutex);
+                     ++outcomes.counts[status.error_code()];
+                   });
+  };
+  const auto wait_for = [&](grpc::StatusCode code, size_t count) {
+    absl::MutexLock lock(&outcomes.mutex);
+    const auto reached = [&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(outcomes.mutex) {
+      return outcomes.Of(code) == count;
+    };
+    outcomes.mutex.Await(absl::Condition(&reached));
+  };
+  Exchange first;
+  start(&first, "wait");
+  services_.waiting.WaitForNotification();
+  constexpr size_t kTooMany = 10;
+  std::vector<Exchange> others(limits::kGrpcCallsWaitingMax + kTooMany);
+  for (Exchange& other : others) start(&other, "7");
+  wait_for(grpc::StatusCode::RESOURCE_EXHAUSTED, kTooMany);
+  first.context.TryCancel();
+  wait_for(grpc::StatusCode::OK, limits::kGrpcCallsWaitingMax);
+  wait_for(grpc::StatusCode::CANCELLED, 1);
+}
+
 TEST_F(GrpcDoorTest, CancellationReachesTheHandler) {
   grpc::ClientContext context;
   v1::GetExperimentResponse response;

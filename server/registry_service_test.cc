@@ -335,6 +335,21 @@ TEST_F(RegistryServiceTest, UnknownStagesComeAfterUnknownModels) {
             v1::INVALID_PARAMETER_VALUE);
 }
 
+TEST_F(RegistryServiceTest, APageOfModelsHasAnOrdinarySize) {
+  for (int i = 0; i <= limits::kSearchRegisteredModelsResultsDefault; ++i) {
+    v1::CreateRegisteredModelRequest request;
+    request.set_name(StrCat("many", i));
+    v1::CreateRegisteredModelResponse response;
+    ASSERT_TRUE(
+        service_.CreateRegisteredModel(context_, request, &response).ok());
+  }
+  v1::SearchRegisteredModelsResponse page;
+  ASSERT_TRUE(service_.SearchRegisteredModels(context_, {}, &page).ok());
+  EXPECT_EQ(page.registered_models_size(),
+            limits::kSearchRegisteredModelsResultsDefault);
+  EXPECT_NE(page.next_page_token(), "");
+}
+
 TEST_F(RegistryServiceTest, PagesHaveTheirLimits) {
   v1::SearchRegisteredModelsRequest models;
   v1::SearchRegisteredModelsResponse model_page;

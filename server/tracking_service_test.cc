@@ -280,15 +280,21 @@ TEST_F(TrackingServiceTest, DatasetsHaveLimits) {
       {dataset->mutable_digest(), limits::kDatasetDigestLengthMax},
       {dataset->mutable_source_type(), limits::kDatasetSourceTypeLengthMax},
       {dataset->mutable_source(), limits::kDatasetSourceLengthMax},
-      {dataset->mutable_schema(), limits::kDatasetSchemaLengthMax}};
+      {dataset->mutable_schema(), limits::kDatasetSchemaLengthMax},
+      {dataset->mutable_profile(), limits::kDatasetProfileLengthMax}};
   for (const auto& [field, limit] : fields) {
     *field = std::string(limit + 1, 'x');
     EXPECT_EQ(code(), v1::INVALID_PARAMETER_VALUE) << limit;
     *field = std::string(limit, 'x');
     EXPECT_EQ(code(), v1::ERROR_CODE_UNSPECIFIED) << limit;
   }
-  input->add_tags()->set_key(
-      std::string(limits::kInputTagKeyLengthMax + 1, 'k'));
+  v1::InputTag* tag = input->add_tags();
+  tag->set_key(std::string(limits::kInputTagKeyLengthMax + 1, 'k'));
+  EXPECT_EQ(code(), v1::INVALID_PARAMETER_VALUE);
+  tag->set_key(std::string(limits::kInputTagKeyLengthMax, 'k'));
+  tag->set_value(std::string(limits::kInputTagValueLengthMax, 'v'));
+  EXPECT_EQ(code(), v1::ERROR_CODE_UNSPECIFIED);
+  tag->set_value(std::string(limits::kInputTagValueLengthMax + 1, 'v'));
   EXPECT_EQ(code(), v1::INVALID_PARAMETER_VALUE);
   request.set_run_id("../x");
   EXPECT_EQ(code(), v1::INVALID_PARAMETER_VALUE);
@@ -313,6 +319,37 @@ TEST_F(TrackingServiceTest, PagesHaveAtLeastOneResult) {
   experiments.set_max_results(1);
   EXPECT_EQ(Code(&TrackingService::SearchExperiments, experiments),
             v1::ERROR_CODE_UNSPECIFIED);
+}
+
+TEST_F(TrackingServiceTest, APageOfRunsHasAnOrdinarySize) {
+  for (int i = 0; i <= limits::kSearchRunsResultsDefault; ++i) MakeRun();
+  v1::SearchRunsRequest request;
+  request.add_experiment_ids("0");
+  v1::SearchRunsResponse page;
+  ASSERT_TRUE(service_.SearchRuns(context_, request, &page).ok());
+  EXPECT_EQ(page.runs_size(), limits::kSearchRunsResultsDefault);
+  request.set_page_token(page.next_page_token());
+  page.Clear();
+  ASSERT_TRUE(service_.SearchRuns(context_, request, &page).ok());
+  EXPECT_EQ(page.runs_size(), 1);
+}
+
+TEST_F(TrackingServiceTest, ASearchForDatasetsFindsSoManyAtMost) {
+  v1::LogInputsRequest log;
+  log.set_run_id(MakeRun().info().run_id());
+  for (int i = 0; i <= limits::kDatasetSummariesMax; ++i) {
+    v1::Dataset* dataset = log.add_datasets()->mutable_dataset();
+    dataset->set_name(StrCat("d", i));
+    dataset->set_digest("d");
+    dataset->set_source_type("t");
+    dataset->set_source("s");
+  }
+  ASSERT_EQ(Code(&TrackingService::LogInputs, log), v1::ERROR_CODE_UNSPECIFIED);
+  v1::SearchDatasetsRequest request;
+  request.add_experiment_ids("0");
+  v1::SearchDatasetsResponse response;
+  ASSERT_TRUE(service_.SearchDatasets(context_, request, &response).ok());
+  EXPECT_EQ(response.dataset_summaries_size(), limits::kDatasetSummariesMax);
 }
 
 TEST_F(TrackingServiceTest, DatasetsAreSearchedInAFewExperiments) {

@@ -150,26 +150,40 @@ std::string LimitOf(std::string_view text) {
   return CheckLimits(*document);
 }
 
+// `count` times `text`.
+std::string Times(size_t count, std::string_view text) {
+  std::string all;
+  for (size_t i = 0; i < count; ++i) StrAppend(&all, text, " ");
+  return all;
+}
+
 TEST(GraphqlLimitsTest, CountWhatFragmentsAdd) {
-  const auto fields = [](int n, std::string_view prefix) {
-    std::string all;
-    for (int i = 0; i < n; ++i) StrAppend(&all, prefix, " ");
-    return all;
-  };
-  EXPECT_EQ(LimitOf(StrCat("{ ", fields(10, "a"), "}")), "");
-  EXPECT_THAT(LimitOf(StrCat("{ ", fields(11, "a"), "}")),
-              HasSubstr("11 root fields"));
-  EXPECT_THAT(LimitOf(StrCat("{ ", fields(5, "a"), "...f }",
-                             " fragment f on Q { ", fields(6, "a"), "}")),
-              HasSubstr("11 root fields"));
-  EXPECT_THAT(LimitOf(StrCat("{ a { ", fields(11, "x: b"), "} }")),
-              HasSubstr("11 aliases"));
-  EXPECT_THAT(LimitOf(StrCat("{ a { ", fields(999, "b"), "} }")), "");
-  EXPECT_THAT(LimitOf(StrCat("{ a { ", fields(1000, "b"), "} }")),
-              HasSubstr("1000"));
-  EXPECT_EQ(LimitOf("{a{a{a{a{a{a{a{a{a{a}}}}}}}}}}"), "");
-  EXPECT_THAT(LimitOf("{a{a{a{a{a{a{a{a{a{a{a}}}}}}}}}}}"),
-              HasSubstr("depth of 10"));
+  constexpr size_t kRoots = limits::kGraphqlRootFieldsMax;
+  const std::string roots = StrCat(kRoots + 1, " root fields");
+  EXPECT_EQ(LimitOf(StrCat("{ ", Times(kRoots, "a"), "}")), "");
+  EXPECT_THAT(LimitOf(StrCat("{ ", Times(kRoots + 1, "a"), "}")),
+              HasSubstr(roots));
+  EXPECT_THAT(LimitOf(StrCat("{ ", Times(kRoots - 1, "a"), "...f }",
+                             " fragment f on Q { a a }")),
+              HasSubstr(roots));
+}
+
+TEST(GraphqlLimitsTest, CountAliasesOfALevelAndFieldsOfAll) {
+  constexpr int kAliases = limits::kGraphqlAliasesMax;
+  EXPECT_EQ(LimitOf(StrCat("{ a { ", Times(kAliases, "x: b"), "} }")), "");
+  EXPECT_THAT(LimitOf(StrCat("{ a { ", Times(kAliases + 1, "x: b"), "} }")),
+              HasSubstr(StrCat(kAliases + 1, " aliases")));
+  constexpr int kFields = limits::kGraphqlSelectionsMax;
+  EXPECT_EQ(LimitOf(StrCat("{ a { ", Times(kFields - 1, "b"), "} }")), "");
+  EXPECT_THAT(LimitOf(StrCat("{ a { ", Times(kFields, "b"), "} }")),
+              HasSubstr(StrCat("selections of ", kFields)));
+}
+
+TEST(GraphqlLimitsTest, CountLevels) {
+  constexpr int kDepth = limits::kGraphqlDepthMax;
+  EXPECT_EQ(LimitOf(StrCat(Times(kDepth, "{a"), Times(kDepth, "}"))), "");
+  EXPECT_THAT(LimitOf(StrCat(Times(kDepth + 1, "{a"), Times(kDepth + 1, "}"))),
+              HasSubstr(StrCat("depth of ", kDepth)));
 }
 
 TEST(GraphqlLimitsTest, FragmentsThatSpreadEachOtherEnd) {

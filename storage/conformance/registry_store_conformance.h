@@ -34,7 +34,7 @@ class RegistryStoreHarness {
   // New experiments keep their artifacts below "root:/".
   virtual TrackingStore& tracking() = 0;
 
-  // Keeps a point of a logged model's metric, as a RunLog on the same data does.
+  // Keeps a point of a logged model's metric, as a RunLog on the data does.
   virtual absl::Status AddModelMetric(const v1::Metric& metric) = 0;
 
   // Statements that the stores have prepared since the last call.

@@ -31,8 +31,8 @@ absl::StatusOr<std::string> ReadPage(
 // Answers a search: on one snapshot calls `row` with each row of the page, its
 // first values those of `columns`, sets the response's next_page_token if there
 // is one, and has `load_parts` load what other tables hold. A max_results below
-// 0 asks for no row and for the token of the first page. INVALID_PARAMETER_VALUE
-// as `build` (one of storage/search/search.h) gives it.
+// 0 asks for no row and for the token of the first page. Errors are those of
+// `build`, one of storage/search/search.h.
 template <typename Request, typename Response>
 absl::Status SearchPage(
     Database& database, const Request& request,

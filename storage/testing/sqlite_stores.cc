@@ -14,7 +14,8 @@ namespace millstream::storage::testing {
 
 SqliteStores::SqliteStores(std::string artifact_root) {
   absl::StatusOr<std::unique_ptr<sqlite::SqliteDatabase>> database =
-      sqlite::SqliteDatabase::Open(folder_.path() + "/test.db", {});
+      sqlite::SqliteDatabase::Open(folder_.path() + "/test.db",
+                                   {.durability = Durability::kProcess});
   if (!database.ok()) {
     ADD_FAILURE() << database.status();
     std::abort();

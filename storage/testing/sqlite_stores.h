@@ -11,9 +11,9 @@
 
 namespace millstream::storage::testing {
 
-// Thread-compatible; the stores are thread-safe. Aborts the test if they cannot
-// be opened. The experiment Default is there; new ones keep their artifacts
-// below `artifact_root`.
+// Thread-compatible; the stores are thread-safe and wait for no disk. Aborts
+// the test if they cannot be opened. The experiment Default is there; new ones
+// keep their artifacts below `artifact_root`.
 class SqliteStores {
  public:
   explicit SqliteStores(std::string artifact_root = "mlflow-artifacts:/");

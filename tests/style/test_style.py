@@ -140,3 +140,15 @@ def test_every_cc_file_is_built():
                     findings.append(name)
                 break
     report(findings)
+
+
+def test_every_limit_is_tested():
+    """Limits of time aside: no test waits for them."""
+    names = re.findall(r"constexpr \w+ (k\w+) =",
+                       (ROOT / "base" / "limits.h").read_text())
+    tests = "".join(
+        (ROOT / name).read_text() for name in files(".cc")
+        if name.endswith("_test.cc") or "/conformance/" in name)
+    report(f"base/limits.h: no test names {name}" for name in names
+           if not re.search(r"Ms(Max)?$|PerSecondMin$", name)
+           and name not in tests)
