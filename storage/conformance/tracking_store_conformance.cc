@@ -131,7 +131,7 @@ TEST_P(TrackingStoreConformance, DoesNotFindWhatIsNotThere) {
             v1::RESOURCE_DOES_NOT_EXIST);
   EXPECT_EQ(CodeOf(store_->GetExperimentByName("nothing", &experiment)),
             v1::RESOURCE_DOES_NOT_EXIST);
-  for (const char* id : {"abc", "", " 1", "1 ", "1.0", "0x1", "1'",
+  for (const char* id : {"abc", "", " ", "1 2", "1.0", "0x1", "1'",
                          "99999999999999999999"}) {
     EXPECT_EQ(CodeOf(store_->GetExperiment(id, &experiment)),
               v1::INVALID_PARAMETER_VALUE)
