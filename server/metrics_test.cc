@@ -47,6 +47,10 @@ class LastBatch final : public storage::RunLog {
     }
     return absl::OkStatus();
   }
+  absl::StatusOr<uint64_t> LastFrame(std::string_view,
+                                     std::string_view) override {
+    return 0;
+  }
 
   int batches = 0;
   std::string run_id;
@@ -88,6 +92,10 @@ class StepsStore final : public storage::MetricStore {
     return absl::UnimplementedError("");
   }
   absl::Status Sync() override { return absl::OkStatus(); }
+  absl::StatusOr<uint64_t> ReadLastFrame(std::string_view,
+                                         std::string_view) override {
+    return 0;
+  }
   absl::StatusOr<std::vector<storage::RunMark>> ListMarks() override {
     return std::vector<storage::RunMark>();
   }

@@ -44,10 +44,20 @@ struct RunMark {
   uint64_t number = 0;
 };
 
+// One of the numbered frames in which a writer logs to a run (streams.proto).
+struct WriterFrame {
+  std::string_view writer_id;
+  // From 1; 0: no frame.
+  uint64_t number = 0;
+};
+
 struct AppendOptions {
   Durability durability = Durability::kMachine;
   // Also leaves the mark of this number, in the same unit; 0: none.
   uint64_t mark = 0;
+  // Also keeps this as the last frame of its writer and run, in the same unit.
+  // A writer's appends come one after the other.
+  WriterFrame frame = {};
 };
 
 // Steps from first to last, both within.
@@ -97,6 +107,11 @@ class MetricStore {
 
   // OK: all that was appended before survives the crash of the machine.
   virtual absl::Status Sync() = 0;
+
+  // The number of the last frame of the writer that an append has kept; 0: of
+  // none.
+  virtual absl::StatusOr<uint64_t> ReadLastFrame(
+      std::string_view run_id, std::string_view writer_id) = 0;
 
   // All marks that are kept, in no particular order.
   virtual absl::StatusOr<std::vector<RunMark>> ListMarks() = 0;

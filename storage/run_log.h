@@ -3,9 +3,11 @@
 #ifndef MILLSTREAM_STORAGE_RUN_LOG_H_
 #define MILLSTREAM_STORAGE_RUN_LOG_H_
 
+#include <cstdint>
 #include <string_view>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "absl/types/span.h"
 #include "google/protobuf/repeated_ptr_field.h"
 #include "millstream/v1/entities.pb.h"
@@ -26,6 +28,10 @@ struct RunLogBatch {
   // Those of the metrics that were measured on a logged model: with key, value,
   // timestamp, step, model_id, and maybe dataset_name and dataset_digest.
   absl::Span<const v1::Metric* const> model_metrics = {};
+  // The frame that the batch is, or the last of several. REQUIRES: metrics
+  // alone; a writer's batches come one after the other, their numbers
+  // ascending.
+  WriterFrame frame = {};
 };
 
 // Thread-safe. Outlives every call that uses it.
@@ -43,6 +49,13 @@ class RunLog {
   // After these nothing was changed. After another status, a fault of the
   // server's, all of it may be kept or nothing, but never a part.
   virtual absl::Status Log(const RunLogBatch& batch) = 0;
+
+  // The number of the last frame of the writer that is kept, as durably as its
+  // points are; 0: none.
+  //   RESOURCE_DOES_NOT_EXIST  the run
+  //   INVALID_PARAMETER_VALUE  the run is deleted
+  virtual absl::StatusOr<uint64_t> LastFrame(std::string_view run_id,
+                                             std::string_view writer_id) = 0;
 };
 
 }  // namespace millstream::storage

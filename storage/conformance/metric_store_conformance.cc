@@ -349,6 +349,33 @@ TEST_P(MetricStoreConformance, MarksStayUntilTheyAreRemoved) {
                                    std::pair(std::string("my-run"), 7u)));
 }
 
+TEST_P(MetricStoreConformance, TheLastFrameOfEachWriterAndRunIsKept) {
+  EXPECT_EQ(*store_->ReadLastFrame(kRun, "rank 0"), 0u);
+  const std::string zero("rank\0", 5);
+  Append(kRun, "m", {{1, 1, 1}}, {.frame = {"rank 0", 1}});
+  Append(kRun, "m", {{2, 2, 2}}, {.frame = {"rank 0", 3}});
+  Append(kRun, "m", {{3, 3, 3}}, {.frame = {"rank 1", 7}});
+  Append(kRun, "m", {{4, 4, 4}}, {.frame = {zero, 8}});
+  Append("my-run", "m", {{4, 4, 4}}, {.frame = {"rank 0", 1ull << 63}});
+  Append(kOtherRun, "m", {{4, 4, 4}});
+  Reopen();
+  EXPECT_EQ(*store_->ReadLastFrame(kRun, "rank 0"), 3u);
+  EXPECT_EQ(*store_->ReadLastFrame(kRun, "rank 1"), 7u);
+  EXPECT_EQ(*store_->ReadLastFrame(kRun, "rank"), 0u);
+  EXPECT_EQ(*store_->ReadLastFrame(kRun, zero), 8u);
+  EXPECT_EQ(*store_->ReadLastFrame("my-run", "rank 0"), 1ull << 63);
+  EXPECT_EQ(*store_->ReadLastFrame(kOtherRun, "rank 0"), 0u);
+  EXPECT_THAT(History(kRun, "m"),
+              ArePoints({{1, 1, 1}, {2, 2, 2}, {3, 3, 3}, {4, 4, 4}}));
+}
+
+TEST_P(MetricStoreConformance, AFrameMayHoldNoPoints) {
+  ASSERT_TRUE(store_->Append(kRun, {}, {.frame = {"w", 5}}).ok());
+  Reopen();
+  EXPECT_EQ(*store_->ReadLastFrame(kRun, "w"), 5u);
+  EXPECT_TRUE(store_->ReadLatest(kRun, [](auto, const auto&) { FAIL(); }).ok());
+}
+
 TEST_P(MetricStoreConformance, ManyThreadsAppendAtOnce) {
   std::vector<std::thread> threads;
   for (int t = 0; t < 4; ++t) {

@@ -41,6 +41,7 @@ constexpr int kBackgroundJobsMax = 2;
 constexpr int kFormatVersion = 1;
 constexpr std::string_view kFormatKey("\x00\x01", 2);
 constexpr std::string_view kMarkPrefix("\x00\x02", 2);
+constexpr std::string_view kFramePrefix("\x00\x04", 2);
 
 // The series of a key, nearly: points are appended to series, and RocksDB finds
 // the place of a key faster when it is told which keys it follows. A wrong
@@ -99,6 +100,12 @@ rocksdb::ColumnFamilyOptions FamilyOptions() {
   return options;
 }
 
+uint64_t BigEndian(std::string_view bytes) {
+  uint64_t number = 0;
+  for (char c : bytes) number = number << 8 | static_cast<uint8_t>(c);
+  return number;
+}
+
 // The key of a mark: the prefix, the run as in metric_key.h and the number,
 // big-endian.
 std::string MarkKey(std::string_view run_id, uint64_t number) {
@@ -114,9 +121,17 @@ bool ParseMarkKey(std::string_view key, RunMark* mark) {
       key.size() != sizeof(uint64_t)) {
     return false;
   }
-  mark->number = 0;
-  for (char c : key) mark->number = mark->number << 8 | static_cast<uint8_t>(c);
+  mark->number = BigEndian(key);
   return true;
+}
+
+// The key of a writer's last frame: the prefix, the run as in metric_key.h, and
+// the writer's id.
+std::string FrameKey(std::string_view run_id, std::string_view writer_id) {
+  std::string key(kFramePrefix);
+  AppendRunPrefix(run_id, &key);
+  key += writer_id;
+  return key;
 }
 
 // Puts the points of appends into a batch as records.
@@ -230,6 +245,12 @@ class RocksDbMetricStore : public MetricStore {
       RETURN_IF_ERROR(FromRocksDb(
           batch.Put(MarkKey(run_id, options.mark), rocksdb::Slice())));
     }
+    if (options.frame.number != 0) {
+      std::string number;
+      AppendHash(options.frame.number, &number);
+      RETURN_IF_ERROR(FromRocksDb(
+          batch.Put(FrameKey(run_id, options.frame.writer_id), number)));
+    }
     if (batch.Count() == 0) return absl::OkStatus();
     if (options.durability == Durability::kMachine) {
       return committer_.Commit(batch);
@@ -264,6 +285,20 @@ class RocksDbMetricStore : public MetricStore {
       override;
 
   absl::Status Sync() override { return FromRocksDb(db_->SyncWAL()); }
+
+  absl::StatusOr<uint64_t> ReadLastFrame(std::string_view run_id,
+                                         std::string_view writer_id) override {
+    if (run_id.size() > kKeyRunIdBytesMax) return 0;
+    std::string value;
+    rocksdb::Status status =
+        db_->Get(rocksdb::ReadOptions(), FrameKey(run_id, writer_id), &value);
+    if (status.IsNotFound()) return 0;
+    RETURN_IF_ERROR(FromRocksDb(status));
+    if (value.size() != sizeof(uint64_t)) {
+      return absl::DataLossError("malformed number of a frame");
+    }
+    return BigEndian(value);
+  }
 
   absl::StatusOr<std::vector<RunMark>> ListMarks() override {
     std::vector<RunMark> marks;

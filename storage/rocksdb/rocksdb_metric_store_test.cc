@@ -63,7 +63,8 @@ TEST(RocksDbMetricStoreTest, APowerCutTakesNothingThatWasSynced) {
                       ->Append(kRun, {&series, 1},
                                {.durability = durable ? Durability::kMachine
                                                       : Durability::kProcess,
-                                .mark = 7})
+                                .mark = 7,
+                                .frame = {"w", i + 1ull}})
                       .ok());
       if (durable) synced = i + 1;
     }
@@ -88,6 +89,8 @@ TEST(RocksDbMetricStoreTest, APowerCutTakesNothingThatWasSynced) {
       EXPECT_EQ(points[i].step, static_cast<int64_t>(i / 2));
     }
     EXPECT_EQ(store->ListMarks()->size(), 1u);
+    EXPECT_EQ(*store->ReadLastFrame(kRun, "w"), static_cast<uint64_t>(synced))
+        << "a writer's number and its points are one unit";
   }
 }
 

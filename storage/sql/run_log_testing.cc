@@ -56,6 +56,11 @@ absl::Status FaultyMetricStore::Sync() {
   return fail_sync ? absl::UnavailableError("fault: sync") : store_->Sync();
 }
 
+absl::StatusOr<uint64_t> FaultyMetricStore::ReadLastFrame(
+    std::string_view run_id, std::string_view writer_id) {
+  return store_->ReadLastFrame(run_id, writer_id);
+}
+
 absl::StatusOr<std::vector<RunMark>> FaultyMetricStore::ListMarks() {
   return store_->ListMarks();
 }

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "storage/durability.h"
 #include "storage/metric_store.h"
 #include "storage/sql/active_runs.h"
@@ -44,6 +45,8 @@ class FaultyMetricStore final : public MetricStore {
       absl::FunctionRef<void(std::string_view, const MetricPoint&)> visit)
       override;
   absl::Status Sync() override;
+  absl::StatusOr<uint64_t> ReadLastFrame(std::string_view run_id,
+                                         std::string_view writer_id) override;
   absl::StatusOr<std::vector<RunMark>> ListMarks() override;
   absl::Status RemoveMarks(absl::Span<const RunMark> marks) override;
 

@@ -152,16 +152,30 @@ absl::Status SqlRunLog::Log(const RunLogBatch& batch) {
       (batch.params == nullptr || batch.params->empty()) &&
       (batch.tags == nullptr || batch.tags->empty()) &&
       batch.model_metrics.empty();
-  return metrics_alone ? LogMetrics(batch) : LogThroughOutbox(batch);
+  if (metrics_alone) return LogMetrics(batch);
+  if (batch.frame.number != 0) {
+    return absl::InternalError("a frame holds metrics alone");
+  }
+  return LogThroughOutbox(batch);
+}
+
+absl::StatusOr<uint64_t> SqlRunLog::LastFrame(std::string_view run_id,
+                                              std::string_view writer_id) {
+  RETURN_IF_ERROR(runs_->Check(run_id).status());
+  return store_->ReadLastFrame(run_id, writer_id);
 }
 
 absl::Status SqlRunLog::LogMetrics(const RunLogBatch& batch) {
   RETURN_IF_ERROR(runs_->Check(batch.run_id).status());
-  if (batch.metrics.empty()) return absl::OkStatus();
+  if (batch.metrics.empty() && batch.frame.number == 0) {
+    return absl::OkStatus();
+  }
   LatestMetrics::Append append = latest_->Begin(batch.run_id);
   RETURN_IF_ERROR(store_->Append(
       batch.run_id, batch.metrics,
-      {.durability = options_.durability, .mark = append.mark()}));
+      {.durability = options_.durability,
+       .mark = append.mark(),
+       .frame = batch.frame}));
   append.Committed(batch.metrics);
   return absl::OkStatus();
 }

@@ -3,7 +3,8 @@
 //
 // A batch commits at one place:
 //   - metrics alone: in the metric store, by one append at the durability asked
-//     for. SQL is not touched; the run is looked up in memory.
+//     for. SQL is not touched; the run is looked up in memory. The number of a
+//     writer's frame is part of that append.
 //   - anything else: in the SQL transaction, which checks and writes params,
 //     tags and metrics of logged models, and carries the run's points in a row
 //     of metric_outbox. After the commit the points go to the metric store,
@@ -29,6 +30,7 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "storage/durability.h"
@@ -64,6 +66,8 @@ class SqlRunLog final : public RunLog {
   absl::Status Recover();
 
   absl::Status Log(const RunLogBatch& batch) override;
+  absl::StatusOr<uint64_t> LastFrame(std::string_view run_id,
+                                     std::string_view writer_id) override;
 
   // What the background thread does every flush interval.
   absl::Status Maintain() ABSL_LOCKS_EXCLUDED(mutex_);

@@ -96,7 +96,40 @@ TEST_F(SqlRunLogTest, MetricsAloneNeedNoTransaction) {
   EXPECT_THAT(log_->latest().Candidates(kRun), testing::IsEmpty());
 }
 
+TEST_F(SqlRunLogTest, FramesCommitWithTheirPoints) {
+  const MetricPoint point{1, 1, 1};
+  const SeriesAppend series{"m", {&point, 1}};
+  EXPECT_EQ(*log_->log().LastFrame(kRun, "w"), 0u);
+  ASSERT_TRUE(log_->log()
+                  .Log({.run_id = kRun,
+                        .metrics = {&series, 1},
+                        .frame = {"w", 1}})
+                  .ok());
+  ASSERT_TRUE(log_->log().Log({.run_id = kRun, .frame = {"w", 2}}).ok());
+  EXPECT_EQ(log_->OutboxRows(), 0);
+  log_->store().fail_appends = true;
+  EXPECT_FALSE(log_->log().Log({.run_id = kRun, .frame = {"w", 3}}).ok());
+  log_->store().fail_appends = false;
+  EXPECT_EQ(*log_->log().LastFrame(kRun, "w"), 2u);
+  Crash();
+  EXPECT_EQ(*log_->log().LastFrame(kRun, "w"), 2u);
+  EXPECT_EQ(log_->History(kRun, "m").size(), 1u);
+  ExpectTableAgrees(kRun);
+}
+
+TEST_F(SqlRunLogTest, FramesHoldMetricsAlone) {
+  google::protobuf::RepeatedPtrField<v1::Param> params;
+  params.Add()->set_key("p");
+  EXPECT_FALSE(
+      log_->log()
+          .Log({.run_id = kRun, .params = &params, .frame = {"w", 1}})
+          .ok());
+  EXPECT_TRUE(log_->Params(kRun).empty());
+}
+
 TEST_F(SqlRunLogTest, RunsThatAreNotActiveTakeNothing) {
+  EXPECT_EQ(GetErrorCode(log_->log().LastFrame("nobody", "w").status()),
+            v1::RESOURCE_DOES_NOT_EXIST);
   EXPECT_EQ(GetErrorCode(Log("nobody", "m", {{1, 1, 1}})),
             v1::RESOURCE_DOES_NOT_EXIST);
   EXPECT_EQ(GetErrorCode(Log("nobody", "m", {{1, 1, 1}}, "p")),
@@ -110,6 +143,8 @@ TEST_F(SqlRunLogTest, RunsThatAreNotActiveTakeNothing) {
                   .ok());
   log_->active_runs().Forget(kRun);
   EXPECT_EQ(GetErrorCode(Log(kRun, "m", {{2, 2, 2}})),
+            v1::INVALID_PARAMETER_VALUE);
+  EXPECT_EQ(GetErrorCode(log_->log().LastFrame(kRun, "w").status()),
             v1::INVALID_PARAMETER_VALUE);
   EXPECT_EQ(GetErrorCode(Log(kRun, "m", {{2, 2, 2}}, "p")),
             v1::INVALID_PARAMETER_VALUE);

@@ -1,0 +1,284 @@
+// Logs metrics over gRPC streams for a while, every stream to a run of its own,
+// and writes one JSON object to stdout: points, seconds, acknowledgement times,
+// and the CPU time of the server if its process is named.
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <cmath>
+#include <cstdint>
+#include <cstdio>
+#include <deque>
+#include <fstream>
+#include <memory>
+#include <mutex>
+#include <sstream>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "google/protobuf/arena.h"
+#include "grpcpp/grpcpp.h"
+#include "grpcpp/impl/codegen/client_unary_call.h"
+#include "grpcpp/impl/codegen/proto_utils.h"
+#include "grpcpp/support/sync_stream.h"
+#include "millstream/v1/streams.pb.h"
+#include "millstream/v1/tracking.pb.h"
+
+namespace millstream::bench {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using grpc::internal::RpcMethod;
+using Stream =
+    grpc::ClientReaderWriter<v1::LogMetricsRequest, v1::LogMetricsResponse>;
+using Factory =
+    grpc::internal::ClientReaderWriterFactory<v1::LogMetricsRequest,
+                                              v1::LogMetricsResponse>;
+
+struct Arguments {
+  std::string address = "127.0.0.1:5001";
+  int streams = 1;
+  int columns = 10;
+  int points = 1000;  // of a column, in a frame
+  double seconds = 5;
+  int pause_us = 0;  // between frames
+  int server_pid = 0;
+};
+
+// User and system time of a process so far, in seconds.
+double CpuSeconds(int pid) {
+  std::ifstream file("/proc/" + std::to_string(pid) + "/stat");
+  std::stringstream text;
+  text << file.rdbuf();
+  const std::string all = text.str();
+  std::istringstream fields(all.substr(all.rfind(')') + 2));
+  std::string skipped;
+  for (int i = 0; i < 11; ++i) fields >> skipped;
+  double user = 0, system = 0;
+  fields >> user >> system;
+  return (user + system) / static_cast<double>(sysconf(_SC_CLK_TCK));
+}
+
+double Seconds(Clock::duration duration) {
+  return std::chrono::duration<double>(duration).count();
+}
+
+template <typename Request, typename Response>
+bool Call(grpc::ChannelInterface* channel, const char* path,
+          const Request& request, Response* response) {
+  const RpcMethod method(path, RpcMethod::NORMAL_RPC);
+  grpc::ClientContext context;
+  const grpc::Status status =
+      grpc::internal::BlockingUnaryCall<Request, Response,
+                                        google::protobuf::MessageLite,
+                                        google::protobuf::MessageLite>(
+          channel, method, &context, request, response);
+  if (!status.ok()) {
+    std::fprintf(stderr, "%s: %s\n", path, status.error_message().c_str());
+  }
+  return status.ok();
+}
+
+// A loss curve: it falls, with noise in it.
+class Curve {
+ public:
+  explicit Curve(uint64_t seed) : state_(seed * 2654435761 + 1) {}
+  double Next() {
+    state_ = state_ * 6364136223846793005ull + 1442695040888963407ull;
+    const double noise = static_cast<double>(state_ >> 40) / (1 << 24);
+    return static_cast<float>(2 / std::sqrt(1.0 + 0.01 * step_++) +
+                              0.05 * noise);
+  }
+
+ private:
+  uint64_t state_;
+  double step_ = 0;
+};
+
+class Writer {
+ public:
+  Writer(const Arguments& arguments, std::shared_ptr<grpc::Channel> channel,
+         std::string run_id)
+      : arguments_(arguments),
+        channel_(std::move(channel)),
+        run_id_(std::move(run_id)) {
+    for (int i = 0; i < arguments_.columns; ++i) curves_.emplace_back(i);
+  }
+
+  void Run(Clock::time_point until) {
+    const RpcMethod method("/millstream.v1.StreamService/LogMetrics",
+                           RpcMethod::BIDI_STREAMING);
+    grpc::ClientContext context;
+    std::unique_ptr<Stream> stream(
+        Factory::Create(channel_.get(), method, &context));
+    v1::LogMetricsRequest open;
+    open.mutable_open()->set_run_id(run_id_);
+    open.mutable_open()->set_writer_id("bench");
+    stream->Write(open);
+    std::thread reader([&] { ReadAnswers(stream.get()); });
+    uint64_t number = 0;
+    bool ok = true;
+    while (ok && Clock::now() < until) {
+      google::protobuf::Arena arena;
+      auto* request =
+          google::protobuf::Arena::CreateMessage<v1::LogMetricsRequest>(&arena);
+      Fill(++number, request->mutable_frame());
+      {
+        std::lock_guard lock(mutex_);
+        sent_.push_back(Clock::now());
+      }
+      ok = stream->Write(*request);
+      if (arguments_.pause_us > 0) {
+        std::this_thread::sleep_for(
+            std::chrono::microseconds(arguments_.pause_us));
+      }
+    }
+    stream->WritesDone();
+    reader.join();
+    const grpc::Status status = stream->Finish();
+    if (!status.ok()) {
+      std::fprintf(stderr, "%s\n", status.error_message().c_str());
+    }
+    failed_ = !status.ok() || durable_ != number;
+  }
+
+  bool failed() const { return failed_; }
+  uint64_t points() const {
+    return durable_ * arguments_.columns * arguments_.points;
+  }
+  const std::vector<double>& answer_seconds() const { return answer_seconds_; }
+
+ private:
+  void Fill(uint64_t number, v1::MetricFrame* frame) {
+    frame->set_number(number);
+    for (int c = 0; c < arguments_.columns; ++c) {
+      if (number == 1) frame->add_new_keys("metric_" + std::to_string(c));
+      v1::MetricColumn* column = frame->add_columns();
+      column->set_key(c);
+      const int n = arguments_.points;
+      column->mutable_step_deltas()->Reserve(n);
+      column->mutable_timestamp_deltas()->Reserve(n);
+      column->mutable_values()->Reserve(n);
+      const int64_t step = static_cast<int64_t>((number - 1) * n);
+      for (int i = 0; i < n; ++i) {
+        column->add_step_deltas(i == 0 ? step : 1);
+        column->add_timestamp_deltas(i == 0 ? 1700000000000 + 20 * step : 20);
+        column->add_values(curves_[c].Next());
+      }
+    }
+  }
+
+  void ReadAnswers(Stream* stream) {
+    v1::LogMetricsResponse response;
+    while (stream->Read(&response)) {
+      std::lock_guard lock(mutex_);
+      const auto now = Clock::now();
+      for (; durable_ < response.durable_frame(); ++durable_) {
+        answer_seconds_.push_back(Seconds(now - sent_.front()));
+        sent_.pop_front();
+      }
+    }
+  }
+
+  const Arguments arguments_;
+  const std::shared_ptr<grpc::Channel> channel_;
+  const std::string run_id_;
+  std::vector<Curve> curves_;
+  std::mutex mutex_;
+  std::deque<Clock::time_point> sent_;
+  std::vector<double> answer_seconds_;
+  uint64_t durable_ = 0;
+  bool failed_ = false;
+};
+
+bool CreateRun(grpc::ChannelInterface* channel, std::string* run_id) {
+  v1::CreateRunRequest request;
+  request.set_experiment_id("0");
+  v1::CreateRunResponse response;
+  if (!Call(channel, "/millstream.v1.TrackingService/CreateRun", request,
+            &response)) {
+    return false;
+  }
+  *run_id = response.run().info().run_id();
+  return true;
+}
+
+double Percentile(const std::vector<double>& sorted, double p) {
+  if (sorted.empty()) return 0;
+  return sorted[static_cast<size_t>(p * static_cast<double>(sorted.size() - 1))];
+}
+
+int Load(const Arguments& arguments) {
+  std::vector<std::unique_ptr<Writer>> writers;
+  for (int i = 0; i < arguments.streams; ++i) {
+    grpc::ChannelArguments options;
+    options.SetInt("stream_load.connection", i);  // one for each
+    auto channel = grpc::CreateCustomChannel(
+        arguments.address, grpc::InsecureChannelCredentials(), options);
+    std::string run_id;
+    if (!CreateRun(channel.get(), &run_id)) return 1;
+    writers.push_back(
+        std::make_unique<Writer>(arguments, std::move(channel), run_id));
+  }
+  const double cpu_before =
+      arguments.server_pid == 0 ? 0 : CpuSeconds(arguments.server_pid);
+  const auto begin = Clock::now();
+  const auto until =
+      begin + std::chrono::duration_cast<Clock::duration>(
+                  std::chrono::duration<double>(arguments.seconds));
+  std::vector<std::thread> threads;
+  for (auto& writer : writers) {
+    threads.emplace_back([&writer, until] { writer->Run(until); });
+  }
+  for (auto& thread : threads) thread.join();
+  const double seconds = Seconds(Clock::now() - begin);
+  const double cpu =
+      arguments.server_pid == 0
+          ? 0
+          : CpuSeconds(arguments.server_pid) - cpu_before;
+  uint64_t points = 0;
+  bool failed = false;
+  std::vector<double> answers;
+  for (const auto& writer : writers) {
+    points += writer->points();
+    failed = failed || writer->failed();
+    answers.insert(answers.end(), writer->answer_seconds().begin(),
+                   writer->answer_seconds().end());
+  }
+  std::sort(answers.begin(), answers.end());
+  const auto count = static_cast<double>(points);
+  std::printf(
+      "{\"streams\": %d, \"points_per_frame\": %d, \"points\": %.0f, "
+      "\"seconds\": %.3f, \"points_per_second\": %.0f, "
+      "\"server_cpu_us_per_point\": %.4f, \"acknowledged_p50_ms\": %.2f, "
+      "\"acknowledged_p99_ms\": %.2f, \"failed\": %s}\n",
+      arguments.streams, arguments.columns * arguments.points, count, seconds,
+      count / seconds, count > 0 ? cpu * 1e6 / count : 0,
+      1e3 * Percentile(answers, 0.5), 1e3 * Percentile(answers, 0.99),
+      failed ? "true" : "false");
+  return failed ? 1 : 0;
+}
+
+int Main(int argc, char** argv) {
+  Arguments arguments;
+  CLI::App app("Load for the gRPC metric stream of a millstream server.");
+  app.add_option("--address", arguments.address, "host:port of gRPC");
+  app.add_option("--streams", arguments.streams, "writers, each with a run");
+  app.add_option("--columns", arguments.columns, "metrics in a frame");
+  app.add_option("--points", arguments.points, "points of each in a frame");
+  app.add_option("--seconds", arguments.seconds);
+  app.add_option("--pause-us", arguments.pause_us, "between frames");
+  app.add_option("--server-pid", arguments.server_pid,
+                 "process whose CPU time is measured");
+  CLI11_PARSE(app, argc, argv);
+  return Load(arguments);
+}
+
+}  // namespace
+}  // namespace millstream::bench
+
+int main(int argc, char** argv) { return millstream::bench::Main(argc, argv); }
