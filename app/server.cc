@@ -14,8 +14,10 @@
 #include "server/artifact_service.h"
 #include "server/dispatcher.h"
 #include "server/grpc_door.h"
+#include "server/ingest_budget.h"
 #include "server/method_table.h"
 #include "server/registry_service.h"
+#include "server/stream_service.h"
 #include "server/tracking_service.h"
 #include "storage/artifact/local_artifact_store.h"
 #include "storage/data_directory.h"
@@ -142,13 +144,16 @@ class ServerImpl final : public Server {
                   {}),
         registry_(stores_->registry(), stores_->tracking(), &Clock::System()),
         artifacts_(stores_->tracking(), stores_->registry(),
-                   stores_->Locations(config)) {
+                   stores_->Locations(config)),
+        streams_(stores_->run_log(), &budget_) {
     tracking_.Register(&methods_);
     registry_.Register(&methods_);
     artifacts_.Register(&methods_);
+    streams_.Register(&methods_);
   }
 
   ~ServerImpl() override {
+    streams_.Stop();
     if (rest_ != nullptr) rest_->Stop();
     if (grpc_ != nullptr) grpc_->Stop(kStopGrace);
   }
@@ -179,8 +184,10 @@ class ServerImpl final : public Server {
   server::TrackingService tracking_;
   server::ModelRegistryService registry_;
   server::ArtifactService artifacts_;
+  server::IngestBudget budget_;
+  server::StreamService streams_;
   server::MethodTable methods_;
-  server::Dispatcher dispatcher_{&methods_};
+  server::Dispatcher dispatcher_{&methods_, &budget_};
   std::unique_ptr<server::GrpcDoor> grpc_;
   std::unique_ptr<gateway::RestDoor> rest_;
 };

@@ -124,6 +124,30 @@ inline constexpr int kGrpcMessageBytesMax = 4 * 1024 * 1024;
 // gRPC calls that wait for a thread; more are refused.
 inline constexpr size_t kGrpcCallsWaitingMax = 1024;
 
+// --- Streams
+
+// Metric streams that are open, of all runs and of one.
+inline constexpr size_t kMetricStreamsMax = 10'000;
+inline constexpr size_t kMetricStreamsPerRunMax = 4096;
+inline constexpr size_t kWriterIdBytesMax = 250;
+// Names in a stream's dictionary, and bytes of all dictionaries together.
+inline constexpr size_t kMetricStreamKeysMax = 10'000;
+inline constexpr size_t kMetricStreamKeyBytesMax = 64 << 20;
+inline constexpr int kMetricFrameColumnsMax = 10'000;
+inline constexpr int kMetricFramePointsMax = 100'000;
+// A stream is not read while this much of it waits; so it holds that and one
+// message more at most.
+inline constexpr size_t kMetricStreamBytesMax = 4 << 20;
+// Of the bytes that wait, as many as one commit takes, rounded up to a message.
+inline constexpr size_t kMetricCommitBytesMax = 2 << 20;
+// Commits of streams that are under way at once.
+inline constexpr size_t kMetricStreamThreadsMax = 32;
+
+// Writes in memory that are not kept yet, in bytes as they were sent: no
+// stream is read beyond the one, and no call is taken beyond the other.
+inline constexpr size_t kIngestStreamBytesMax = 48 << 20;
+inline constexpr size_t kIngestBytesMax = 64 << 20;
+
 // --- Artifacts
 
 // A path as sent (encoded), decoded, and one name in it.

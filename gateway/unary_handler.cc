@@ -45,10 +45,12 @@ class UnaryHandler final : public Handler {
     arena_options.initial_block_size = block.size();
     Arena arena(arena_options);
     Message* message = method_.request_type->New(&arena);
+    const size_t body_bytes = body->size();
     absl::Status status = Bind(request, body, message);
     if (!status.ok()) return ErrorReply(status);
     server::CallContext context(server::Door::kRest);
     FillContext(request, &context);
+    context.set_request_bytes(body_bytes);
     Message* response = method_.response_type->New(&arena);
     status = dispatcher_->Call(context, method_, *message, response);
     if (!status.ok()) return ErrorReply(status);

@@ -3,6 +3,7 @@
 #define MILLSTREAM_SERVER_CALL_CONTEXT_H_
 
 #include <atomic>
+#include <cstddef>
 #include <string>
 
 #include "absl/status/status.h"
@@ -35,6 +36,10 @@ class CallContext {
   const std::string& base_url() const { return base_url_; }
   void set_base_url(std::string url) { base_url_ = std::move(url); }
 
+  // Bytes of the request as it was sent.
+  size_t request_bytes() const { return request_bytes_; }
+  void set_request_bytes(size_t bytes) { request_bytes_ = bytes; }
+
   // When the caller stops waiting.
   absl::Time deadline() const { return deadline_; }
   void set_deadline(absl::Time deadline) { deadline_ = deadline; }
@@ -58,6 +63,7 @@ class CallContext {
   const Door door_;
   std::string peer_;
   std::string base_url_;
+  size_t request_bytes_ = 0;
   absl::Time deadline_ = absl::InfiniteFuture();
   std::atomic<bool> cancelled_{false};
 };

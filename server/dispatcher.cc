@@ -75,7 +75,8 @@ class LeavingSink final : public ByteSink {
 
 }  // namespace
 
-Dispatcher::Dispatcher(const MethodTable* methods) : methods_(methods) {}
+Dispatcher::Dispatcher(const MethodTable* methods, IngestBudget* budget)
+    : methods_(methods), budget_(budget) {}
 
 absl::Status Dispatcher::Enter(CallContext& context, const Method& method,
                                const Message& request) {
@@ -89,7 +90,39 @@ absl::Status Dispatcher::Enter(CallContext& context, const Method& method,
 absl::Status Dispatcher::Call(CallContext& context, const Method& method,
                               const Message& request, Message* response) {
   absl::Status status = Enter(context, method, request);
-  if (status.ok()) status = method.unary(context, request, response);
+  if (status.ok()) status = Run(context, method, request, response);
+  return Leave(method, context.peer(), std::move(status));
+}
+
+absl::Status Dispatcher::Run(CallContext& context, const Method& method,
+                             const Message& request, Message* response) {
+  if (!method.ingests || budget_ == nullptr) {
+    return method.unary(context, request, response);
+  }
+  const size_t bytes = context.request_bytes();
+  if (!budget_->TryTake(bytes)) {
+    return MakeError(v1::RESOURCE_EXHAUSTED,
+                     "More writes wait for the disk than the server takes; try "
+                     "again in a second.");
+  }
+  absl::Status status = method.unary(context, request, response);
+  budget_->Give(bytes);
+  return status;
+}
+
+absl::StatusOr<std::shared_ptr<StreamBody>> Dispatcher::OpenStream(
+    CallContext& context, const Method& method) {
+  absl::Status status = context.Alive();
+  if (status.ok()) {
+    absl::StatusOr<std::shared_ptr<StreamBody>> body = method.stream(context);
+    if (body.ok()) return body;
+    status = std::move(body).status();
+  }
+  return Leave(method, context.peer(), std::move(status));
+}
+
+absl::Status Dispatcher::EndStream(const CallContext& context,
+                                   const Method& method, absl::Status status) {
   return Leave(method, context.peer(), std::move(status));
 }
 

@@ -9,7 +9,9 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "server/call_context.h"
+#include "server/ingest_budget.h"
 #include "server/method_table.h"
+#include "server/stream.h"
 #include "server/transfer.h"
 
 namespace millstream::server {
@@ -22,12 +24,16 @@ namespace millstream::server {
 // is in no Status.
 class Dispatcher {
  public:
-  // `methods` must have passed MethodTable::Check() and outlive this.
-  explicit Dispatcher(const MethodTable* methods);
+  // `methods` must have passed MethodTable::Check(). Both must outlive this.
+  // Without a budget, calls are not counted.
+  explicit Dispatcher(const MethodTable* methods,
+                      IngestBudget* budget = nullptr);
 
   const MethodTable& methods() const { return *methods_; }
 
-  // Runs a unary rpc. On error `response` is unspecified.
+  // Runs a unary rpc. On error `response` is unspecified. RESOURCE_EXHAUSTED, and
+  // nothing is done: the rpc writes, and more waits to be kept than the server
+  // takes.
   // REQUIRES: the messages are of the method's types.
   absl::Status Call(CallContext& context, const Method& method,
                     const Message& request, Message* response);
@@ -43,12 +49,23 @@ class Dispatcher {
   absl::StatusOr<Upload> OpenUpload(CallContext& context, const Method& method,
                                     const Message& first);
 
+  // Opens an rpc that streams messages. Does not block.
+  absl::StatusOr<std::shared_ptr<StreamBody>> OpenStream(CallContext& context,
+                                                         const Method& method);
+  // The stream has ended so: returns what the caller is told.
+  absl::Status EndStream(const CallContext& context, const Method& method,
+                         absl::Status status);
+
  private:
   // What precedes every handler.
   absl::Status Enter(CallContext& context, const Method& method,
                      const Message& request);
+  // The handler of a unary rpc, within the budget.
+  absl::Status Run(CallContext& context, const Method& method,
+                   const Message& request, Message* response);
 
   const MethodTable* const methods_;
+  IngestBudget* const budget_;
 };
 
 }  // namespace millstream::server

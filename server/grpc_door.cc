@@ -17,10 +17,9 @@
 #include "grpcpp/impl/codegen/server_callback_handlers.h"
 #include "grpcpp/impl/rpc_service_method.h"
 #include "grpcpp/impl/service_type.h"
-#include "grpcpp/support/proto_buffer_reader.h"
-#include "grpcpp/support/proto_buffer_writer.h"
 #include "grpcpp/support/server_callback.h"
 #include "millstream/v1/artifacts.pb.h"
+#include "server/grpc_door_call.h"
 #include "server/listen_check.h"
 
 namespace millstream::server {
@@ -30,76 +29,8 @@ using google::protobuf::Arena;
 using google::protobuf::FieldDescriptor;
 using grpc::ByteBuffer;
 
-constexpr char kErrorCodeMetadata[] = "millstream-error-code";
 // Data of one ArtifactChunk.
 constexpr size_t kChunkBytes = 256 * 1024;
-
-bool Parse(ByteBuffer* bytes, Message* message) {
-  grpc::ProtoBufferReader reader(bytes);
-  return reader.status().ok() && message->ParseFromZeroCopyStream(&reader);
-}
-
-ByteBuffer Serialize(const Message& message) {
-  ByteBuffer bytes;
-  const size_t size = message.ByteSizeLong();
-  // Closes on destruction, before `bytes` is used.
-  {
-    grpc::ProtoBufferWriter writer(&bytes, static_cast<int>(size + 1),
-                                   static_cast<int>(size));
-    message.SerializeToZeroCopyStream(&writer);
-  }
-  return bytes;
-}
-
-absl::Status UnreadableRequest(const Method& method) {
-  return MakeError(v1::BAD_REQUEST,
-                   absl::StrCat("The request is no well-formed ",
-                                method.descriptor->input_type()->full_name(),
-                                "; strings must be UTF-8."));
-}
-
-absl::Status Overloaded() {
-  return MakeError(v1::RESOURCE_EXHAUSTED,
-                   "The server has more calls waiting than it takes; try "
-                   "again later.");
-}
-
-grpc::Status ToGrpc(grpc::CallbackServerContext* context,
-                    const absl::Status& status) {
-  if (status.ok()) return grpc::Status::OK;
-  const v1::ErrorCode code = GetErrorCode(status);
-  const auto grpc_code =
-      static_cast<grpc::StatusCode>(GetErrorTraits(code).grpc_code());
-  const std::string message(GetPublicMessage(status));
-  context->AddTrailingMetadata(kErrorCodeMetadata, GetErrorName(code));
-  v1::ErrorDetail detail;
-  detail.set_error_code(code);
-  v1::StatusDetails details;
-  details.set_code(grpc_code);
-  details.set_message(message);
-  details.add_details()->PackFrom(detail);
-  return grpc::Status(grpc_code, message, details.SerializeAsString());
-}
-
-// What the reactors share. Lives from the call's start to OnDone.
-class Call {
- public:
-  Call(grpc::CallbackServerContext* grpc, Dispatcher* dispatcher,
-       ThreadPool* pool, const Method* method)
-      : grpc_(grpc), dispatcher_(dispatcher), pool_(pool), method_(method) {
-    context_.set_peer(grpc->peer());
-    if (grpc->deadline() != std::chrono::system_clock::time_point::max()) {
-      context_.set_deadline(absl::FromChrono(grpc->deadline()));
-    }
-  }
-
- protected:
-  grpc::CallbackServerContext* const grpc_;
-  Dispatcher* const dispatcher_;
-  ThreadPool* const pool_;
-  const Method* const method_;
-  CallContext context_{Door::kGrpc};
-};
 
 class UnaryCall final : public grpc::ServerUnaryReactor, Call {
  public:
@@ -122,6 +53,7 @@ class UnaryCall final : public grpc::ServerUnaryReactor, Call {
     Arena arena;
     Message* request = method_->request_type->New(&arena);
     Message* response = method_->response_type->New(&arena);
+    context_.set_request_bytes(request_.Length());
     if (!Parse(&request_, request)) return UnreadableRequest(*method_);
     absl::Status status =
         dispatcher_->Call(context_, *method_, *request, response);
@@ -331,6 +263,14 @@ class DescriptorService final : public grpc::Service {
                     ByteBuffer* response) {
             return new UploadCall(context, dispatcher_, pool_, m, response);
           });
+    } else if (method.stream != nullptr) {
+      // Of one request or of many: the same on the wire.
+      type = RpcMethod::BIDI_STREAMING;
+      handler =
+          new grpc::internal::CallbackBidiHandler<ByteBuffer, ByteBuffer>(
+              [this, m](grpc::CallbackServerContext* context) {
+                return StartStreamCall(context, dispatcher_, pool_, m);
+              });
     } else {
       handler =
           new grpc::internal::CallbackUnaryHandler<ByteBuffer, ByteBuffer>(

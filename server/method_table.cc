@@ -4,13 +4,26 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "google/protobuf/descriptor.pb.h"
 #include "server/required_fields.h"
 
 namespace millstream::server {
 
 using google::protobuf::MessageFactory;
 using google::protobuf::MethodDescriptor;
+using google::protobuf::MethodDescriptorProto;
 using google::protobuf::ServiceDescriptor;
+
+namespace {
+
+bool FitsShape(const MethodDescriptor& rpc, const Method& method) {
+  // Of requests, a stream may take one or many.
+  if (method.stream != nullptr) return rpc.server_streaming();
+  return rpc.server_streaming() == (method.download != nullptr) &&
+         rpc.client_streaming() == (method.upload != nullptr);
+}
+
+}  // namespace
 
 Method& MethodTable::Add(std::string_view rpc, const Message& request,
                          const Message& response) {
@@ -50,6 +63,27 @@ Method& MethodTable::AddStreaming(std::string_view rpc,
   return Add(rpc, request, *response);
 }
 
+const Message& MethodTable::RequestOf(std::string_view rpc) const {
+  const MethodDescriptor* descriptor =
+      service_ == nullptr ? nullptr
+                          : service_->FindMethodByName(std::string(rpc));
+  return *MessageFactory::generated_factory()->GetPrototype(
+      descriptor == nullptr ? MethodDescriptorProto::descriptor()
+                            : descriptor->input_type());
+}
+
+void MethodTable::Ingests(std::string_view rpc) {
+  const MethodDescriptor* descriptor =
+      service_ == nullptr ? nullptr
+                          : service_->FindMethodByName(std::string(rpc));
+  auto found = methods_.find(descriptor);
+  if (descriptor == nullptr || found == methods_.end()) {
+    faults_.push_back(absl::StrCat(std::string(rpc), " is no rpc"));
+    return;
+  }
+  found->second->ingests = true;
+}
+
 absl::Status MethodTable::Check() const {
   std::vector<std::string> faults = faults_;
   for (const ServiceDescriptor* service : services_) {
@@ -58,8 +92,7 @@ absl::Status MethodTable::Check() const {
       const Method* method = Find(rpc);
       if (method == nullptr) {
         faults.push_back(absl::StrCat(rpc->full_name(), " has no handler"));
-      } else if (rpc->server_streaming() != (method->download != nullptr) ||
-                 rpc->client_streaming() != (method->upload != nullptr)) {
+      } else if (!FitsShape(*rpc, *method)) {
         faults.push_back(
             absl::StrCat(rpc->full_name(), " is of another shape"));
       }

@@ -13,16 +13,18 @@
 #include "google/protobuf/descriptor.h"
 #include "google/protobuf/message.h"
 #include "server/call_context.h"
+#include "server/stream.h"
 #include "server/transfer.h"
 
 namespace millstream::server {
 
 using google::protobuf::Message;
 
-// One rpc with its handler. Exactly one of the three handlers is set, by the
-// shape of the rpc: unary, stream of answers (download), stream of requests
-// (upload). Handlers are called from many threads at once, and never see a
-// request whose required fields are missing.
+// One rpc with its handler. Exactly one of the four handlers is set, by the
+// shape of the rpc: unary; a file as a stream of answers (download) or of
+// requests (upload); messages that go both ways, or come for as long as the
+// caller wants (stream). Handlers are called from many threads at once; the
+// first three never see a request whose required fields are missing.
 struct Method {
   const google::protobuf::MethodDescriptor* descriptor = nullptr;
   // Prototypes; live as long as the program.
@@ -34,6 +36,12 @@ struct Method {
       download;
   // The message is the first of the stream; its data is not looked at.
   std::function<absl::StatusOr<Upload>(CallContext&, const Message&)> upload;
+  // Must not block.
+  std::function<absl::StatusOr<std::shared_ptr<StreamBody>>(CallContext&)>
+      stream;
+
+  // It brings what is to be kept: counted in the ingest budget.
+  bool ingests = false;
 
   // Whether there are any for Dispatcher to check.
   bool has_required_fields = false;
@@ -76,6 +84,19 @@ class MethodTable {
     };
   }
 
+  template <typename S>
+  void Streams(std::string_view rpc, S* service,
+               absl::StatusOr<std::shared_ptr<StreamBody>> (S::*handler)(
+                   CallContext&)) {
+    Method& method = AddStreaming(rpc, RequestOf(rpc));
+    method.stream = [service, handler](CallContext& context) {
+      return (service->*handler)(context);
+    };
+  }
+
+  // Rpc `name`, added before, brings what is to be kept.
+  void Ingests(std::string_view rpc);
+
   // The service that the rpcs bound from now on belong to.
   void Service(const google::protobuf::ServiceDescriptor* service) {
     service_ = service;
@@ -102,6 +123,8 @@ class MethodTable {
   Method& Add(std::string_view rpc, const Message& request,
               const Message& response);
   Method& AddStreaming(std::string_view rpc, const Message& request);
+  // The rpc's own request type; any, if there is no such rpc.
+  const Message& RequestOf(std::string_view rpc) const;
 
   const google::protobuf::ServiceDescriptor* service_ = nullptr;
   std::vector<const google::protobuf::ServiceDescriptor*> services_;

@@ -1,6 +1,4 @@
 // TrackingService: logging metrics, and batches of what runs log.
-#include <cmath>
-#include <limits>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -11,7 +9,7 @@
 #include "base/limits.h"
 #include "base/status_macros.h"
 #include "base/str_cat.h"
-#include "server/names.h"
+#include "server/metric_rules.h"
 #include "server/tracking_service.h"
 #include "server/validation.h"
 #include "storage/run_log.h"
@@ -22,27 +20,6 @@ namespace {
 using google::protobuf::RepeatedPtrField;
 using storage::MetricPoint;
 using storage::SeriesAppend;
-
-// The number that MLflow keeps for a value.
-double KeptValue(double value) {
-  constexpr double kMax = std::numeric_limits<double>::max();
-  if (std::isinf(value)) return value > 0 ? kMax : -kMax;
-  return value == 0 ? 0.0 : value;  // -0.0 becomes 0.0
-}
-
-// Key and time of a metric. `field` is how the caller calls the metric, such as
-// "metrics[3]."; empty for the request itself.
-absl::Status CheckMetricKey(std::string_view field, std::string_view key) {
-  const std::string key_field = StrCat(field, "key");
-  RETURN_IF_ERROR(CheckKey(key_field, key));
-  return CheckLength(key_field, limits::kKeyLengthMax, key);
-}
-absl::Status CheckTimestamp(std::string_view field, int64_t timestamp) {
-  if (timestamp >= 0) return absl::OkStatus();
-  return InvalidParameter("Invalid value ", timestamp, " for parameter '",
-                          field, "timestamp': it must be a number of "
-                          "milliseconds since 1970 and not negative.");
-}
 
 absl::Status CheckCount(std::string_view what, int limit, int count) {
   if (count <= limit) return absl::OkStatus();

@@ -57,6 +57,10 @@ void TrackingService::Register(MethodTable* methods) {
   MILLSTREAM_RPC(LogLoggedModelParams);
   MILLSTREAM_RPC(GetServerInfo);
 #undef MILLSTREAM_RPC
+  for (const char* rpc : {"LogMetric", "LogBatch", "LogParam", "SetTag",
+                          "LogInputs", "LogOutputs"}) {
+    methods->Ingests(rpc);
+  }
 }
 
 absl::Status TrackingService::GetServerInfo(

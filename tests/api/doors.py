@@ -82,6 +82,25 @@ class GrpcDoor:
             raise self._error(error) from None
         return b"".join(chunk.data for chunk in chunks)
 
+    def stream(self, rpc, requests, **options):
+        """The call of a streaming rpc, as grpc has it; `requests` are dicts or
+        messages made by new()."""
+        method = self._methods[rpc]
+
+        def messages():
+            for request in requests:
+                yield (json_format.ParseDict(request,
+                                             self._new(method.input_type))
+                       if isinstance(request, dict) else request)
+
+        if method.client_streaming:
+            return self._stub("stream_stream", method)(messages(), **options)
+        return self._stub("unary_stream", method)(next(messages()), **options)
+
+    def new(self, rpc):
+        """An empty request."""
+        return self._new(self._methods[rpc].input_type)
+
     def _new(self, descriptor):
         return message_factory.GetMessageClass(descriptor)()
 

@@ -1,0 +1,73 @@
+#include "server/grpc_door_call.h"
+
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/time.h"
+#include "base/error.h"
+#include "grpcpp/support/proto_buffer_reader.h"
+#include "grpcpp/support/proto_buffer_writer.h"
+
+namespace millstream::server {
+
+using grpc::ByteBuffer;
+
+constexpr char kErrorCodeMetadata[] = "millstream-error-code";
+
+bool Parse(ByteBuffer* bytes, Message* message) {
+  grpc::ProtoBufferReader reader(bytes);
+  return reader.status().ok() && message->ParseFromZeroCopyStream(&reader);
+}
+
+ByteBuffer Serialize(const Message& message) {
+  ByteBuffer bytes;
+  const size_t size = message.ByteSizeLong();
+  // Closes on destruction, before `bytes` is used.
+  {
+    grpc::ProtoBufferWriter writer(&bytes, static_cast<int>(size + 1),
+                                   static_cast<int>(size));
+    message.SerializeToZeroCopyStream(&writer);
+  }
+  return bytes;
+}
+
+absl::Status UnreadableRequest(const Method& method) {
+  return MakeError(v1::BAD_REQUEST,
+                   absl::StrCat("The request is no well-formed ",
+                                method.descriptor->input_type()->full_name(),
+                                "; strings must be UTF-8."));
+}
+
+absl::Status Overloaded() {
+  return MakeError(v1::RESOURCE_EXHAUSTED,
+                   "The server has more calls waiting than it takes; try "
+                   "again later.");
+}
+
+grpc::Status ToGrpc(grpc::CallbackServerContext* context,
+                    const absl::Status& status) {
+  if (status.ok()) return grpc::Status::OK;
+  const v1::ErrorCode code = GetErrorCode(status);
+  const auto grpc_code =
+      static_cast<grpc::StatusCode>(GetErrorTraits(code).grpc_code());
+  const std::string message(GetPublicMessage(status));
+  context->AddTrailingMetadata(kErrorCodeMetadata, GetErrorName(code));
+  v1::ErrorDetail detail;
+  detail.set_error_code(code);
+  v1::StatusDetails details;
+  details.set_code(grpc_code);
+  details.set_message(message);
+  details.add_details()->PackFrom(detail);
+  return grpc::Status(grpc_code, message, details.SerializeAsString());
+}
+
+Call::Call(grpc::CallbackServerContext* grpc, Dispatcher* dispatcher,
+           ThreadPool* pool, const Method* method)
+    : grpc_(grpc), dispatcher_(dispatcher), pool_(pool), method_(method) {
+  context_.set_peer(grpc->peer());
+  if (grpc->deadline() != std::chrono::system_clock::time_point::max()) {
+    context_.set_deadline(absl::FromChrono(grpc->deadline()));
+  }
+}
+
+}  // namespace millstream::server

@@ -1,0 +1,49 @@
+// What the calls of the gRPC door share. Part of the door: includes its
+// library.
+#ifndef MILLSTREAM_SERVER_GRPC_DOOR_CALL_H_
+#define MILLSTREAM_SERVER_GRPC_DOOR_CALL_H_
+
+#include "absl/status/status.h"
+#include "base/thread_pool.h"
+#include "grpcpp/grpcpp.h"
+#include "grpcpp/support/server_callback.h"
+#include "server/dispatcher.h"
+
+namespace millstream::server {
+
+// False: the bytes are no such message. Empties `bytes`.
+bool Parse(grpc::ByteBuffer* bytes, Message* message);
+
+grpc::ByteBuffer Serialize(const Message& message);
+
+absl::Status UnreadableRequest(const Method& method);
+
+// Too many calls wait for a thread.
+absl::Status Overloaded();
+
+// The status as callers see it; its code goes into the trailing metadata.
+grpc::Status ToGrpc(grpc::CallbackServerContext* context,
+                    const absl::Status& status);
+
+// Lives from the call's start to OnDone. Not thread-safe.
+class Call {
+ public:
+  Call(grpc::CallbackServerContext* grpc, Dispatcher* dispatcher,
+       ThreadPool* pool, const Method* method);
+
+ protected:
+  grpc::CallbackServerContext* const grpc_;
+  Dispatcher* const dispatcher_;
+  ThreadPool* const pool_;
+  const Method* const method_;
+  CallContext context_{Door::kGrpc};
+};
+
+// Starts a call of an rpc that streams messages; it deletes itself.
+grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* StartStreamCall(
+    grpc::CallbackServerContext* grpc, Dispatcher* dispatcher,
+    ThreadPool* pool, const Method* method);
+
+}  // namespace millstream::server
+
+#endif  // MILLSTREAM_SERVER_GRPC_DOOR_CALL_H_

@@ -1,0 +1,90 @@
+#include <memory>
+#include <utility>
+
+#include "server/grpc_door_call.h"
+
+namespace millstream::server {
+namespace {
+
+using grpc::ByteBuffer;
+
+class GrpcMessage final : public StreamMessage {
+ public:
+  // Takes the bytes.
+  explicit GrpcMessage(ByteBuffer* bytes) {
+    bytes_.Swap(bytes);
+    size_ = bytes_.Length();
+  }
+
+  size_t size() const override { return size_; }
+  bool Parse(Message* message) override {
+    return server::Parse(&bytes_, message);
+  }
+
+ private:
+  ByteBuffer bytes_;
+  size_t size_ = 0;
+};
+
+// Passes events to the body and what it asks for to gRPC, which never calls
+// back before it returns.
+class StreamCall final
+    : public grpc::ServerBidiReactor<ByteBuffer, ByteBuffer>,
+      public StreamCaller,
+      Call {
+ public:
+  using Call::Call;
+
+  void Begin() {
+    absl::StatusOr<std::shared_ptr<StreamBody>> body =
+        dispatcher_->OpenStream(context_, *method_);
+    if (!body.ok()) {
+      Finish(ToGrpc(grpc_, body.status()));
+      return;
+    }
+    body_ = *std::move(body);
+    body_->Start(this);
+  }
+
+  CallContext& context() override { return context_; }
+  void Read() override { StartRead(&incoming_); }
+  void Write(const Message& message) override {
+    outgoing_ = Serialize(message);
+    StartWrite(&outgoing_);
+  }
+  void End(const absl::Status& status) override {
+    Finish(ToGrpc(grpc_, dispatcher_->EndStream(context_, *method_, status)));
+  }
+
+  void OnReadDone(bool ok) override {
+    if (ok) {
+      body_->OnMessage(std::make_unique<GrpcMessage>(&incoming_));
+    } else {
+      body_->OnNoMoreMessages();
+    }
+  }
+  void OnWriteDone(bool) override { body_->OnWritten(); }
+  void OnCancel() override {
+    context_.Cancel();
+    if (body_ != nullptr) body_->OnGone();
+  }
+  void OnDone() override { delete this; }
+
+ private:
+  // Constant once begun.
+  std::shared_ptr<StreamBody> body_;
+  ByteBuffer incoming_;
+  ByteBuffer outgoing_;
+};
+
+}  // namespace
+
+grpc::ServerBidiReactor<ByteBuffer, ByteBuffer>* StartStreamCall(
+    grpc::CallbackServerContext* grpc, Dispatcher* dispatcher,
+    ThreadPool* pool, const Method* method) {
+  auto* call = new StreamCall(grpc, dispatcher, pool, method);
+  call->Begin();
+  return call;
+}
+
+}  // namespace millstream::server

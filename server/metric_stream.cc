@@ -1,0 +1,437 @@
+#include "server/metric_stream.h"
+
+#include <cstdint>
+#include <deque>
+#include <optional>
+#include <vector>
+
+#include "base/error.h"
+#include "base/status_macros.h"
+#include "base/str_cat.h"
+#include "google/protobuf/arena.h"
+#include "millstream/v1/streams.pb.h"
+#include "server/metric_frames.h"
+#include "server/validation.h"
+
+namespace millstream::server {
+namespace {
+
+using google::protobuf::Arena;
+using google::protobuf::ArenaOptions;
+
+constexpr size_t kArenaBlockBytes = 64 * 1024;
+
+absl::Status Stopping() {
+  return MakeError(v1::TEMPORARILY_UNAVAILABLE,
+                   "The server stops; open the stream again a little later.");
+}
+
+absl::Status Superseded() {
+  return MakeError(v1::ABORTED,
+                   "Another stream was opened for this run under this writer "
+                   "id.");
+}
+
+absl::Status CheckOpen(const v1::OpenMetricStream& open) {
+  RETURN_IF_ERROR(CheckRunId(open.run_id()));
+  if (open.writer_id().empty()) return MissingParameter("writer_id");
+  if (open.writer_id().size() <= limits::kWriterIdBytesMax) {
+    return absl::OkStatus();
+  }
+  return InvalidParameter("'writer_id' may have at most ",
+                          limits::kWriterIdBytesMax, " bytes.");
+}
+
+}  // namespace
+
+// One call of LogMetrics. Thread-safe.
+class MetricStream final : public StreamBody,
+                           public std::enable_shared_from_this<MetricStream> {
+ public:
+  explicit MetricStream(MetricStreams* streams) : streams_(streams) {}
+
+  void Start(StreamCaller* caller) override {
+    {
+      absl::MutexLock lock(&mutex_);
+      caller_ = caller;
+    }
+    Advance();
+  }
+
+  void OnMessage(std::unique_ptr<StreamMessage> message) override {
+    {
+      absl::MutexLock lock(&mutex_);
+      reading_ = false;
+      if (ended_ || end_.has_value()) return;
+      const size_t bytes = message->size();
+      waiting_bytes_ += bytes;
+      streams_->budget_->Take(bytes);
+      waiting_.push_back(std::move(message));
+    }
+    Advance();
+  }
+
+  void OnNoMoreMessages() override {
+    {
+      absl::MutexLock lock(&mutex_);
+      reading_ = false;
+      no_more_ = true;
+    }
+    Advance();
+  }
+
+  void OnWritten() override {
+    {
+      absl::MutexLock lock(&mutex_);
+      writing_ = false;
+    }
+    Advance();
+  }
+
+  void OnGone() override {
+    {
+      absl::MutexLock lock(&mutex_);
+      gone_ = true;
+      if (!end_.has_value()) {
+        end_ = absl::CancelledError("The caller cancelled the call.");
+      }
+    }
+    Advance();
+  }
+
+  // Ends the stream once it has nothing under way.
+  void Supersede() {
+    {
+      absl::MutexLock lock(&mutex_);
+      if (!end_.has_value()) end_ = Superseded();
+    }
+    Advance();
+  }
+
+  void Stop() {
+    {
+      absl::MutexLock lock(&mutex_);
+      stopping_ = true;
+    }
+    Advance();
+  }
+
+ private:
+  // Does what is to be done next, or ends the call if nothing is.
+  void Advance() ABSL_LOCKS_EXCLUDED(mutex_);
+  void StartWork() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void MaybeRead() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void MaybeAnswer() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // How the call ends, if it does now.
+  std::optional<absl::Status> Outcome() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  bool HasAnswer() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    return !gone_ && durable_ != told_;
+  }
+
+  // --- The worker: one at a time, on a thread of the pool.
+  void Work() ABSL_LOCKS_EXCLUDED(mutex_);
+  absl::Status Log(absl::Span<std::unique_ptr<StreamMessage>> messages);
+  absl::Status Take(v1::LogMetricsRequest* request);
+  absl::Status OpenWriter(const v1::OpenMetricStream& open);
+  absl::Status Commit();
+  absl::Status CountKeys();
+
+  MetricStreams* const streams_;
+
+  // The worker's own; handed from one to the next with working_.
+  MetricFrames frames_;
+  MetricStreams::WriterName name_;
+  std::shared_ptr<MetricWriter> writer_;  // null: not open yet
+  size_t key_bytes_ = 0;
+
+  absl::Mutex mutex_;
+  StreamCaller* caller_ ABSL_GUARDED_BY(mutex_) = nullptr;
+  std::deque<std::unique_ptr<StreamMessage>> waiting_ ABSL_GUARDED_BY(mutex_);
+  // Of what waits, and of what the worker has.
+  size_t waiting_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
+  // The last frame that is kept, and the last that the caller was told of;
+  // absent: nothing is known, or told, yet.
+  std::optional<uint64_t> durable_ ABSL_GUARDED_BY(mutex_);
+  std::optional<uint64_t> told_ ABSL_GUARDED_BY(mutex_);
+
+  bool reading_ ABSL_GUARDED_BY(mutex_) = false;
+  bool waits_for_budget_ ABSL_GUARDED_BY(mutex_) = false;
+  bool working_ ABSL_GUARDED_BY(mutex_) = false;
+  bool writing_ ABSL_GUARDED_BY(mutex_) = false;
+  bool no_more_ ABSL_GUARDED_BY(mutex_) = false;
+  bool gone_ ABSL_GUARDED_BY(mutex_) = false;
+  bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
+  bool ended_ ABSL_GUARDED_BY(mutex_) = false;
+  // Nothing more is taken in; how the call ends when what is under way is done.
+  std::optional<absl::Status> end_ ABSL_GUARDED_BY(mutex_);
+};
+
+void MetricStream::Advance() {
+  std::optional<absl::Status> outcome;
+  StreamCaller* caller = nullptr;
+  size_t dropped = 0;
+  {
+    absl::MutexLock lock(&mutex_);
+    if (ended_ || caller_ == nullptr) return;
+    if (end_.has_value()) {
+      for (const auto& message : waiting_) dropped += message->size();
+      waiting_.clear();
+      waiting_bytes_ -= dropped;
+    }
+    if (!working_ && !waiting_.empty()) StartWork();
+    MaybeRead();
+    MaybeAnswer();
+    if (!working_ && !writing_) outcome = Outcome();
+    ended_ = outcome.has_value();
+    caller = caller_;
+  }
+  if (dropped != 0) streams_->budget_->Give(dropped);
+  if (!outcome.has_value()) return;
+  streams_->Remove(this, name_, key_bytes_);
+  caller->End(*outcome);
+}
+
+std::optional<absl::Status> MetricStream::Outcome() {
+  if (end_.has_value()) return end_;
+  if (!waiting_.empty()) return std::nullopt;
+  if (stopping_) return Stopping();
+  if (!no_more_) return std::nullopt;
+  if (writer_ != nullptr) return absl::OkStatus();
+  return InvalidParameter("The stream ended before its first message, 'open'.");
+}
+
+void MetricStream::StartWork() {
+  working_ = true;
+  // One task per stream, so there is room.
+  if (streams_->pool_.Post([self = shared_from_this()] { self->Work(); })) {
+    return;
+  }
+  working_ = false;
+  end_ = absl::InternalError("the pool of stream workers is full");
+}
+
+void MetricStream::MaybeRead() {
+  if (reading_ || no_more_ || stopping_ || end_.has_value() ||
+      waits_for_budget_ || waiting_bytes_ >= streams_->limits_.stream_bytes) {
+    return;
+  }
+  auto go_on = [weak = weak_from_this()] {
+    std::shared_ptr<MetricStream> self = weak.lock();
+    if (self == nullptr) return;
+    {
+      absl::MutexLock lock(&self->mutex_);
+      self->waits_for_budget_ = false;
+    }
+    self->Advance();
+  };
+  if (!streams_->budget_->MayRead(go_on)) {
+    waits_for_budget_ = true;
+    return;
+  }
+  reading_ = true;
+  caller_->Read();
+}
+
+void MetricStream::MaybeAnswer() {
+  if (writing_ || !HasAnswer()) return;
+  v1::LogMetricsResponse response;
+  response.set_durable_frame(*durable_);
+  told_ = durable_;
+  writing_ = true;
+  caller_->Write(response);
+}
+
+void MetricStream::Work() {
+  std::vector<std::unique_ptr<StreamMessage>> messages;
+  size_t bytes = 0;
+  {
+    absl::MutexLock lock(&mutex_);
+    while (!waiting_.empty() && bytes < streams_->limits_.commit_bytes) {
+      bytes += waiting_.front()->size();
+      messages.push_back(std::move(waiting_.front()));
+      waiting_.pop_front();
+    }
+  }
+  absl::Status status = Log(absl::MakeSpan(messages));
+  messages.clear();
+  {
+    absl::MutexLock lock(&mutex_);
+    working_ = false;
+    waiting_bytes_ -= bytes;
+    if (!status.ok() && !end_.has_value()) end_ = std::move(status);
+  }
+  streams_->budget_->Give(bytes);
+  Advance();
+}
+
+// What comes before a message that is refused is kept.
+absl::Status MetricStream::Log(
+    absl::Span<std::unique_ptr<StreamMessage>> messages) {
+  ArenaOptions options;
+  options.max_block_size = kArenaBlockBytes;
+  Arena arena(options);
+  absl::Status status;
+  for (std::unique_ptr<StreamMessage>& message : messages) {
+    auto* request = Arena::CreateMessage<v1::LogMetricsRequest>(&arena);
+    status = message->Parse(request)
+                 ? Take(request)
+                 : MakeError(v1::BAD_REQUEST,
+                             "A message of the stream is no well-formed "
+                             "LogMetricsRequest; strings must be UTF-8.");
+    if (!status.ok()) break;
+    message.reset();
+  }
+  if (!frames_.empty()) RETURN_IF_ERROR(Commit());
+  return status;
+}
+
+absl::Status MetricStream::Take(v1::LogMetricsRequest* request) {
+  if (request->has_open()) return OpenWriter(request->open());
+  if (writer_ == nullptr) {
+    return InvalidParameter("The first message of a stream must be 'open'.");
+  }
+  if (!request->has_frame()) {
+    return InvalidParameter("A message holds neither 'open' nor 'frame'.");
+  }
+  RETURN_IF_ERROR(frames_.Add(request->mutable_frame()));
+  return CountKeys();
+}
+
+absl::Status MetricStream::OpenWriter(const v1::OpenMetricStream& open) {
+  if (writer_ != nullptr) return InvalidParameter("The stream is open already.");
+  RETURN_IF_ERROR(CheckOpen(open));
+  name_ = {open.run_id(), open.writer_id()};
+  // A run that is not there ends nobody's stream.
+  RETURN_IF_ERROR(
+      streams_->log_->LastFrame(name_.first, name_.second).status());
+  ASSIGN_OR_RETURN(MetricStreams::Claimed claimed,
+                   streams_->Claim(name_, shared_from_this()));
+  writer_ = std::move(claimed.writer);
+  if (std::shared_ptr<MetricStream> previous = claimed.stream.lock()) {
+    previous->Supersede();
+  }
+  {
+    absl::MutexLock commit_lock(&writer_->commit_mutex);
+    if (writer_->holder != this) return Superseded();
+    ASSIGN_OR_RETURN(const uint64_t last, streams_->log_->LastFrame(
+                                              name_.first, name_.second));
+    frames_.StartAfter(last);
+    absl::MutexLock lock(&mutex_);
+    durable_ = last;
+  }
+  // The answer does not wait for the frames that came with the question.
+  Advance();
+  return absl::OkStatus();
+}
+
+absl::Status MetricStream::CountKeys() {
+  const size_t grown = frames_.key_bytes() - key_bytes_;
+  if (grown == 0) return absl::OkStatus();
+  RETURN_IF_ERROR(streams_->AddKeyBytes(grown));
+  key_bytes_ += grown;
+  return absl::OkStatus();
+}
+
+absl::Status MetricStream::Commit() {
+  MetricBatch batch;
+  frames_.Build(&batch);
+  frames_.Clear();
+  absl::MutexLock commit_lock(&writer_->commit_mutex);
+  if (writer_->holder != this) return Superseded();
+  RETURN_IF_ERROR(
+      streams_->log_->Log({.run_id = name_.first,
+                           .metrics = batch.series,
+                           .frame = {name_.second, frames_.last()}}));
+  absl::MutexLock lock(&mutex_);
+  durable_ = frames_.last();
+  return absl::OkStatus();
+}
+
+MetricStreams::MetricStreams(storage::RunLog* log, IngestBudget* budget,
+                             const Limits& limits)
+    : log_(log),
+      budget_(budget),
+      limits_(limits),
+      pool_(limits.threads, limits.streams + 1) {}
+
+MetricStreams::~MetricStreams() = default;
+
+absl::StatusOr<std::shared_ptr<StreamBody>> MetricStreams::Open(CallContext&) {
+  absl::MutexLock lock(&mutex_);
+  if (stopped_) return Stopping();
+  if (streams_.size() >= limits_.streams) {
+    return MakeError(v1::RESOURCE_EXHAUSTED,
+                     StrCat("The server has ", limits_.streams,
+                            " metric streams open and takes no more; try "
+                            "again later."));
+  }
+  auto stream = std::make_shared<MetricStream>(this);
+  streams_.emplace(stream.get(), stream);
+  return stream;
+}
+
+void MetricStreams::Stop() {
+  std::vector<std::shared_ptr<MetricStream>> open;
+  {
+    absl::MutexLock lock(&mutex_);
+    stopped_ = true;
+    for (const auto& [_, weak] : streams_) {
+      if (auto stream = weak.lock()) open.push_back(std::move(stream));
+    }
+  }
+  for (const auto& stream : open) stream->Stop();
+}
+
+size_t MetricStreams::open() const {
+  absl::MutexLock lock(&mutex_);
+  return streams_.size();
+}
+
+absl::StatusOr<MetricStreams::Claimed> MetricStreams::Claim(
+    const WriterName& name, const std::shared_ptr<MetricStream>& stream) {
+  absl::MutexLock lock(&mutex_);
+  auto found = writers_.find(name);
+  Claimed previous;
+  if (found == writers_.end()) {
+    size_t& writers = writers_of_run_[name.first];
+    if (writers >= limits_.streams_per_run) {
+      return MakeError(v1::RESOURCE_EXHAUSTED,
+                       StrCat("The run has ", writers,
+                              " metric streams open and may have no more."));
+    }
+    ++writers;
+    found = writers_.emplace(name, Claimed()).first;
+    found->second.writer = std::make_shared<MetricWriter>();
+  } else {
+    previous = found->second;
+  }
+  found->second.stream = stream;
+  found->second.writer->holder = stream.get();
+  previous.writer = found->second.writer;
+  return previous;
+}
+
+absl::Status MetricStreams::AddKeyBytes(size_t bytes) {
+  absl::MutexLock lock(&mutex_);
+  if (key_bytes_ + bytes > limits_.key_bytes) {
+    return MakeError(v1::RESOURCE_EXHAUSTED,
+                     "The streams that are open name more metrics than the "
+                     "server keeps in memory; try again later.");
+  }
+  key_bytes_ += bytes;
+  return absl::OkStatus();
+}
+
+void MetricStreams::Remove(const MetricStream* stream, const WriterName& name,
+                           size_t key_bytes) {
+  absl::MutexLock lock(&mutex_);
+  streams_.erase(stream);
+  key_bytes_ -= key_bytes;
+  auto found = writers_.find(name);
+  if (found == writers_.end() || found->second.writer->holder != stream) return;
+  writers_.erase(found);
+  auto run = writers_of_run_.find(name.first);
+  if (--run->second == 0) writers_of_run_.erase(run);
+}
+
+}  // namespace millstream::server
