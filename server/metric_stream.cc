@@ -298,7 +298,9 @@ absl::Status MetricStream::Take(v1::LogMetricsRequest* request) {
 }
 
 absl::Status MetricStream::OpenWriter(const v1::OpenMetricStream& open) {
-  if (writer_ != nullptr) return InvalidParameter("The stream is open already.");
+  if (writer_ != nullptr) {
+    return InvalidParameter("The stream is open already.");
+  }
   RETURN_IF_ERROR(CheckOpen(open));
   name_ = {open.run_id(), open.writer_id()};
   // A run that is not there ends nobody's stream.

@@ -1,5 +1,5 @@
 // The life of metric streams, with a caller and a log that the test holds in
-// its hands. Over a connection: grpc_door_test.cc and tests/api/test_streams.py.
+// its hands. Over a connection: tests/api/test_streams.py.
 #include "server/metric_stream.h"
 
 #include <cstdint>
@@ -149,7 +149,8 @@ class TestCaller final : public StreamCaller {
     ASSERT_TRUE(TakeAsked());
     body_->OnMessage(std::make_unique<SentMessage>(std::move(bytes), size));
   }
-  void SendOpen(const std::string& run = kRun, const std::string& writer = "w") {
+  void SendOpen(const std::string& run = kRun,
+                const std::string& writer = "w") {
     v1::LogMetricsRequest request;
     request.mutable_open()->set_run_id(run);
     request.mutable_open()->set_writer_id(writer);

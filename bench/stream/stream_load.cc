@@ -209,7 +209,8 @@ bool CreateRun(grpc::ChannelInterface* channel, std::string* run_id) {
 
 double Percentile(const std::vector<double>& sorted, double p) {
   if (sorted.empty()) return 0;
-  return sorted[static_cast<size_t>(p * static_cast<double>(sorted.size() - 1))];
+  const double last = static_cast<double>(sorted.size() - 1);
+  return sorted[static_cast<size_t>(p * last)];
 }
 
 int Load(const Arguments& arguments) {

@@ -50,7 +50,7 @@ def test_points_are_there_when_they_are_acknowledged(server, grpc_door,
     latest = grpc_door.call("GetRun", {"run_id": stream_run})
     assert {m["key"]: m["value"] for m in latest["run"]["data"]["metrics"]} == {
         "loss": 0.25, "eval/acc": -1.0}
-    writer.send(2, {1: [(6, 6, float("nan"))]})
+    writer.send(2, {1: [(6, 6, "NaN")]})
     assert writer.end() == [2]
     assert len(history(rest, stream_run, "eval/acc")) == 2
 
