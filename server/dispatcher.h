@@ -31,9 +31,9 @@ class Dispatcher {
 
   const MethodTable& methods() const { return *methods_; }
 
-  // Runs a unary rpc. On error `response` is unspecified. RESOURCE_EXHAUSTED, and
-  // nothing is done: the rpc writes, and more waits to be kept than the server
-  // takes.
+  // Runs a unary rpc. On error `response` is unspecified. RESOURCE_EXHAUSTED,
+  // and nothing is done: the rpc writes, and more waits to be kept than the
+  // server takes.
   // REQUIRES: the messages are of the method's types.
   absl::Status Call(CallContext& context, const Method& method,
                     const Message& request, Message* response);

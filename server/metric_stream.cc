@@ -93,7 +93,7 @@ class MetricStream final : public StreamBody,
       absl::MutexLock lock(&mutex_);
       gone_ = true;
       if (!end_.has_value()) {
-        end_ = absl::CancelledError("The caller cancelled the call.");
+        end_ = absl::CancelledError("cancelled");
       }
     }
     Advance();

@@ -490,7 +490,17 @@ TEST_F(MetricStreamTest, AtAStopWhatWasTakenIsAcknowledged) {
   EXPECT_EQ(GetErrorCode(late.opened), v1::TEMPORARILY_UNAVAILABLE);
 }
 
-// --- Bounds.
+// --- Bounds. The tests have lower ones, which they cross.
+
+TEST_F(MetricStreamTest, TheServersBoundsAreTheNamedLimits) {
+  const MetricStreams::Limits limits;
+  EXPECT_EQ(limits.streams, limits::kMetricStreamsMax);
+  EXPECT_EQ(limits.streams_per_run, limits::kMetricStreamsPerRunMax);
+  EXPECT_EQ(limits.key_bytes, limits::kMetricStreamKeyBytesMax);
+  EXPECT_EQ(limits.stream_bytes, limits::kMetricStreamBytesMax);
+  EXPECT_EQ(limits.commit_bytes, limits::kMetricCommitBytesMax);
+  EXPECT_EQ(limits.threads, limits::kMetricStreamThreadsMax);
+}
 
 TEST_F(MetricStreamTest, AFullStreamIsNotRead) {
   Make({.stream_bytes = 300});
