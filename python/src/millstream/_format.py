@@ -1,0 +1,200 @@
+"""What the spool is on disk. The writer and the sender both read this.
+
+    SPOOL_DIR/WRITER/            one process that logs, to one server
+      writer.json                which server, who wrote it
+      writer.lock, sender.lock   locked (flock) while that process lives
+      LOG/                       what the process logged to one run, in order
+        run                      the run's id
+        keys                     names of metrics, in the order of their indices
+        journal                  what was sent as which frame, what is done
+        00000001.seg, ...        the records; a segment goes when all is done
+
+A segment is as large as it will get from the start and mapped into memory: a
+record is appended by copying it there, without a system call, and is in the
+kernel's page cache from then on, whatever happens to the process. `committed`
+in its header is where the records end; it is written after the record. Records
+begin at multiples of 8 bytes:
+
+    u32 CRC-32 of all that follows; u32 kind << 28 | bytes of the payload
+
+All numbers are little-endian.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import pathlib
+import struct
+import time
+import zlib
+from typing import Any, Iterator, NamedTuple
+
+VERSION = 1
+MAGIC = b"MSSPOOL\x01"
+
+# The header of a segment: magic, committed, state.
+HEADER = struct.Struct("<8sQQ")
+HEADER_BYTES = 64
+COMMITTED_AT = 8
+STATE_AT = 16
+WORD = struct.Struct("<Q")
+# States: records may follow; the next segment follows; nothing follows.
+OPEN, SEALED, CLOSED = 0, 1, 2
+
+RECORD = struct.Struct("<II")
+KIND_SHIFT = 28
+LENGTH_MASK = (1 << KIND_SHIFT) - 1
+# One point: i64 key, i64 step, i64 timestamp, f64 value.
+POINT = 1
+# Points of one metric: i64 key, i64 n, then n steps, n timestamps, n values.
+BLOCK = 2
+# An rpc: u16 bytes of its path, u16 points that it logs, the path, the request.
+CALL = 3
+# The same for one that logs nothing else than points. Such requests, one after
+# another, may be sent as one: concatenated messages are merged ones.
+POINTS_CALL = 4
+
+POINT_PAYLOAD = 32
+POINT_WORD = POINT << KIND_SHIFT | POINT_PAYLOAD
+POINT_BYTES = RECORD.size + POINT_PAYLOAD
+# All of a point but its CRC.
+POINT_BODY = struct.Struct("<Iqqqd")
+CRC = struct.Struct("<I")
+BLOCK_HEAD = struct.Struct("<qq")
+BLOCK_POINT_BYTES = 24
+CALL_HEAD = struct.Struct("<HH")
+
+# A position in a log: segment and offset in it. Greater is later.
+SEQUENCE_SHIFT = 32
+OFFSET_MASK = (1 << SEQUENCE_SHIFT) - 1
+START = 1 << SEQUENCE_SHIFT | HEADER_BYTES
+
+# A line of the journal: CRC, kind, frame number, position after it, points up
+# to there.
+JOURNAL = struct.Struct("<IIQQQ")
+FRAME, DONE = 1, 2
+
+
+class BadSpool(Exception):
+    """A file of the spool is not what it should be."""
+
+
+class Frame(NamedTuple):
+    """A part of the log that was sent, or is to be sent, under a number."""
+
+    number: int
+    end: int
+    points: int
+
+
+def align(length: int) -> int:
+    return (length + 7) & ~7
+
+
+def segment_path(folder: pathlib.Path, sequence: int) -> pathlib.Path:
+    return folder / f"{sequence:08d}.seg"
+
+
+def record(kind: int, payload: bytes) -> bytes:
+    body = CRC.pack(kind << KIND_SHIFT | len(payload)) + payload
+    data = CRC.pack(zlib.crc32(body)) + body
+    return data + bytes(align(len(data)) - len(data))
+
+
+def call_record(path: str, request: bytes, points: int) -> bytes:
+    name = path.encode()
+    return record(POINTS_CALL if points else CALL,
+                  CALL_HEAD.pack(len(name), points) + name + request)
+
+
+# --- Files of one writer
+
+
+def new_writer_folder(spool: pathlib.Path) -> pathlib.Path:
+    """Makes the folder of a process; its locks are not taken yet."""
+    host = "".join(c if c.isalnum() or c in "-." else "-"
+                   for c in os.uname().nodename)[:64]
+    name = (f"{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}-{host}-"
+            f"{os.getpid()}-{os.urandom(4).hex()}")
+    folder = spool / name
+    folder.mkdir(parents=True, mode=0o700)
+    # Before the description: who finds one finds a lock that is taken.
+    return folder
+
+
+def describe_writer(folder: pathlib.Path, target: str) -> None:
+    text = json.dumps({"version": VERSION, "target": target,
+                       "pid": os.getpid(), "started": int(time.time())})
+    scratch = folder / "writer.json.new"
+    scratch.write_text(text)
+    scratch.rename(folder / "writer.json")
+
+
+def read_writer(folder: pathlib.Path) -> dict[str, Any] | None:
+    """What describe_writer wrote; None if the folder is none of a writer."""
+    try:
+        found = json.loads((folder / "writer.json").read_text())
+    except (OSError, ValueError):
+        return None
+    if not isinstance(found, dict) or found.get("version") != VERSION:
+        return None
+    return found if isinstance(found.get("target"), str) else None
+
+
+def writer_folders(spool: pathlib.Path) -> Iterator[pathlib.Path]:
+    try:
+        names = sorted(os.listdir(spool))
+    except FileNotFoundError:
+        return
+    for name in names:
+        if read_writer(spool / name) is not None:
+            yield spool / name
+
+
+def log_folders(writer: pathlib.Path) -> list[pathlib.Path]:
+    """The folders of a writer's logs, in the order they were begun."""
+    names = [n for n in os.listdir(writer) if n.isdigit()]
+    return [writer / n for n in sorted(names, key=int)
+            if (writer / n / "run").exists()]
+
+
+class Lock:
+    """A lock on a file that ends with its process. Not for threads."""
+
+    def __init__(self, path: pathlib.Path) -> None:
+        self._path = path
+        self._fd: int | None = None
+
+    def take(self) -> bool:
+        """False if somebody else has it, or the folder is gone."""
+        try:
+            fd = os.open(self._path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC,
+                         0o600)
+        except FileNotFoundError:
+            return False
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # It may have been removed, and made again, in between.
+            if os.stat(self._path).st_ino != os.fstat(fd).st_ino:
+                raise BlockingIOError
+        except OSError:
+            os.close(fd)
+            return False
+        self._fd = fd
+        return True
+
+    def is_free(self) -> bool:
+        if not self._path.exists():
+            return True
+        if not self.take():
+            return False
+        self.release()
+        return True
+
+    def release(self) -> None:
+        """Also what a forked child does with its copy; the lock stays then."""
+        if self._fd is not None:
+            os.close(self._fd)
+            self._fd = None

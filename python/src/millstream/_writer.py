@@ -1,0 +1,335 @@
+"""The training side of a log: appending records to mapped segments."""
+
+from __future__ import annotations
+
+import array
+import mmap
+import os
+import pathlib
+import sys
+import threading
+import time
+import zlib
+from typing import Any, Callable, Iterable
+
+from . import _format as fmt
+
+# The first segments of a log are small: many runs have few points.
+SEGMENT_BYTES_MIN = 64 * 1024
+SEGMENT_BYTES_MAX = 8 * 1024 * 1024
+# Calls may go beyond the bound of the spool by this; points may not.
+CALLS_RESERVE_BYTES = 16 * 1024 * 1024
+# How often a full spool is looked at for space.
+FULL_CHECK_SECONDS = 0.1
+BLOCK_POINTS_MAX = 16_384
+# Pages are brought in this many bytes at a time, where the kernel can (Linux
+# 5.14), instead of by a fault for every hundredth point.
+POPULATE_BYTES = 64 * 1024
+MADV_POPULATE_WRITE = 23
+
+_crc32 = zlib.crc32
+_pack_body = fmt.POINT_BODY.pack
+_pack_crc = fmt.CRC.pack
+_pack_word_into = fmt.WORD.pack_into
+
+
+class SpoolFull(Exception):
+    """There is no space for the record, and was none for a while."""
+
+
+class Budget:
+    """Counts the bytes of all segments of a process. Thread-safe."""
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self._lock = threading.Lock()
+        self._segments: dict[pathlib.Path, int] = {}
+
+    def reserve(self, path: pathlib.Path, size: int, beyond: int) -> bool:
+        with self._lock:
+            if sum(self._segments.values()) + size > self.limit + beyond:
+                # The sender removes segments; see which are gone.
+                self._segments = {p: n for p, n in self._segments.items()
+                                  if p.exists()}
+                used = sum(self._segments.values())
+                if used + size > self.limit + beyond:
+                    return False
+            self._segments[path] = size
+            return True
+
+    def give_back(self, path: pathlib.Path) -> None:
+        with self._lock:
+            self._segments.pop(path, None)
+
+
+class LogWriter:
+    """Appends to the log of one run. Thread-safe; signal handlers may append
+    in the middle of an append of the same thread.
+
+    `full_wait` is asked, when the spool is full, how many seconds to wait.
+    """
+
+    def __init__(self, folder: pathlib.Path, run_id: str, budget: Budget,
+                 full_wait: Callable[[], float]) -> None:
+        self.folder = folder
+        self.run_id = run_id
+        # Points in the log, and points that found no space.
+        self.points = 0
+        self.dropped = 0
+        self._dropped_told = 0
+        self._budget = budget
+        self._full_wait = full_wait
+        self._full_since = 0.0
+        self._next_check = 0.0
+        self._lock = threading.RLock()
+        self._busy = False
+        self._later: list[Callable[[], object]] = []
+        # Index of each name that was logged.
+        self.keys: dict[str, int] = {}
+        self._sequence = 0
+        self._map: Any = None
+        # Appends go up to _end, which moves up to _limit, the segment's end.
+        self._offset = self._end = self._limit = 0
+        self._size = SEGMENT_BYTES_MIN
+        self._closed = False
+        folder.mkdir(mode=0o700)
+        self._keys_fd = os.open(folder / "keys", os.O_CREAT | os.O_WRONLY
+                                | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        # The folder counts as a log once it has this file.
+        (folder / "run").write_text(run_id)
+
+    @property
+    def position(self) -> int:
+        """After the last record."""
+        with self._lock:
+            return self._sequence << fmt.SEQUENCE_SHIFT | self._offset
+
+    def knows(self, key: str) -> bool:
+        return key in self.keys
+
+    def point(self, key: str, value: float, timestamp: int, step: int) -> None:
+        """Appends a point: this is the path that training waits for.
+
+        Numbers that do not fit are struct.error.
+        """
+        with self._lock:
+            if self._busy:
+                self._later.append(
+                    lambda: self.point(key, value, timestamp, step))
+                return
+            self._busy = True
+            try:
+                index = self.keys.get(key)
+                if index is None:
+                    index = self._define(key)
+                body = _pack_body(fmt.POINT_WORD, index, step, timestamp,
+                                  value)
+                start = self._offset
+                end = start + 40
+                if end > self._end:
+                    if not self._room(40, 1):
+                        return
+                    start = self._offset
+                    end = start + 40
+                self._map[start:end] = _pack_crc(_crc32(body)) + body
+                # In this order: an exception that a signal throws in between
+                # leaves a log that is whole.
+                self._offset = end
+                self.points += 1
+                _pack_word_into(self._map, 8, end)
+            finally:
+                self._busy = False
+                if self._later:
+                    self._catch_up()
+
+    def point_batch(self, batch: Iterable[tuple[str, float, int, int]]) -> None:
+        """Appends points that become visible together, or not at all."""
+        with self._lock:
+            if self._busy:
+                points = list(batch)
+                self._later.append(lambda: self.point_batch(points))
+                return
+            self._busy = True
+            try:
+                keys = self.keys
+                records = []
+                for key, value, timestamp, step in batch:
+                    index = keys.get(key)
+                    if index is None:
+                        index = self._define(key)
+                    body = _pack_body(fmt.POINT_WORD, index, step, timestamp,
+                                      value)
+                    records.append(_pack_crc(_crc32(body)) + body)
+                self._append(b"".join(records), len(records))
+            finally:
+                self._busy = False
+                if self._later:
+                    self._catch_up()
+
+    def block(self, key: str, steps: array.array[int],
+              timestamps: array.array[int], values: array.array[float]) -> None:
+        """Appends points of one metric: arrays of 'q', 'q' and 'd'."""
+        with self._lock:
+            index = self.keys.get(key)
+            if index is None:
+                index = self._define(key)
+            for at in range(0, len(values), BLOCK_POINTS_MAX):
+                part = slice(at, at + BLOCK_POINTS_MAX)
+                columns: list[array.array[Any]] = [
+                    steps[part], timestamps[part], values[part]]
+                if sys.byteorder == "big":
+                    for column in columns:
+                        column.byteswap()
+                count = len(columns[2])
+                self._append(fmt.record(fmt.BLOCK, b"".join(
+                    [fmt.BLOCK_HEAD.pack(index, count),
+                     *(column.tobytes() for column in columns)])), count)
+
+    def call(self, path: str, request: bytes, points: int = 0) -> None:
+        """Appends an rpc; `points` if it logs so many and nothing else.
+
+        SpoolFull if there is no space, even beyond the bound.
+        """
+        with self._lock:
+            data = fmt.call_record(path, request, points)
+            if not self._append(data, points, CALLS_RESERVE_BYTES
+                                if not points else 0) and not points:
+                raise SpoolFull(
+                    f"the spool {self.folder.parent} has no space left")
+
+    def dropped_untold(self, last: bool) -> int:
+        """How many points were dropped, each time that some were and there is
+        space again, or if this is the `last` time to tell."""
+        with self._lock:
+            if self.dropped == self._dropped_told or (
+                    self._full_since and not last):
+                return 0
+            self._dropped_told = self.dropped
+            return self.dropped
+
+    def close(self) -> None:
+        """Says that nothing follows; the sender may then remove the log."""
+        with self._lock:
+            if self._closed:
+                return
+            if self._map is None and not self._room(0, 0, CALLS_RESERVE_BYTES):
+                # No space for an empty segment: nothing was ever appended.
+                (self.folder / "run").unlink()
+            self._closed = True
+            self._seal(fmt.CLOSED)
+            os.close(self._keys_fd)
+            self._end = self._limit = 0
+
+    def abandon(self) -> None:
+        """For a forked child: lets go of what is its parent's."""
+        self._map = None
+        try:
+            os.close(self._keys_fd)
+        except OSError:
+            pass
+
+    # --- All below: with the lock held.
+
+    def _catch_up(self) -> None:
+        while self._later:
+            self._later.pop(0)()
+
+    def _define(self, key: str) -> int:
+        """Gives a key its index. The name is on disk before any point."""
+        name = key.encode()
+        os.write(self._keys_fd, fmt.record(0, name))
+        index = len(self.keys)
+        self.keys[key] = index
+        return index
+
+    def _append(self, data: bytes, points: int, beyond: int = 0) -> bool:
+        if self._offset + len(data) > self._end and not self._room(
+                len(data), points, beyond):
+            return False
+        start = self._offset
+        end = start + len(data)
+        self._map[start:end] = data
+        self._offset = end
+        self.points += points
+        _pack_word_into(self._map, fmt.COMMITTED_AT, end)
+        return True
+
+    def _room(self, size: int, points: int, beyond: int = 0) -> bool:
+        """Makes space for `size` bytes; False if there is none, and then
+        `points` points are counted as dropped."""
+        if self._closed:
+            raise ValueError(f"the log of run {self.run_id} is closed")
+        if self._map is not None and self._offset + size <= self._limit:
+            self._populate(size)
+            return True
+        now = time.monotonic()
+        if self._full_since and not beyond and now < self._next_check:
+            self.dropped += points
+            return False
+        if self._begin_segment(size, beyond):
+            if not beyond:
+                self._full_since = 0.0
+            return True
+        if not beyond and not self._full_since:
+            deadline = now + self._full_wait()
+            while time.monotonic() < deadline:
+                time.sleep(0.01)
+                if self._begin_segment(size, beyond):
+                    return True
+            self._full_since = now
+        self._next_check = time.monotonic() + FULL_CHECK_SECONDS
+        self.dropped += points
+        return False
+
+    def _begin_segment(self, size: int, beyond: int) -> bool:
+        sequence = self._sequence + 1
+        path = fmt.segment_path(self.folder, sequence)
+        wanted = max(min(self._size, self._budget.limit // 8),
+                     size + fmt.HEADER_BYTES, mmap.PAGESIZE)
+        wanted = -(-wanted // mmap.PAGESIZE) * mmap.PAGESIZE
+        if not self._budget.reserve(path, wanted, beyond):
+            return False
+        try:
+            mapped = _new_segment(path, wanted)
+        except OSError:  # the disk is full, most likely
+            path.unlink(missing_ok=True)
+            self._budget.give_back(path)
+            return False
+        if self._map is not None:
+            self._seal(fmt.SEALED)
+        self._sequence = sequence
+        self._map = mapped
+        self._offset = fmt.HEADER_BYTES
+        self._limit = wanted
+        self._end = self._offset
+        self._populate(size)
+        self._size = min(self._size * 4, SEGMENT_BYTES_MAX)
+        return True
+
+    def _populate(self, size: int) -> None:
+        """Brings in the pages of the next appends."""
+        begin = self._end // mmap.PAGESIZE * mmap.PAGESIZE
+        end = min(self._limit, max(begin + POPULATE_BYTES, self._offset + size))
+        try:
+            self._map.madvise(MADV_POPULATE_WRITE, begin, end - begin)
+        except OSError:  # an older kernel: pages come as they are touched
+            end = self._limit
+        self._end = end
+
+    def _seal(self, state: int) -> None:
+        if self._map is not None:
+            _pack_word_into(self._map, fmt.STATE_AT, state)
+
+
+def _new_segment(path: pathlib.Path, size: int) -> mmap.mmap:
+    fd = os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC,
+                 0o600)
+    try:
+        # The space must be there before it is mapped: a store to a page that
+        # the disk has no room for would end the process.
+        os.posix_fallocate(fd, 0, size)
+        mapped = mmap.mmap(fd, size)
+    finally:
+        os.close(fd)
+    fmt.HEADER.pack_into(mapped, 0, fmt.MAGIC, fmt.HEADER_BYTES, fmt.OPEN)
+    return mapped
