@@ -1,0 +1,278 @@
+"""The sender: a process of its own beside each process that logs.
+
+It keeps gRPC, its threads and the work of sending out of the training process,
+which may fork, be interrupted and hold the GIL as it likes. It sends what is in
+the spool folder of that process, makes the calls that need an answer, and sends
+what dead processes left behind for the same server. When its process is gone
+it sends the rest, then ends; `millstream sync` sends what it could not.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import pathlib
+import signal
+import socket
+import time
+from typing import Any
+
+from . import _format as fmt
+from . import _wire
+from ._errors import BUSY, FINAL, Error
+from ._server import Server
+from ._spool import LOOK_SECONDS, WriterSpool
+
+ERRORS_MAX = 100
+# How often leftovers and logs that can go are looked for.
+TIDY_SECONDS = 0.5
+LEFTOVERS_SECONDS = 60.0
+# How long another sender is waited for that still has the lock.
+LOCK_SECONDS = 10.0
+
+
+class Helper:
+    """Serves one process. Belongs to one event loop."""
+
+    def __init__(self, control: socket.socket, folder: pathlib.Path,
+                 target: str, fsync: float, linger: float) -> None:
+        self._control = control
+        self._fsync = fsync
+        self._linger = linger
+        self._server = Server(target)
+        self._errors: list[dict[str, str]] = []
+        self._spool = WriterSpool(self._server, folder, self._error)
+        self._leftovers: list[WriterSpool] = []
+        self._gone = asyncio.Event()
+        self._bye = False
+        self._connections: set[asyncio.Task[None]] = set()
+
+    async def run(self) -> None:
+        if not await self._take_lock():
+            return
+        self._spool.look_for_logs()
+        loop = asyncio.get_running_loop()
+        self._control.setblocking(False)
+        loop.add_reader(self._control, self._accept)
+        chores = [asyncio.create_task(chore()) for chore in
+                  (self._look, self._tidy, self._adopt, self._sync)]
+        try:
+            await self._gone.wait()
+            await self._finish()
+        finally:
+            loop.remove_reader(self._control)
+            for task in [*chores, *self._connections]:
+                task.cancel()
+            await asyncio.gather(*chores, *self._connections,
+                                 return_exceptions=True)
+            await self._close()
+
+    async def _take_lock(self) -> bool:
+        deadline = time.monotonic() + LOCK_SECONDS
+        while not self._spool.take():
+            if time.monotonic() > deadline:
+                return False
+            await asyncio.sleep(LOOK_SECONDS)
+        return True
+
+    def _accept(self) -> None:
+        """A new connection of our process, or its end."""
+        try:
+            data, fds, _, _ = socket.recv_fds(self._control, 1, 1)
+        except BlockingIOError:
+            return
+        except OSError:
+            data, fds = b"", []
+        if not data:
+            asyncio.get_running_loop().remove_reader(self._control)
+            self._gone.set()
+        for fd in fds:
+            task = asyncio.create_task(self._serve(socket.socket(fileno=fd)))
+            self._connections.add(task)
+            task.add_done_callback(self._connections.discard)
+
+    async def _serve(self, sock: socket.socket) -> None:
+        reader, writer = await asyncio.open_connection(sock=sock)
+        try:
+            while True:
+                header, payload = await _read(reader)
+                try:
+                    answer, data = await self._answer(header, payload)
+                except Error as error:
+                    answer, data = {"error": error.code,
+                                    "message": error.message}, b""
+                except OSError as error:
+                    answer, data = {"error": "IO_ERROR",
+                                    "message": str(error)}, b""
+                answer["away"] = self._server.is_away
+                if self._errors:
+                    answer["errors"], self._errors = self._errors, []
+                writer.write(_wire.pack(answer, data))
+                await writer.drain()
+        except (asyncio.IncompleteReadError, ConnectionError):
+            pass
+        finally:
+            writer.close()
+
+    async def _answer(self, header: dict[str, Any],
+                      payload: bytes) -> tuple[dict[str, Any], bytes]:
+        name = header["op"]
+        if name == "call":
+            return await self._call(header, payload)
+        if name == "wait":
+            return await self._wait(header), b""
+        if name == "upload":
+            await self._server.upload(header["path"], header["file"])
+        elif name == "download":
+            await self._server.download(header["path"], header["file"])
+        elif name == "bye":
+            self._bye = True
+        elif name != "status":
+            raise Error("INVALID_PARAMETER_VALUE", f"no op {name}")
+        return {}, b""
+
+    async def _call(self, header: dict[str, Any],
+                    payload: bytes) -> tuple[dict[str, Any], bytes]:
+        """Makes an rpc when what it comes after is done.
+
+        Without patience, it is one that can wait in the spool, and "later"
+        says that it should.
+        """
+        waited = await self._wait(header)
+        if not waited["done"]:
+            return {**waited, "later": True}, b""
+        patience = header["patience"]
+        try:
+            if patience:
+                return {}, await self._server.patient_call(
+                    header["path"], payload, patience)
+            if self._server.is_away:
+                return {"later": True}, b""
+            return {}, await self._server.call(header["path"], payload,
+                                               header["timeout"])
+        except Error as error:
+            if error.code in FINAL or patience:
+                raise
+            return {"later": True, "busy": error.code in BUSY}, b""
+
+    async def _wait(self, header: dict[str, Any]) -> dict[str, Any]:
+        """Waits until logs are sent up to positions, for some seconds."""
+        deadline = time.monotonic() + header.get("seconds", 0.0)
+        done = True
+        refused: dict[str, list[str]] = {}
+        for name, position in header.get("after", {}).items():
+            if not (self._spool.folder / name / "run").exists():
+                continue  # closed, sent, removed
+            log = self._spool.watch(name)
+            if self._server.is_away and log.done < position:
+                done = False
+            else:
+                done &= await log.reach(position, deadline - time.monotonic())
+            if log.refused is not None:
+                refused[name] = [log.refused.code, log.refused.message]
+        pending = 0 if done else self._spool.pending_bytes()
+        return {"done": done, "pending": pending, "refused": refused}
+
+    # --- Chores
+
+    async def _look(self) -> None:
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            for spool in [self._spool, *self._leftovers]:
+                spool.look()
+
+    async def _tidy(self) -> None:
+        while True:
+            await asyncio.sleep(TIDY_SECONDS)
+            self._spool.look_for_logs()
+            await self._spool.remove_closed()
+            for spool in list(self._leftovers):
+                if spool.is_drained():
+                    self._leftovers.remove(spool)
+                    await spool.close(remove=True)
+
+    async def _adopt(self) -> None:
+        """Takes over what dead processes left for the same server."""
+        while True:
+            for folder in fmt.writer_folders(self._spool.folder.parent):
+                if folder == self._spool.folder:
+                    continue
+                found = fmt.read_writer(folder)
+                if found is None or found["target"] != self._server.target:
+                    continue
+                spool = adopt(self._server, folder, self._error)
+                if spool is not None:
+                    self._leftovers.append(spool)
+            await asyncio.sleep(LEFTOVERS_SECONDS)
+
+    async def _sync(self) -> None:
+        loop = asyncio.get_running_loop()
+        while self._fsync > 0:
+            await asyncio.sleep(self._fsync)
+            await loop.run_in_executor(None, self._spool.sync)
+
+    # --- The end
+
+    async def _finish(self) -> None:
+        """Our process is gone: sends what is left, as long as it moves."""
+        spools = [self._spool, *self._leftovers]
+        self._spool.look_for_logs()
+        last, since = -1, time.monotonic()
+        while not all(spool.is_drained() for spool in spools):
+            pending = sum(spool.pending_bytes() for spool in spools)
+            if pending != last:
+                last, since = pending, time.monotonic()
+            patience = 0.0 if self._bye else self._linger
+            if self._server.is_away and (
+                    time.monotonic() - since >= patience):
+                break
+            if time.monotonic() - since > max(patience, 60.0):
+                break
+            await asyncio.sleep(LOOK_SECONDS)
+
+    async def _close(self) -> None:
+        for spool in [self._spool, *self._leftovers]:
+            spool.look_for_logs()
+            unused = self._bye and spool is self._spool or (
+                spool.writer_is_dead())
+            await spool.close(remove=unused and spool.is_drained())
+        await self._server.close()
+
+    def _error(self, message: str, kind: str) -> None:
+        if len(self._errors) < ERRORS_MAX:
+            self._errors.append({"message": message, "kind": kind})
+
+
+def adopt(server: Server, folder: pathlib.Path,
+          on_error: Any) -> WriterSpool | None:
+    """Takes the folder of a dead writer; None if somebody else has it."""
+    spool = WriterSpool(server, folder, on_error)
+    if not spool.take():
+        return None
+    if not spool.writer_is_dead():
+        spool.release()
+        return None
+    spool.look_for_logs()
+    return spool
+
+
+async def _read(
+        reader: asyncio.StreamReader) -> tuple[dict[str, Any], bytes]:
+    lengths = _wire.LENGTHS.unpack(
+        await reader.readexactly(_wire.LENGTHS.size))
+    data = await reader.readexactly(sum(lengths))
+    return json.loads(data[:lengths[0]]), data[lengths[0]:]
+
+
+def main(control: int, folder: str, target: str, fsync: float,
+         linger: float) -> None:
+    """What the process runs; `control` is an inherited socket."""
+    # Ctrl-C is for the process that logs; it tells us when to end.
+    for name in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(name, signal.SIG_IGN)
+
+    async def run() -> None:
+        await Helper(socket.socket(fileno=control), pathlib.Path(folder),
+                     target, fsync, linger).run()
+
+    asyncio.run(run())

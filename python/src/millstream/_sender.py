@@ -1,0 +1,397 @@
+"""Sends logs: metrics as acknowledged frames, the rest as calls."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import pathlib
+import shutil
+import time
+from typing import Any
+
+import grpc
+import grpc.aio
+
+from . import _api
+from . import _format as fmt
+from ._errors import AWAY, BUSY, FINAL, Error
+from ._reader import Call, Dictionary, LogReader, Points
+from ._server import Backoff, Server, error_of
+
+# Frames on their way: enough to keep the server busy over a slow line, few
+# enough not to fill memory.
+WINDOW_FRAMES = 32
+ANSWER_SECONDS = 30.0
+CALL_SECONDS = 30.0
+# An idle stream is closed: a server has only so many.
+IDLE_SECONDS = 30.0
+# What the server refused is kept here, up to this.
+REFUSED_NAME = "refused.jsonl"
+REFUSED_BYTES_MAX = 64 * 1024 * 1024
+
+
+class LogSender:
+    """Sends one log, in order. Belongs to one event loop.
+
+    What the server refuses for good is written to refused.jsonl in the spool
+    folder and reported by `on_error`; the rest of the log goes on.
+    """
+
+    def __init__(self, server: Server, folder: pathlib.Path,
+                 on_error: Any) -> None:
+        self.folder = folder
+        self.log = LogReader(folder)
+        self.run_id = self.log.run_id
+        # Why the server takes nothing for this run, once it said so.
+        self.refused: Error | None = None
+        # Points and bytes that are done since the sender looks after the log.
+        self.calls_done = 0
+        self._server = server
+        self._on_error = on_error
+        self._writer_id = f"{folder.parent.name}/{folder.name}"
+        self._wake = asyncio.Event()
+        self._acked = asyncio.Event()
+        self._waiting: list[tuple[int, asyncio.Future[None]]] = []
+        self._stream: Any = None
+        self._acks: asyncio.Task[None] | None = None
+        self._failure: Error | None = None
+        self._number = 0
+        self._resend: list[fmt.Frame] = []
+        self._suspect = 0
+        self._dictionary = Dictionary()
+        self._lost_told = 0
+
+    @property
+    def done(self) -> int:
+        return self.log.journal.done.end
+
+    @property
+    def points_done(self) -> int:
+        return self.log.journal.done.points
+
+    def poke(self) -> None:
+        """Says that there may be something new."""
+        self._wake.set()
+
+    def has_news(self) -> bool:
+        return self.log.available()
+
+    def is_drained(self) -> bool:
+        return not self.log.journal.sent and not self.log.available()
+
+    async def reach(self, position: int, seconds: float) -> bool:
+        """Waits until all up to `position` is done."""
+        if self.done >= position:
+            return True
+        waiter = asyncio.get_running_loop().create_future()
+        self._waiting.append((position, waiter))
+        self.poke()
+        try:
+            await asyncio.wait_for(waiter, seconds)
+        except asyncio.TimeoutError:
+            return False
+        finally:
+            self._waiting = [w for w in self._waiting if w[1] is not waiter]
+        return True
+
+    async def run(self) -> None:
+        """Sends what comes, until cancelled."""
+        backoff = Backoff()
+        try:
+            while True:
+                try:
+                    await self._send_all()
+                    backoff.reset()
+                    await self._sleep()
+                except Error as error:
+                    await self._recover(error, backoff)
+        finally:
+            await self._drop_stream()
+            self.log.close()
+
+    def remove(self) -> None:
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    # --- One pass
+
+    async def _send_all(self) -> None:
+        while True:
+            self._wake.clear()
+            if self._failure is not None:
+                raise self._failure
+            if self.refused is not None:
+                self._discard_all(self.refused)
+                return
+            if self._resend or (self.log.available()
+                                and not self.log.next_is_call()):
+                if self._stream is None:
+                    await self._open()
+                    continue
+                await self._send_frame()
+            elif self.log.available():
+                item = self.log.next()
+                if isinstance(item, Call):
+                    await self._all_acknowledged()
+                    await self._make(item)
+            else:
+                # Segments that hold nothing more are passed over.
+                self._tell_lost()
+                await self._all_acknowledged()
+                return
+
+    async def _sleep(self) -> None:
+        """Until there is more; an idle stream is given up."""
+        try:
+            await asyncio.wait_for(self._wake.wait(), IDLE_SECONDS)
+        except asyncio.TimeoutError:
+            if self._stream is not None:
+                await self._end_stream()
+
+    async def _send_frame(self) -> None:
+        if self._resend:
+            frame = self._resend.pop(0)
+            points = self.log.next(until=frame.end, points_max=1 << 62)
+        else:
+            points = self.log.next()
+            if not isinstance(points, Points):
+                return  # nothing but damaged records
+            frame = fmt.Frame(self._number, points.end, self.log.points)
+            self.log.journal.frame(frame)
+        if not isinstance(points, Points):
+            points = Points(end=frame.end)
+        if not self._dictionary.has_room(points):
+            # Another stream begins with an empty dictionary, and this frame.
+            await self._end_stream()
+            self.log.rewind()
+            return
+        self._number = frame.number + 1
+        while len(self.log.journal.sent) - len(self._resend) > WINDOW_FRAMES:
+            await self._progress()
+        try:
+            await asyncio.wait_for(self._stream.write(
+                self._dictionary.frame(frame.number, points, self.log)),
+                ANSWER_SECONDS)
+        except asyncio.TimeoutError:
+            raise Error(AWAY, "the stream takes nothing") from None
+        except (grpc.aio.AioRpcError, asyncio.InvalidStateError,
+                grpc.aio.UsageError):
+            # The reader of acknowledgements learns why.
+            await self._progress()
+            raise Error(AWAY, "the stream ended") from None
+
+    async def _all_acknowledged(self) -> None:
+        while self.log.journal.sent:
+            await self._progress()
+
+    async def _progress(self) -> None:
+        """Waits for an acknowledgement; Error if the stream ended."""
+        if self._failure is None:
+            self._acked.clear()
+            try:
+                await asyncio.wait_for(self._acked.wait(), ANSWER_SECONDS)
+            except asyncio.TimeoutError:
+                raise Error(AWAY, "the server acknowledges nothing") from None
+        if self._failure is not None:
+            raise self._failure
+
+    async def _make(self, call: Call) -> None:
+        done = self.log.journal.done
+        finished = fmt.Frame(done.number, call.end, call.points)
+        try:
+            await self._server.call(call.path, call.request, CALL_SECONDS)
+        except Error as error:
+            if error.code not in FINAL:
+                raise
+            self._refuse(error, {"call": call.path}, call.request)
+        self.calls_done += 1
+        self._finish(finished)
+
+    # --- The stream
+
+    async def _open(self) -> None:
+        method = _api.method("LogMetrics")
+        assert method is not None
+        stream = self._server.stream(method.path, method.response)
+        request = method.request()
+        request.open.run_id = self.run_id
+        request.open.writer_id = self._writer_id
+        try:
+            await asyncio.wait_for(stream.write(request), ANSWER_SECONDS)
+            answer = await asyncio.wait_for(stream.read(), ANSWER_SECONDS)
+            if answer is grpc.aio.EOF:
+                raise Error(AWAY, "the stream ended at once")
+        except asyncio.TimeoutError:
+            stream.cancel()
+            raise Error(AWAY, "the stream does not open") from None
+        except grpc.aio.AioRpcError as failure:
+            raise _at_open(error_of(failure)) from None
+        except (asyncio.InvalidStateError, grpc.aio.UsageError):
+            raise await _why(stream, at_open=True) from None
+        self._acknowledge(answer.durable_frame)
+        journal = self.log.journal
+        self._number = answer.durable_frame + 1
+        if journal.sent and journal.sent[0].number != self._number:
+            # The server forgot frames, or we did: number anew what is left.
+            journal.forget(0)
+        self._resend = list(journal.sent)
+        self.log.rewind()
+        self._dictionary = Dictionary()
+        self._failure = None
+        self._stream = stream
+        self._acks = asyncio.create_task(self._read_acks(stream))
+
+    async def _read_acks(self, stream: Any) -> None:
+        try:
+            while True:
+                answer = await stream.read()
+                if answer is grpc.aio.EOF:
+                    self._failure = await _why(stream)
+                    break
+                self._acknowledge(answer.durable_frame)
+                self._acked.set()
+        except grpc.aio.AioRpcError as failure:
+            self._failure = error_of(failure)
+        self._acked.set()
+        self._wake.set()
+
+    def _acknowledge(self, number: int) -> None:
+        frames = [f for f in self.log.journal.sent if f.number <= number]
+        if frames:
+            self._finish(frames[-1])
+
+    def _finish(self, frame: fmt.Frame) -> None:
+        self.log.journal.finish(frame)
+        self.log.remove_done()
+        for position, waiter in self._waiting:
+            if position <= frame.end and not waiter.done():
+                waiter.set_result(None)
+
+    async def _end_stream(self) -> None:
+        stream, acks = self._stream, self._acks
+        self._stream = None
+        try:
+            await asyncio.wait_for(stream.done_writing(), ANSWER_SECONDS)
+            if acks is not None:
+                await asyncio.wait_for(acks, ANSWER_SECONDS)
+        except (asyncio.TimeoutError, grpc.aio.AioRpcError,
+                asyncio.InvalidStateError, grpc.aio.UsageError):
+            stream.cancel()
+        self._failure = None
+
+    async def _drop_stream(self) -> None:
+        if self._stream is not None:
+            self._stream.cancel()
+        if self._acks is not None:
+            self._acks.cancel()
+            await asyncio.gather(self._acks, return_exceptions=True)
+        self._stream = self._acks = self._failure = None
+
+    # --- Failures
+
+    async def _recover(self, error: Error, backoff: Backoff) -> None:
+        at_open = isinstance(error, _AtOpen)
+        streaming = self._stream is not None
+        await self._drop_stream()
+        self.log.rewind()
+        self._resend = []
+        self._server.failed(error)
+        if error.code in FINAL and at_open:
+            self._refuse_run(error)
+        elif error.code in FINAL and streaming:
+            await self._find_culprit(error)
+        else:
+            while self._server.is_away:
+                await self._server.wait(3600)
+            await backoff.sleep()
+
+    async def _find_culprit(self, error: Error) -> None:
+        """A frame was refused: the one after the last durable one. It is sent
+        once more, with nothing behind it, and left out if refused again."""
+        try:
+            await self._open()
+        except Error as other:
+            if other.code in FINAL:
+                self._refuse_run(other)
+            return
+        journal = self.log.journal
+        if not journal.sent:
+            return
+        frame = journal.sent[0]
+        if frame.number != self._suspect:
+            self._suspect = frame.number
+            return
+        await self._drop_stream()
+        self.log.rewind()
+        points = self.log.next(until=frame.end, points_max=1 << 62)
+        if isinstance(points, Points):
+            self._refuse_points(error, points)
+        journal.forget(frame.number)
+        self._finish(fmt.Frame(frame.number - 1, frame.end, frame.points))
+        self.log.rewind()
+        self._suspect = 0
+
+    def _refuse_run(self, error: Error) -> None:
+        self.refused = error
+        self._discard_all(error)
+
+    def _discard_all(self, error: Error) -> None:
+        self.log.journal.forget(0)
+        while (item := self.log.next()) is not None:
+            if isinstance(item, Call):
+                self._refuse(error, {"call": item.path}, item.request)
+            else:
+                self._refuse_points(error, item)
+            self._finish(fmt.Frame(self.log.journal.done.number,
+                                   self.log.position, self.log.points))
+
+    def _refuse_points(self, error: Error, points: Points) -> None:
+        self._refuse(error, {"points": {
+            self.log.key(key) or f"#{key}": list(zip(*columns))
+            for key, columns in points.columns.items()}}, b"")
+
+    def _refuse(self, error: Error, what: dict[str, Any],
+                request: bytes) -> None:
+        """Keeps what was refused where people can read it."""
+        if "call" in what:
+            method = _api.method(what["call"].rpartition("/")[2])
+            if method is not None:
+                what["request"] = str(method.request.FromString(request))
+        path = self.folder.parent.parent / REFUSED_NAME
+        line = json.dumps({
+            "time": int(time.time()), "server": self._server.target,
+            "run_id": self.run_id, "error": error.code,
+            "message": error.message, **what})
+        if not path.exists() or path.stat().st_size < REFUSED_BYTES_MAX:
+            with path.open("a") as file:
+                file.write(line + "\n")
+        self._on_error(f"run {self.run_id}: the server refused what was logged"
+                       f" ({error}); it is kept in {path}", "refused")
+
+    def _tell_lost(self) -> None:
+        if self.log.lost_bytes > self._lost_told:
+            lost = self.log.lost_bytes - self._lost_told
+            self._lost_told = self.log.lost_bytes
+            self._on_error(f"run {self.run_id}: {lost} bytes of the spool "
+                           f"{self.folder} are damaged and left out", "lost")
+
+
+class _AtOpen(Error):
+    """The run itself was refused, not a frame."""
+
+
+def _at_open(error: Error) -> Error:
+    return _AtOpen(error.code, error.message)
+
+
+async def _why(stream: Any, at_open: bool = False) -> Error:
+    """Why a stream ended."""
+    code = await stream.code()
+    if code == grpc.StatusCode.OK:
+        return Error(AWAY, "the server ended the stream")
+    metadata = dict(await stream.trailing_metadata() or ())
+    text = await stream.details() or code.name
+    error = Error(metadata.get("millstream-error-code", AWAY), text)
+    return _at_open(error) if at_open else error
+
+
+assert not BUSY & FINAL

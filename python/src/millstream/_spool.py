@@ -1,0 +1,105 @@
+"""Folders of writers as a sender looks after them."""
+
+from __future__ import annotations
+
+import asyncio
+import pathlib
+import shutil
+from typing import Callable
+
+from . import _format as fmt
+from ._sender import LogSender
+from ._server import Server
+
+# How long something logged waits, at most, before it is on its way.
+LOOK_SECONDS = 0.05
+# Logs in which nothing happens are looked at less often.
+QUIET_LOOKS = 200
+QUIET_EVERY = 10
+
+
+class WriterSpool:
+    """Sends what is in the folder of one writer. Belongs to one event loop.
+
+    Has the sender's lock of the folder from take() to close().
+    """
+
+    def __init__(self, server: Server, folder: pathlib.Path,
+                 on_error: Callable[[str, str], None]) -> None:
+        self.folder = folder
+        self.logs: dict[str, LogSender] = {}
+        self._server = server
+        self._on_error = on_error
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._lock = fmt.Lock(folder / "sender.lock")
+        self._quiet: dict[str, int] = {}
+        self._looks = 0
+
+    def take(self) -> bool:
+        return self._lock.take()
+
+    def release(self) -> None:
+        self._lock.release()
+
+    def writer_is_dead(self) -> bool:
+        return fmt.Lock(self.folder / "writer.lock").is_free()
+
+    def look_for_logs(self) -> None:
+        for folder in fmt.log_folders(self.folder):
+            if folder.name not in self.logs:
+                self.watch(folder.name)
+
+    def watch(self, name: str) -> LogSender:
+        """Sends log `name` from now on."""
+        log = self.logs.get(name)
+        if log is None:
+            log = LogSender(self._server, self.folder / name, self._on_error)
+            self.logs[name] = log
+            self._tasks[name] = asyncio.create_task(log.run())
+        return log
+
+    def look(self) -> None:
+        """Wakes the logs that have something new."""
+        self._looks += 1
+        for name, log in self.logs.items():
+            if (self._quiet.get(name, 0) > QUIET_LOOKS
+                    and self._looks % QUIET_EVERY):
+                continue
+            if log.has_news():
+                self._quiet[name] = 0
+                log.poke()
+            else:
+                self._quiet[name] = self._quiet.get(name, 0) + 1
+
+    async def remove_closed(self) -> None:
+        """Removes logs that were closed and are done."""
+        for name, log in list(self.logs.items()):
+            if log.is_drained() and log.log.is_closed():
+                await self._forget(name)
+                log.remove()
+
+    def pending_bytes(self) -> int:
+        return sum(log.log.pending_bytes() for log in self.logs.values())
+
+    def is_drained(self) -> bool:
+        return all(log.is_drained() for log in self.logs.values())
+
+    def sync(self) -> None:
+        for log in self.logs.values():
+            log.log.sync()
+            log.log.journal.sync()
+
+    async def close(self, remove: bool) -> None:
+        """Lets go of the folder; removes it, if `remove`."""
+        for name in list(self.logs):
+            await self._forget(name)
+        if remove:
+            shutil.rmtree(self.folder, ignore_errors=True)
+        self.release()
+
+    async def _forget(self, name: str) -> None:
+        del self.logs[name]
+        self._quiet.pop(name, None)
+        task = self._tasks.pop(name)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
