@@ -24,7 +24,8 @@ STOP_SECONDS = 30
 
 
 class Server:
-    """One server process with its data in `folder`; can be started again."""
+    """One server process with its data in `folder`; can be started again, and
+    has the same gRPC port then."""
 
     def __init__(self, folder, *flags):
         self.folder = pathlib.Path(folder)
@@ -82,7 +83,7 @@ class Server:
         self.url = None
         return [BINARY, "server", "--host", "127.0.0.1", "--port", "0",
                 "--port-file", self._port_file,
-                "--grpc-port", "0",
+                "--grpc-port", (self.grpc_address or ":0").rpartition(":")[2],
                 "--data-dir", self.folder / "data",
                 "--ui-dir", ROOT / "ui" / "build", *self.flags]
 

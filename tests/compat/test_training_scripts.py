@@ -1,9 +1,11 @@
 """Whole scripts, run as their users run them."""
 
 
-def test_training_script(client, user_command, scripts, server, unique):
+def test_training_script(client, user_command, scripts, tracking_uri,
+                         unique):
     name = unique("line")
-    output = user_command(server.url, scripts / "train.py", unique(), name)
+    output = user_command(tracking_uri, scripts / "train.py", unique(),
+                          name)
     run = client.get_run(output.stdout.split()[-1])
     assert run.info.status == "FINISHED"
     assert run.info.run_name == "line fit"
@@ -24,8 +26,9 @@ def test_training_script(client, user_command, scripts, server, unique):
     assert version.run_id == run.info.run_id
 
 
-def test_sweep_of_short_runs(client, user_command, scripts, server, unique):
-    output = user_command(server.url, scripts / "sweep.py", unique())
+def test_sweep_of_short_runs(client, user_command, scripts, tracking_uri,
+                             unique):
+    output = user_command(tracking_uri, scripts / "sweep.py", unique())
     assert output.stdout.split()[-1] == "23.4"
     experiment = client.get_experiment_by_name(unique())
     runs = client.search_runs([experiment.experiment_id], max_results=100)
