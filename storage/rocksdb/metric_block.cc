@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "base/status_macros.h"
+#include "storage/rocksdb/coding.h"
 
 namespace millstream::storage {
 namespace {
@@ -22,54 +23,6 @@ constexpr uint8_t kFlagStepOrdered = 1;
 
 absl::Status Damaged(const char* what) {
   return absl::DataLossError(what);
-}
-
-uint64_t Zigzag(uint64_t difference) {
-  return difference << 1 ^ (0 - (difference >> 63));
-}
-uint64_t Unzigzag(uint64_t coded) { return coded >> 1 ^ (0 - (coded & 1)); }
-
-void PutVarint(uint64_t value, std::string* out) {
-  char bytes[10];
-  size_t size = 0;
-  while (value >= 0x80) {
-    bytes[size++] = static_cast<char>(value | 0x80);
-    value >>= 7;
-  }
-  bytes[size++] = static_cast<char>(value);
-  out->append(bytes, size);
-}
-
-bool GetVarint(std::string_view* in, uint64_t* value) {
-  if (!in->empty() && static_cast<uint8_t>(in->front()) < 0x80) {
-    *value = static_cast<uint8_t>(in->front());
-    in->remove_prefix(1);
-    return true;
-  }
-  uint64_t result = 0;
-  for (size_t i = 0; i < in->size() && i < 10; ++i) {
-    auto byte = static_cast<uint8_t>((*in)[i]);
-    if (i == 9 && byte > 1) return false;
-    result |= static_cast<uint64_t>(byte & 0x7F) << (7 * i);
-    if (byte < 0x80) {
-      *value = result;
-      in->remove_prefix(i + 1);
-      return true;
-    }
-  }
-  return false;
-}
-
-void PutFixed64(uint64_t value, std::string* out) {
-  static_assert(std::endian::native == std::endian::little);
-  out->append(reinterpret_cast<const char*>(&value), sizeof(value));
-}
-
-bool GetFixed64(std::string_view* in, uint64_t* value) {
-  if (in->size() < sizeof(*value)) return false;
-  std::memcpy(value, in->data(), sizeof(*value));
-  in->remove_prefix(sizeof(*value));
-  return true;
 }
 
 uint64_t ValueBits(double value) {

@@ -93,6 +93,20 @@ void AppendHash(uint64_t hash, std::string* out) {
   out->append(bytes, sizeof(bytes));
 }
 
+void AppendStep(int64_t step, std::string* out) {
+  char bytes[sizeof(step)];
+  StoreBigEndian(static_cast<uint64_t>(step) ^ kSign, bytes);
+  out->append(bytes, sizeof(bytes));
+}
+
+uint64_t ParseHash(std::string_view bytes) {
+  return LoadBigEndian(bytes.data());
+}
+
+int64_t ParseStep(std::string_view bytes) {
+  return static_cast<int64_t>(LoadBigEndian(bytes.data()) ^ kSign);
+}
+
 MetricPoint ParsePoint(std::string_view bytes) {
   MetricPoint point;
   point.timestamp_ms =
@@ -156,7 +170,9 @@ bool ParseRecordSuffix(std::string_view suffix, RecordSuffix* record) {
   record->record_class = static_cast<uint8_t>(suffix.front());
   record->first = ParsePoint(suffix.substr(1));
   suffix.remove_prefix(1 + kPointBytes);
-  if (record->record_class == kSinglePointClass) {
+  if (record->record_class == kSinglePointClass ||
+      record->record_class == kPackedClass ||
+      record->record_class == kSummaryClass) {
     record->hash = 0;
     return suffix.empty();
   }

@@ -9,6 +9,8 @@
 
 #include "storage/rocksdb/metric_block.h"
 #include "storage/rocksdb/metric_key.h"
+#include "storage/rocksdb/packed_block.h"
+#include "storage/rocksdb/points_digest.h"
 
 namespace millstream::storage {
 namespace {
@@ -56,12 +58,51 @@ void PlayBlock(std::string_view bytes) {
   }
 }
 
+void PlayPackedBlock(std::string_view bytes) {
+  if (bytes.size() < kPointBytes) return;
+  const MetricPoint first = ParsePoint(bytes);
+  std::vector<MetricPoint> points;
+  if (!DecodePackedBlock(bytes.substr(kPointBytes), first, &points).ok()) {
+    Require(points.empty());
+    return;
+  }
+  for (size_t i = 1; i < points.size(); ++i) {
+    Require(HistoryLess(points[i - 1], points[i]));
+  }
+  std::string encoded;
+  EncodePackedBlock(points, &encoded);
+  std::vector<MetricPoint> again;
+  Require(DecodePackedBlock(encoded, points[0], &again).ok());
+  Require(again.size() == points.size());
+  for (size_t i = 0; i < points.size(); ++i) {
+    Require(SamePoint(again[i], points[i]));
+  }
+  std::string summary_bytes;
+  BlockSummary summary;
+  EncodeSummary(SummaryOf(points), first, &summary_bytes);
+  Require(ParseSummary(summary_bytes, first, &summary));
+  Require(summary.digest.count == points.size());
+}
+
+void PlaySummary(std::string_view bytes) {
+  if (bytes.size() < kPointBytes) return;
+  const MetricPoint first = ParsePoint(bytes);
+  BlockSummary summary, again;
+  if (!ParseSummary(bytes.substr(kPointBytes), first, &summary)) return;
+  std::string encoded;
+  EncodeSummary(summary, first, &encoded);
+  Require(ParseSummary(encoded, first, &again));
+  Require(again.digest.count == summary.digest.count);
+}
+
 }  // namespace
 
-// The input is a key, and a block with its first point before it.
+// The input is a key, and a block or summary with its first point before it.
 void PlayRecord(std::string_view input) {
   PlayKey(input);
   PlayBlock(input);
+  PlayPackedBlock(input);
+  PlaySummary(input);
 }
 
 }  // namespace millstream::storage

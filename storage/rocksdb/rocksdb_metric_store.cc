@@ -1,13 +1,12 @@
 #include "storage/rocksdb/rocksdb_metric_store.h"
 
-#include <xxhash.h>
-
 #include <algorithm>
 #include <cstdint>
 #include <string_view>
 #include <utility>
 #include <vector>
 
+#include "absl/time/clock.h"
 #include "base/status_macros.h"
 #include "rocksdb/cache.h"
 #include "rocksdb/db.h"
@@ -16,8 +15,12 @@
 #include "rocksdb/table.h"
 #include "rocksdb/write_batch.h"
 #include "storage/group_committer.h"
+#include "storage/rocksdb/loose_records.h"
+#include "storage/rocksdb/loose_runs.h"
 #include "storage/rocksdb/metric_block.h"
 #include "storage/rocksdb/metric_key.h"
+#include "storage/rocksdb/packer.h"
+#include "storage/rocksdb/points_digest.h"
 #include "storage/rocksdb/rocksdb_status.h"
 #include "storage/rocksdb/series_reader.h"
 #include "storage/rocksdb/step_sampler.h"
@@ -38,7 +41,9 @@ constexpr int kBackgroundJobsMax = 2;
 
 // The layout of everything. A version that adds what older ones must not touch
 // counts it up. The keys reach the disk: do not change.
-constexpr int kFormatVersion = 1;
+constexpr int kFormatVersion = 2;
+// Without packed blocks and marks of runs that have loose records.
+constexpr int kFormatOfLooseRecords = 1;
 constexpr std::string_view kFormatKey("\x00\x01", 2);
 constexpr std::string_view kMarkPrefix("\x00\x02", 2);
 constexpr std::string_view kFramePrefix("\x00\x04", 2);
@@ -134,103 +139,27 @@ std::string FrameKey(std::string_view run_id, std::string_view writer_id) {
   return key;
 }
 
-// Puts the points of appends into a batch as records.
-class RecordWriter {
+class Store final : public RocksDbMetricStore {
  public:
-  RecordWriter(std::string_view run_id, rocksdb::WriteBatch* batch)
-      : batch_(batch) {
-    AppendRunPrefix(run_id, &key_);
-    run_bytes_ = key_.size();
-  }
-
-  absl::Status Write(const SeriesAppend& series) {
-    if (series.points.empty()) return absl::OkStatus();
-    key_.resize(run_bytes_);
-    AppendMetricKey(series.key, &key_);
-    series_bytes_ = key_.size();
-    if (series.points.size() == 1) return WritePoint(series.points[0]);
-    absl::Span<const MetricPoint> points = Ascending(series.points);
-    while (!points.empty()) {
-      RETURN_IF_ERROR(WriteBlock(points.subspan(0, kBlockPointsWritten)));
-      points.remove_prefix(std::min(points.size(), kBlockPointsWritten));
-    }
-    return absl::OkStatus();
-  }
-
- private:
-  // `points` if they ascend, no two the same; else such a copy.
-  absl::Span<const MetricPoint> Ascending(
-      absl::Span<const MetricPoint> points) {
-    if (std::adjacent_find(points.begin(), points.end(),
-                           [](const MetricPoint& a, const MetricPoint& b) {
-                             return !HistoryLess(a, b);
-                           }) == points.end()) {
-      return points;
-    }
-    sorted_.assign(points.begin(), points.end());
-    std::sort(sorted_.begin(), sorted_.end(), HistoryLess);
-    sorted_.erase(std::unique(sorted_.begin(), sorted_.end(), SamePoint),
-                  sorted_.end());
-    return sorted_;
-  }
-
-  absl::Status WritePoint(const MetricPoint& point) {
-    BeginKey(kSinglePointClass, point);
-    return FromRocksDb(batch_->Put(key_, rocksdb::Slice()));
-  }
-
-  absl::Status WriteBlock(absl::Span<const MetricPoint> points) {
-    if (points.size() == 1) return WritePoint(points[0]);
-    BeginKey(BlockClass(points.front(), points.back()), points.front());
-    block_.clear();
-    EncodeBlock(points, &block_);
-    AppendHash(XXH3_64bits(block_.data(), block_.size()), &key_);
-    return FromRocksDb(batch_->Put(key_, block_));
-  }
-
-  void BeginKey(uint8_t record_class, const MetricPoint& first) {
-    key_.resize(series_bytes_);
-    key_.push_back(static_cast<char>(record_class));
-    AppendPoint(first, &key_);
-  }
-
-  rocksdb::WriteBatch* const batch_;
-  std::string key_;
-  size_t run_bytes_ = 0;
-  size_t series_bytes_ = 0;
-  std::string block_;
-  std::vector<MetricPoint> sorted_;
-};
-
-class RocksDbMetricStore : public MetricStore {
- public:
-  explicit RocksDbMetricStore(std::unique_ptr<rocksdb::DB> db)
-      : db_(std::move(db)) {}
+  Store(std::unique_ptr<rocksdb::DB> db, const PackingOptions& packing)
+      : db_(std::move(db)), packing_(packing) {}
 
   // The next start need not read a log.
-  ~RocksDbMetricStore() override {
+  ~Store() override {
+    packer_.Stop();
     db_->Flush(rocksdb::FlushOptions());
     db_->Close();
   }
 
-  // Writes the version into a new store, compares that of an old one.
-  absl::Status CheckFormat() {
-    std::string found;
-    rocksdb::Status status =
-        db_->Get(rocksdb::ReadOptions(), ToSlice(kFormatKey), &found);
-    if (status.IsNotFound()) {
-      rocksdb::WriteOptions options;
-      options.sync = true;
-      return FromRocksDb(db_->Put(options, ToSlice(kFormatKey),
-                                  std::to_string(kFormatVersion)));
-    }
-    RETURN_IF_ERROR(FromRocksDb(status));
-    if (found == std::to_string(kFormatVersion)) return absl::OkStatus();
-    return absl::FailedPreconditionError(
-        "the metric store has format " + found + ", this version reads up to " +
-        std::to_string(kFormatVersion) +
-        ": start the millstream that wrote it, or a newer one");
+  // Checks the format, and begins to pack. Called once.
+  absl::Status Start(bool pack_in_background) {
+    RETURN_IF_ERROR(CheckFormat());
+    RETURN_IF_ERROR(packer_.Recover());
+    if (pack_in_background) packer_.Start();
+    return absl::OkStatus();
   }
+
+  absl::Status PackAll() override { return packer_.PackAll(); }
 
   absl::Status Append(std::string_view run_id,
                       absl::Span<const SeriesAppend> series,
@@ -238,24 +167,16 @@ class RocksDbMetricStore : public MetricStore {
     if (run_id.size() > kKeyRunIdBytesMax) {
       return absl::InternalError("run id too long");
     }
-    rocksdb::WriteBatch batch;
-    RecordWriter writer(run_id, &batch);
-    for (const SeriesAppend& s : series) RETURN_IF_ERROR(writer.Write(s));
-    if (options.mark != 0) {
-      RETURN_IF_ERROR(FromRocksDb(
-          batch.Put(MarkKey(run_id, options.mark), rocksdb::Slice())));
+    const bool empty = std::all_of(
+        series.begin(), series.end(),
+        [](const SeriesAppend& s) { return s.points.empty(); });
+    if (empty && options.mark == 0 && options.frame.number == 0) {
+      return absl::OkStatus();
     }
-    if (options.frame.number != 0) {
-      std::string number;
-      AppendHash(options.frame.number, &number);
-      RETURN_IF_ERROR(FromRocksDb(
-          batch.Put(FrameKey(run_id, options.frame.writer_id), number)));
-    }
-    if (batch.Count() == 0) return absl::OkStatus();
-    if (options.durability == Durability::kMachine) {
-      return committer_.Commit(batch);
-    }
-    return FromRocksDb(db_->Write(rocksdb::WriteOptions(), &batch));
+    const uint64_t loose_mark = loose_runs_.Begin(run_id);
+    const absl::Status status = Write(run_id, series, options, loose_mark);
+    loose_runs_.End(run_id, loose_mark, status.ok(), series, absl::Now());
+    return status;
   }
 
   absl::Status ReadHistory(std::string_view run_id, std::string_view key,
@@ -327,17 +248,76 @@ class RocksDbMetricStore : public MetricStore {
  private:
   using Committer = GroupCommitter<rocksdb::WriteBatch>;
 
+  // Writes the version into a new store, compares that of an old one.
+  absl::Status CheckFormat();
+  absl::Status Write(std::string_view run_id,
+                     absl::Span<const SeriesAppend> series,
+                     const AppendOptions& options, uint64_t loose_mark);
+
   // Writes the batches of all items as one, synced. RocksDB would group
   // concurrent writers too, but lets each of them spin before it sleeps.
   absl::Status CommitGroup(absl::Span<Committer::Item* const> group);
 
   // Constant after construction; RocksDB synchronises itself.
   const std::unique_ptr<rocksdb::DB> db_;
+  const PackingOptions packing_;
+  LooseRuns loose_runs_{packing_};
+  Packer packer_{db_.get(), packing_, &loose_runs_};
 
   Committer committer_{[this](absl::Span<Committer::Item* const> group) {
     return CommitGroup(group);
   }};
 };
+
+absl::Status Store::CheckFormat() {
+  std::string found;
+  rocksdb::Status status =
+      db_->Get(rocksdb::ReadOptions(), ToSlice(kFormatKey), &found);
+  if (!status.IsNotFound()) RETURN_IF_ERROR(FromRocksDb(status));
+  if (found == std::to_string(kFormatVersion)) return absl::OkStatus();
+  if (!status.IsNotFound() && found != std::to_string(kFormatOfLooseRecords)) {
+    return absl::FailedPreconditionError(
+        "the metric store has format " + found + ", this version reads up to " +
+        std::to_string(kFormatVersion) +
+        ": start the millstream that wrote it, or a newer one");
+  }
+  rocksdb::WriteBatch batch;
+  if (!status.IsNotFound()) RequestFullPacking(&batch);
+  batch.Put(ToSlice(kFormatKey), std::to_string(kFormatVersion));
+  rocksdb::WriteOptions options;
+  options.sync = true;
+  return FromRocksDb(db_->Write(options, &batch));
+}
+
+absl::Status Store::Write(std::string_view run_id,
+                          absl::Span<const SeriesAppend> series,
+                          const AppendOptions& options, uint64_t loose_mark) {
+  rocksdb::WriteBatch batch;
+  LooseRecordWriter writer(&batch);
+  std::string prefix;
+  AppendRunPrefix(run_id, &prefix);
+  const size_t run_bytes = prefix.size();
+  for (const SeriesAppend& s : series) {
+    prefix.resize(run_bytes);
+    AppendMetricKey(s.key, &prefix);
+    writer.Write(prefix, s.points);
+  }
+  if (options.mark != 0) {
+    batch.Put(MarkKey(run_id, options.mark), rocksdb::Slice());
+  }
+  if (options.frame.number != 0) {
+    std::string number;
+    AppendHash(options.frame.number, &number);
+    batch.Put(FrameKey(run_id, options.frame.writer_id), number);
+  }
+  if (loose_mark != 0) {
+    batch.Put(LooseMarkKey(run_id, loose_mark), rocksdb::Slice());
+  }
+  if (options.durability == Durability::kMachine) {
+    return committer_.Commit(batch);
+  }
+  return FromRocksDb(db_->Write(rocksdb::WriteOptions(), &batch));
+}
 
 // Adds the records of a batch to another one.
 class BatchAppender final : public rocksdb::WriteBatch::Handler {
@@ -353,7 +333,7 @@ class BatchAppender final : public rocksdb::WriteBatch::Handler {
   rocksdb::WriteBatch* const batch_;
 };
 
-absl::Status RocksDbMetricStore::CommitGroup(
+absl::Status Store::CommitGroup(
     absl::Span<Committer::Item* const> group) {
   rocksdb::WriteOptions options;
   options.sync = true;
@@ -376,7 +356,37 @@ absl::Status RocksDbMetricStore::CommitGroup(
   return absl::OkStatus();
 }
 
-absl::Status RocksDbMetricStore::ReadLatest(
+// Moves *latest forward, to the last point in step order of a loose record or of
+// a block with this summary.
+absl::Status RaiseLatest(const RecordSuffix& suffix, std::string_view value,
+                         MetricPoint* latest) {
+  auto raise = [latest](const MetricPoint& point) {
+    if (StepLess(*latest, point)) *latest = point;
+  };
+  raise(suffix.first);
+  if (suffix.record_class == kSinglePointClass) return absl::OkStatus();
+  if (suffix.record_class == kSummaryClass) {
+    BlockSummary summary;
+    if (!ParseSummary(value, suffix.first, &summary)) {
+      return absl::DataLossError("malformed summary of a packed block");
+    }
+    raise(summary.digest.last);
+    return absl::OkStatus();
+  }
+  BlockHeader header;
+  RETURN_IF_ERROR(ParseBlockHeader(value, suffix.first, &header));
+  if (header.step_max < latest->step) return absl::OkStatus();
+  if (header.step_ordered) {
+    raise(header.last);
+    return absl::OkStatus();
+  }
+  std::vector<MetricPoint> points;
+  RETURN_IF_ERROR(DecodeBlock(value, suffix.first, &points));
+  for (const MetricPoint& point : points) raise(point);
+  return absl::OkStatus();
+}
+
+absl::Status Store::ReadLatest(
     std::string_view run_id,
     absl::FunctionRef<void(std::string_view, const MetricPoint&)> visit) {
   if (run_id.size() > kKeyRunIdBytesMax) return absl::OkStatus();
@@ -388,14 +398,26 @@ absl::Status RocksDbMetricStore::ReadLatest(
   std::string series;
   MetricPoint latest;
   std::string metric_key;
-  std::vector<MetricPoint> block;
-  for (it->Seek(prefix); it->Valid(); it->Next()) {
+  for (it->Seek(prefix); it->Valid();) {
     std::string_view rest = View(it->key());
     if (!rest.starts_with(prefix)) break;
     rest.remove_prefix(prefix.size());
+    if (!ConsumeMetricKey(&rest, &metric_key) || rest.empty()) {
+      return absl::DataLossError("malformed key of a point");
+    }
+    const auto record_class = static_cast<uint8_t>(rest.front());
+    if (record_class == kPackedClass || record_class > kSummaryClass) {
+      // Summaries say enough; behind them comes the next series.
+      std::string target(
+          View(it->key()).substr(0, it->key().size() - rest.size()));
+      target.push_back(record_class == kPackedClass
+                           ? static_cast<char>(kSummaryClass)
+                           : kSeriesEnd);
+      it->Seek(target);
+      continue;
+    }
     RecordSuffix suffix;
-    if (!ConsumeMetricKey(&rest, &metric_key) ||
-        !ParseRecordSuffix(rest, &suffix)) {
+    if (!ParseRecordSuffix(rest, &suffix)) {
       return absl::DataLossError("malformed key of a point");
     }
     if (!has_series || metric_key != series) {
@@ -404,20 +426,8 @@ absl::Status RocksDbMetricStore::ReadLatest(
       series = metric_key;
       latest = suffix.first;
     }
-    if (StepLess(latest, suffix.first)) latest = suffix.first;
-    if (suffix.record_class == kSinglePointClass) continue;
-    BlockHeader header;
-    RETURN_IF_ERROR(ParseBlockHeader(View(it->value()), suffix.first, &header));
-    if (header.step_max < latest.step) continue;
-    block.clear();
-    if (header.step_ordered) {
-      block.push_back(header.last);
-    } else {
-      RETURN_IF_ERROR(DecodeBlock(View(it->value()), suffix.first, &block));
-    }
-    for (const MetricPoint& point : block) {
-      if (StepLess(latest, point)) latest = point;
-    }
+    RETURN_IF_ERROR(RaiseLatest(suffix, View(it->value()), &latest));
+    it->Next();
   }
   RETURN_IF_ERROR(FromRocksDb(it->status()));
   if (has_series) visit(series, latest);
@@ -439,16 +449,16 @@ absl::Status OpenError(const rocksdb::Status& status) {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<MetricStore>> OpenRocksDbMetricStore(
-    const std::string& folder, rocksdb::Env* env) {
-  rocksdb::Options options(DatabaseOptions(), FamilyOptions());
-  if (env != nullptr) options.env = env;
+absl::StatusOr<std::unique_ptr<RocksDbMetricStore>> OpenRocksDbMetricStore(
+    const std::string& folder, const RocksDbOptions& options) {
+  rocksdb::Options db_options(DatabaseOptions(), FamilyOptions());
+  if (options.env != nullptr) db_options.env = options.env;
   rocksdb::DB* db = nullptr;
-  rocksdb::Status status = rocksdb::DB::Open(options, folder, &db);
+  rocksdb::Status status = rocksdb::DB::Open(db_options, folder, &db);
   if (!status.ok()) return OpenError(status);
-  auto store =
-      std::make_unique<RocksDbMetricStore>(std::unique_ptr<rocksdb::DB>(db));
-  RETURN_IF_ERROR(store->CheckFormat());
+  auto store = std::make_unique<Store>(std::unique_ptr<rocksdb::DB>(db),
+                                       options.packing);
+  RETURN_IF_ERROR(store->Start(options.pack_in_background));
   return store;
 }
 

@@ -3,7 +3,8 @@
 // One column family holds the points (metric_key.h, metric_block.h) and, under
 // keys that begin with 0x00, the format's version and the marks. One, because a
 // second that is written rarely would hold old logs back, and every start reads
-// the logs. Files open, write buffers and cache are bounded by the constants of
+// the logs. Appends write loose records, one for each request and series; a
+// background thread packs these (packer.h). Files open, write buffers and cache are bounded by the constants of
 // the .cc; an idle store is small.
 //
 // Durability: every append goes to the write-ahead log first. kProcess hands it
@@ -20,6 +21,7 @@
 
 #include "absl/status/statusor.h"
 #include "storage/metric_store.h"
+#include "storage/rocksdb/packing_options.h"
 
 namespace rocksdb {
 class Env;
@@ -27,15 +29,31 @@ class Env;
 
 namespace millstream::storage {
 
+class RocksDbMetricStore : public MetricStore {
+ public:
+  // Packs everything that is loose, now; the background thread need not have
+  // come to it. For tests and tools. Statuses as above.
+  virtual absl::Status PackAll() = 0;
+};
+
+struct RocksDbOptions {
+  // Outlives the store; null: the machine's.
+  rocksdb::Env* env = nullptr;
+  PackingOptions packing;
+  // False: only PackAll packs.
+  bool pack_in_background = true;
+};
+
 // Opens the store in `folder`, which it creates if it does not exist and uses
 // alone.
 //   kUnavailable         another process has it open
 //   kFailedPrecondition  written by a newer version; the message says so
 //   kDataLoss            it is damaged
 //   kInternal            everything else, such as a folder it may not write
-// `env` outlives the store; null: the machine's.
-absl::StatusOr<std::unique_ptr<MetricStore>> OpenRocksDbMetricStore(
-    const std::string& folder, rocksdb::Env* env = nullptr);
+// A store of an older format is brought to today's: at once, that older
+// versions refuse it; in the background, that its points are packed.
+absl::StatusOr<std::unique_ptr<RocksDbMetricStore>> OpenRocksDbMetricStore(
+    const std::string& folder, const RocksDbOptions& options = {});
 
 }  // namespace millstream::storage
 

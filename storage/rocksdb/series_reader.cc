@@ -8,6 +8,7 @@
 #include "rocksdb/db.h"
 #include "storage/rocksdb/metric_block.h"
 #include "storage/rocksdb/metric_key.h"
+#include "storage/rocksdb/packed_block.h"
 #include "storage/rocksdb/rocksdb_status.h"
 
 namespace millstream::storage {
@@ -21,6 +22,26 @@ std::unique_ptr<rocksdb::Iterator> PointsSnapshot::NewIterator() const {
   rocksdb::ReadOptions options;
   options.snapshot = snapshot_;
   return std::unique_ptr<rocksdb::Iterator>(db_->NewIterator(options));
+}
+
+std::unique_ptr<rocksdb::Iterator> PointsSnapshot::NewUncachedIterator()
+    const {
+  rocksdb::ReadOptions options;
+  options.snapshot = snapshot_;
+  options.fill_cache = false;
+  return std::unique_ptr<rocksdb::Iterator>(db_->NewIterator(options));
+}
+
+absl::Status PointsSnapshot::Get(std::string_view key,
+                                 rocksdb::PinnableSlice* value) const {
+  rocksdb::ReadOptions options;
+  options.snapshot = snapshot_;
+  const rocksdb::Status status =
+      db_->Get(options, db_->DefaultColumnFamily(), ToSlice(key), value);
+  if (status.IsNotFound()) {
+    return absl::DataLossError("a record of points is gone");
+  }
+  return FromRocksDb(status);
 }
 
 struct SeriesReader::Source {
@@ -107,6 +128,23 @@ MetricPoint EarliestFirst(uint8_t record_class, const MetricPoint& after) {
 
 }  // namespace
 
+void SeriesReader::SeekAfter(uint8_t record_class,
+                             const std::string& class_prefix,
+                             rocksdb::Iterator* records) const {
+  std::string target = class_prefix;
+  if (record_class == kPackedClass) {
+    // They do not overlap: the last one that begins before has it.
+    AppendPoint(last_, &target);
+    records->SeekForPrev(target);
+    if (records->Valid() && View(records->key()).starts_with(class_prefix)) {
+      return;
+    }
+  } else {
+    AppendPoint(EarliestFirst(record_class, last_), &target);
+  }
+  records->Seek(target);
+}
+
 absl::Status SeriesReader::Open() {
   opened_ = true;
   std::unique_ptr<rocksdb::Iterator> records = snapshot_.NewIterator();
@@ -121,15 +159,13 @@ absl::Status SeriesReader::Open() {
       return absl::DataLossError("malformed key of a point");
     }
     const auto record_class = static_cast<uint8_t>(key[prefix_.size()]);
+    // Behind the packed blocks is what says more about them.
+    if (record_class > kPackedClass) return absl::OkStatus();
 
     auto source = std::make_unique<Source>();
     source->prefix = prefix_ + static_cast<char>(record_class);
     source->single_points = record_class == kSinglePointClass;
-    if (has_last_) {
-      target = source->prefix;
-      AppendPoint(EarliestFirst(record_class, last_), &target);
-      records->Seek(target);
-    }
+    if (has_last_) SeekAfter(record_class, source->prefix, records.get());
     source->records = std::move(records);
     absl::Status status;
     if (source->LoadRecord(&status)) {
@@ -139,7 +175,7 @@ absl::Status SeriesReader::Open() {
       RETURN_IF_ERROR(status);
       records = std::move(source->records);
     }
-    if (record_class == kBlockClassMax) return absl::OkStatus();
+    if (record_class == kPackedClass) return absl::OkStatus();
     target = prefix_ + static_cast<char>(record_class + 1);
   }
 }
@@ -150,6 +186,26 @@ void SeriesReader::Emit(const MetricPoint& point,
   has_last_ = true;
   last_ = point;
   points->push_back(point);
+}
+
+void SeriesReader::EmitRun(Source& source, const Source* next, size_t limit,
+                           std::vector<MetricPoint>* points) {
+  const auto begin = source.points.begin() + source.next;
+  if (has_last_ && !HistoryLess(last_, *begin)) return;
+  // The last of them is left to the caller, who moves on from it.
+  auto end = source.points.end() - 1;
+  if (next != nullptr && !HistoryLess(*end, next->head)) {
+    end = std::lower_bound(begin, end, next->head, HistoryLess);
+    if (end != begin) --end;
+  }
+  const size_t room = limit - points->size() - 1;
+  if (static_cast<size_t>(end - begin) > room) end = begin + room;
+  if (end == begin) return;
+  points->insert(points->end(), begin, end);
+  has_last_ = true;
+  last_ = *(end - 1);
+  source.next += end - begin;
+  source.head = *end;
 }
 
 std::unique_ptr<SeriesReader::Source> SeriesReader::NewBlockSource() {
@@ -163,11 +219,21 @@ std::unique_ptr<SeriesReader::Source> SeriesReader::NewBlockSource() {
 
 absl::Status SeriesReader::OpenBlock(Source* source) {
   const std::string_view block = View(source->records->value());
-  BlockHeader header;
-  RETURN_IF_ERROR(ParseBlockHeader(block, source->head, &header));
-  if (has_last_ && !HistoryLess(last_, header.last)) return absl::OkStatus();
   std::unique_ptr<Source> opened = NewBlockSource();
-  RETURN_IF_ERROR(DecodeBlock(block, source->head, &opened->points));
+  if (source->prefix.back() == static_cast<char>(kPackedClass)) {
+    RETURN_IF_ERROR(DecodePackedBlock(block, source->head, &opened->points));
+  } else {
+    BlockHeader header;
+    RETURN_IF_ERROR(ParseBlockHeader(block, source->head, &header));
+    if (!has_last_ || HistoryLess(last_, header.last)) {
+      RETURN_IF_ERROR(DecodeBlock(block, source->head, &opened->points));
+    }
+  }
+  if (opened->points.empty() ||
+      (has_last_ && !HistoryLess(last_, opened->points.back()))) {
+    spare_.push_back(std::move(opened));
+    return absl::OkStatus();
+  }
   if (has_last_) {
     opened->next =
         std::upper_bound(opened->points.begin(), opened->points.end(), last_,
@@ -193,6 +259,7 @@ absl::Status SeriesReader::Advance(size_t limit,
   } else {
     // While no other source comes before.
     const Source* next = sources_.empty() ? nullptr : sources_.front().get();
+    if (source->records == nullptr) EmitRun(*source, next, limit, points);
     do {
       Emit(source->head, points);
       more = source->MoveOn(&status);

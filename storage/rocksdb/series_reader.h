@@ -1,5 +1,6 @@
-// Reads one series in history order: merges its single points and its blocks,
-// which may overlap, and drops points that are the same.
+// Reads one series in history order: merges its loose records, which may overlap
+// each other and the packed blocks, with these, and drops points that are the
+// same.
 //
 // Not thread-safe. Sees the series as it was when the reader was made.
 #ifndef MILLSTREAM_STORAGE_ROCKSDB_SERIES_READER_H_
@@ -17,6 +18,7 @@
 namespace rocksdb {
 class DB;
 class Iterator;
+class PinnableSlice;
 class Snapshot;
 }  // namespace rocksdb
 
@@ -33,6 +35,10 @@ class PointsSnapshot {
 
   // Over all keys.
   std::unique_ptr<rocksdb::Iterator> NewIterator() const;
+  // The same, for reads that leave the block cache to others.
+  std::unique_ptr<rocksdb::Iterator> NewUncachedIterator() const;
+  // Reads one record; kDataLoss if there is none. Statuses of MetricStore.
+  absl::Status Get(std::string_view key, rocksdb::PinnableSlice* value) const;
 
  private:
   rocksdb::DB* const db_;
@@ -64,6 +70,14 @@ class SeriesReader {
   // Turns the block that `source`, a class, stands at into a source of its own
   // and moves on to the next record.
   absl::Status OpenBlock(Source* source);
+  // Emits the points of a block that come before all other sources, up to
+  // `limit` in all, but for the last of them.
+  void EmitRun(Source& source, const Source* next, size_t limit,
+               std::vector<MetricPoint>* points);
+  // Moves `records` to the first record of a class that may hold points after
+  // last_.
+  void SeekAfter(uint8_t record_class, const std::string& class_prefix,
+                 rocksdb::Iterator* records) const;
   void Emit(const MetricPoint& point, std::vector<MetricPoint>* points);
   std::unique_ptr<Source> NewBlockSource();
 

@@ -7,8 +7,10 @@
 
 #include "base/status_macros.h"
 #include "rocksdb/iterator.h"
+#include "storage/rocksdb/loose_records.h"
 #include "storage/rocksdb/metric_block.h"
 #include "storage/rocksdb/metric_key.h"
+#include "storage/rocksdb/points_digest.h"
 #include "storage/rocksdb/rocksdb_status.h"
 
 namespace millstream::storage {
@@ -87,14 +89,24 @@ class Sampler {
 
   absl::Status ListChunks() {
     for (records_->Seek(prefix_); records_->Valid(); records_->Next()) {
-      const std::string_view key = View(records_->key());
+      std::string_view key = View(records_->key());
       if (!key.starts_with(prefix_)) break;
+      if (ClassOf(key) == kPackedClass) {
+        // Their summaries say enough.
+        records_->Seek(prefix_ + static_cast<char>(kSummaryClass));
+        if (!records_->Valid()) break;
+        key = View(records_->key());
+        if (!key.starts_with(prefix_)) break;
+      }
+      if (ClassOf(key) > kSummaryClass) break;
       RecordSuffix suffix;
       if (!ParseRecordSuffix(key.substr(prefix_.size()), &suffix)) {
         return absl::DataLossError("malformed key of a point");
       }
       if (suffix.record_class == kSinglePointClass) {
         AddSinglePoint(key, suffix.first);
+      } else if (suffix.record_class == kSummaryClass) {
+        RETURN_IF_ERROR(AddPackedBlock(key, suffix.first));
       } else {
         RETURN_IF_ERROR(AddBlock(key, suffix.first));
       }
@@ -133,6 +145,30 @@ class Sampler {
     chunk.step_min = header.step_min;
     chunk.step_max = header.step_max;
     return absl::OkStatus();
+  }
+
+  absl::Status AddPackedBlock(std::string_view key, const MetricPoint& first) {
+    BlockSummary summary;
+    if (!ParseSummary(View(records_->value()), first, &summary)) {
+      return absl::DataLossError("malformed summary of a packed block");
+    }
+    Chunk& chunk = chunks_.emplace_back();
+    chunk.start.assign(key);
+    chunk.start[prefix_.size()] = static_cast<char>(kPackedClass);
+    chunk.is_block = true;
+    chunk.count = summary.digest.count;
+    chunk.step_ordered = summary.step_ordered;
+    chunk.first = first;
+    chunk.last = summary.last;
+    chunk.step_min = summary.digest.first.step;
+    chunk.step_max = summary.digest.last.step;
+    return absl::OkStatus();
+  }
+
+  uint8_t ClassOf(std::string_view key) const {
+    return key.size() > prefix_.size()
+               ? static_cast<uint8_t>(key[prefix_.size()])
+               : 0;
   }
 
   // Sets count_, the number of distinct points in the range.
@@ -196,17 +232,8 @@ class Sampler {
         RETURN_IF_ERROR(FromRocksDb(records_->status()));
         return absl::DataLossError("a record of points is gone");
       }
-      RecordSuffix suffix;
-      if (!ParseRecordSuffix(View(records_->key()).substr(prefix_.size()),
-                             &suffix)) {
-        return absl::DataLossError("malformed key of a point");
-      }
-      if (chunk.is_block) {
-        RETURN_IF_ERROR(
-            DecodeBlock(View(records_->value()), suffix.first, points));
-      } else {
-        points->push_back(suffix.first);
-      }
+      RETURN_IF_ERROR(ReadRecord(View(records_->key()).substr(prefix_.size()),
+                                 View(records_->value()), points));
     }
     if (Inside(chunk)) return absl::OkStatus();
     points->erase(std::remove_if(points->begin() + begin, points->end(),
