@@ -11,12 +11,17 @@ import xml.etree.ElementTree as ElementTree
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 PYTEST_SECONDS = 1500
-# (virtual environment, folders): the compat tests run with both clients.
+# (virtual environment, door, folders): the tests of clients run with both, and
+# through the plugin of python/ too.
 CLIENT_SUITES = [
-    ("3.17.2", ["tests/style", "tests/api", "tests/compat",
-                "tests/conformance", "tests/browser"]),
-    ("2.20.2", ["tests/compat"]),
+    ("3.17.2", "http", ["tests/style", "tests/api", "tests/compat",
+                        "tests/conformance", "tests/browser", "tests/python"]),
+    ("2.20.2", "http", ["tests/compat", "tests/python"]),
+    ("3.17.2", "grpc", ["tests/compat"]),
+    ("2.20.2", "grpc", ["tests/compat"]),
 ]
+# What the suites after the first have of it.
+CLIENT_FOLDERS = ("tests/compat", "tests/python")
 
 
 class Tally:
@@ -116,31 +121,33 @@ def build_server(tally):
     return False
 
 
-def run_pytest(python, report, arguments):
+def run_pytest(python, door, report, arguments):
     command = [python, "-m", "pytest", "-q", f"--junitxml={report}",
                *arguments]
     try:
-        return subprocess.run(command, cwd=ROOT,
-                              timeout=PYTEST_SECONDS).returncode
+        return subprocess.run(
+            command, cwd=ROOT, timeout=PYTEST_SECONDS,
+            env={**os.environ, "MILLSTREAM_TEST_DOOR": door}).returncode
     except subprocess.TimeoutExpired:
         return f"none after {PYTEST_SECONDS} s"
 
 
 def run_client(tally, arguments):
-    for version, folders in CLIENT_SUITES:
-        say(f"client tests, mlflow {version}")
+    for version, door, folders in CLIENT_SUITES:
+        label = f"mlflow-{version}" + ("" if door == "http" else f" by {door}")
+        say(f"client tests, {label}")
         with tempfile.TemporaryDirectory() as scratch:
             report = pathlib.Path(scratch) / "report.xml"
             python = ROOT / ".cache" / f"venv-{version}" / "bin" / "python"
-            status = run_pytest(python, report, arguments or folders)
+            status = run_pytest(python, door, report, arguments or folders)
             failures_before = len(tally.failed)
-            readable = tally.add_junit(report, f"mlflow-{version}")
+            readable = tally.add_junit(report, label)
         if status == 5 and arguments:  # no test here matches the arguments
             continue
         if status and len(tally.failed) == failures_before or not readable:
-            tally.failed.append(f"client tests, mlflow {version} "
+            tally.failed.append(f"client tests, {label} "
                                 f"(exit status {status})")
-        if arguments and not any(a.startswith("tests/compat")
+        if arguments and not any(a.startswith(CLIENT_FOLDERS)
                                  for a in arguments):
             break
 

@@ -96,6 +96,18 @@ def test_frames_end_where_they_ended_before(writer):
     assert LogReader(writer.folder).next(until=second.end) == second
 
 
+def test_a_log_is_drained_when_what_was_taken_is_done(writer):
+    write(writer, 1)
+    writer.call("/a/B", b"one")
+    reader = LogReader(writer.folder)
+    assert not reader.is_drained()
+    for _ in range(2):
+        item = reader.next()
+        assert not reader.is_drained()
+        reader.journal.finish(fmt.Frame(1, item.end, 1))
+    assert reader.is_drained()
+
+
 def test_segments_go_when_all_in_them_is_done(writer):
     write(writer, 50_000)
     assert len(segments(writer.folder)) > 1

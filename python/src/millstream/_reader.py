@@ -165,6 +165,8 @@ class LogReader:
         # Bytes that could not be read, and why.
         self.lost_bytes = 0
         self.position = self.journal.done.end
+        # After the last record that was taken from here to be sent.
+        self.taken = self.position
         # Points up to `position`.
         self.points = self.journal.done.points
         self._keys: list[str] = []
@@ -182,7 +184,7 @@ class LogReader:
 
     def rewind(self) -> None:
         """Back to what is done."""
-        self.position = self.journal.done.end
+        self.position = self.taken = self.journal.done.end
         self.points = self.journal.done.points
 
     def key(self, index: int) -> str | None:
@@ -199,9 +201,9 @@ class LogReader:
         return self._segment() is None and self._view is not None and (
             self._word(fmt.STATE_AT) == fmt.CLOSED)
 
-    def end(self) -> int:
-        """The position after the last record there is now."""
-        return self._last_position()
+    def is_drained(self) -> bool:
+        """Whether all there is was taken, and is done."""
+        return not self.available() and self.journal.done.end >= self.taken
 
     def pending_bytes(self) -> int:
         """Bytes of records that are not done, about."""
@@ -261,7 +263,7 @@ class LogReader:
             self._move(after)
         if not points.count:
             return None
-        points.end = self.position
+        points.end = self.taken = self.position
         self.points += points.count
         return points
 
@@ -446,6 +448,7 @@ class LogReader:
                 self._move(after)
             request = b"".join(parts)
             self.points += points
+        self.taken = self.position
         return Call(path, request, self.position, self.points)
 
     def _read_keys(self) -> None:

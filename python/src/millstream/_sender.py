@@ -77,7 +77,7 @@ class LogSender:
         return self.log.available()
 
     def is_drained(self) -> bool:
-        return not self.log.journal.sent and not self.log.available()
+        return self.log.is_drained()
 
     async def reach(self, position: int, seconds: float) -> bool:
         """Waits until all up to `position` is done."""
