@@ -66,6 +66,10 @@ struct StepRange {
   int64_t last = std::numeric_limits<int64_t>::max();
 };
 
+// Points of which Sample is exact (see there).
+inline constexpr size_t kChartPointsExact = 65'536;
+inline constexpr size_t kChartPointsExactEach = 256;
+
 // Thread-safe. Outlives every call that uses it.
 class MetricStore {
  public:
@@ -89,10 +93,17 @@ class MetricStore {
                                    std::vector<MetricPoint>* points) = 0;
 
   // Appends to *points a sample of those points of a series that are in
-  // `range`, in step order. With n of them and n <= max_points: all. Otherwise
-  // they are cut, in step order, into max_points parts whose sizes differ by
-  // at most one, the larger ones first; the sample is the first point of each
-  // part, with the last of these replaced by the last point of all.
+  // `range`, in step order, at most max_points. With n of them:
+  //   n <= max_points            all
+  //   n <= kChartPointsExact, or the reference sample, with points in it
+  //   n <= max_points *          replaced where extremes would be lost
+  //     kChartPointsExactEach    (docs/storage_format.md, "Charts")
+  //   more                       as before, or a sample of groups of
+  //                              neighbouring steps, with the least and the
+  //                              greatest value of each; cost follows
+  //                              max_points then
+  // With max_points of 8 or more, the answer has the first and the last point
+  // of all, and the least and the greatest value.
   // REQUIRES: max_points > 0.
   virtual absl::Status Sample(std::string_view run_id, std::string_view key,
                               const StepRange& range, size_t max_points,

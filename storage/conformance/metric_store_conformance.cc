@@ -64,6 +64,31 @@ std::vector<MetricPoint> InHistory(const Model& model) {
   return {model.begin(), model.end()};
 }
 
+// The reference sample: ranks of the points in it.
+std::vector<size_t> ReferenceRanks(size_t count, size_t max_points) {
+  std::vector<size_t> ranks;
+  size_t begin = 0;
+  for (size_t part = 0; part < max_points; ++part) {
+    ranks.push_back(begin);
+    begin += count / max_points + (part < count % max_points);
+  }
+  ranks.back() = count - 1;
+  return ranks;
+}
+
+// Points of a group that do not show all of its values: what comes first in
+// `wanted`, as many as there are `slots`.
+void ShowGroup(const std::vector<MetricPoint>& wanted, size_t slots,
+               std::vector<MetricPoint>* sample) {
+  std::set<MetricPoint, Less> shown;
+  for (const MetricPoint& point : wanted) {
+    if (shown.size() < slots) shown.insert(point);
+  }
+  std::vector<MetricPoint> points(shown.begin(), shown.end());
+  std::sort(points.begin(), points.end(), StepLess);
+  sample->insert(sample->end(), points.begin(), points.end());
+}
+
 // Sample as its comment defines it, on all points.
 std::vector<MetricPoint> ModelSample(const Model& model,
                                      const StepRange& range,
@@ -76,13 +101,50 @@ std::vector<MetricPoint> ModelSample(const Model& model,
   }
   std::sort(all.begin(), all.end(), StepLess);
   if (all.size() <= max_points) return all;
+  const std::vector<size_t> ranks = ReferenceRanks(all.size(), max_points);
   std::vector<MetricPoint> sample;
-  size_t begin = 0;
-  for (size_t part = 0; part < max_points; ++part) {
-    sample.push_back(all[begin]);
-    begin += all.size() / max_points + (part < all.size() % max_points);
+  if (max_points < 8) {
+    for (size_t rank : ranks) sample.push_back(all[rank]);
+    return sample;
   }
-  sample.back() = all.back();
+  for (size_t part = 0; part < max_points;) {
+    const size_t left = max_points - part;
+    const size_t slots =
+        part == 0 || left == 3 || left == 6 ? 3 : std::min<size_t>(left, 2);
+    const size_t next = part + slots;
+    const auto begin = all.begin() + ranks[part];
+    const auto end = next == max_points ? all.end() : all.begin() + ranks[next];
+    // Values that the reference sample shows here and beside.
+    double low = INFINITY, high = -INFINITY;
+    for (size_t i = part == 0 ? 0 : part - 1; i <= next && i < max_points;
+         ++i) {
+      const double value = all[ranks[i]].value;
+      if (value < low) low = value;
+      if (value > high) high = value;
+    }
+    const MetricPoint* min = nullptr;
+    const MetricPoint* max = nullptr;
+    const MetricPoint* nan = nullptr;
+    for (auto point = begin; point != end; ++point) {
+      if (std::isnan(point->value)) {
+        if (nan == nullptr) nan = &*point;
+        continue;
+      }
+      if (min == nullptr || point->value < min->value) min = &*point;
+      if (max == nullptr || point->value > max->value) max = &*point;
+    }
+    std::vector<MetricPoint> wanted;
+    if (min != nullptr && (min->value < low || max->value > high)) {
+      if (part == 0) wanted.push_back(*begin);
+      if (next == max_points) wanted.push_back(*(end - 1));
+      wanted.push_back(*min);
+      wanted.push_back(*max);
+      if (nan != nullptr) wanted.push_back(*nan);
+    }
+    for (size_t i = part; i < next; ++i) wanted.push_back(all[ranks[i]]);
+    ShowGroup(wanted, slots, &sample);
+    part = next;
+  }
   return sample;
 }
 
@@ -270,6 +332,42 @@ TEST_P(MetricStoreConformance, SampleOfATrainingThatWasResumed) {
   for (size_t max : {1, 3, 100, 1499}) {
     EXPECT_THAT(Sample(kRun, "m", {}, max),
                 ArePoints(ModelSample(model, {}, max)));
+  }
+}
+
+TEST_P(MetricStoreConformance, SampleLosesNoSpike) {
+  Model model;
+  for (int i = 0; i < 20000; ++i) {
+    model.insert({i, i, i == 7777 ? 50 : i == 7790 ? -50 : std::sin(i * 0.01)});
+  }
+  model.insert({20000, 20000, NAN});
+  Append(kRun, "m", InHistory(model));
+  for (size_t max : {8, 9, 10, 11, 12, 100, 320}) {
+    const std::vector<MetricPoint> sample = Sample(kRun, "m", {}, max);
+    EXPECT_THAT(sample, ArePoints(ModelSample(model, {}, max)));
+    EXPECT_EQ(sample.size(), max);
+    auto has = [&](double value) {
+      return std::any_of(sample.begin(), sample.end(),
+                         [=](const auto& p) { return p.value == value; });
+    };
+    EXPECT_TRUE(has(50)) << max;
+    EXPECT_TRUE(has(-50)) << max;
+    EXPECT_TRUE(SamePoint(sample.front(), *model.begin()));
+    EXPECT_TRUE(SamePoint(sample.back(), *model.rbegin()));
+  }
+}
+
+TEST_P(MetricStoreConformance, SampleOfACurveThatRisesIsTheReferences) {
+  Model model;
+  for (int i = 0; i < 5000; ++i) model.insert({i, i, std::sqrt(i)});
+  Append(kRun, "m", InHistory(model));
+  const std::vector<MetricPoint> all = InHistory(model);
+  for (size_t max : {8, 50, 320}) {
+    std::vector<MetricPoint> expected;
+    for (size_t rank : ReferenceRanks(all.size(), max)) {
+      expected.push_back(all[rank]);
+    }
+    EXPECT_THAT(Sample(kRun, "m", {}, max), ArePoints(expected));
   }
 }
 

@@ -11,6 +11,7 @@
 #include "storage/rocksdb/metric_key.h"
 #include "storage/rocksdb/packed_block.h"
 #include "storage/rocksdb/points_digest.h"
+#include "storage/rocksdb/rollups.h"
 
 namespace millstream::storage {
 namespace {
@@ -95,6 +96,14 @@ void PlaySummary(std::string_view bytes) {
   Require(again.digest.count == summary.digest.count);
 }
 
+void PlaySeriesInfo(std::string_view bytes) {
+  SeriesInfo info;
+  if (!ParseSeriesInfo(bytes, &info)) return;
+  std::string encoded;
+  EncodeSeriesInfo(info, &encoded);
+  Require(ParseSeriesInfo(encoded, &info));
+}
+
 }  // namespace
 
 // The input is a key, and a block or summary with its first point before it.
@@ -103,6 +112,7 @@ void PlayRecord(std::string_view input) {
   PlayBlock(input);
   PlayPackedBlock(input);
   PlaySummary(input);
+  PlaySeriesInfo(input);
 }
 
 }  // namespace millstream::storage

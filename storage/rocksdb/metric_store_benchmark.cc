@@ -6,6 +6,10 @@
 #include <vector>
 
 #include "benchmark/benchmark.h"
+#include "rocksdb/convenience.h"
+#include "rocksdb/db.h"
+#include "rocksdb/utilities/options_util.h"
+#include "storage/rocksdb/curves.h"
 #include "storage/rocksdb/metric_block.h"
 #include "storage/rocksdb/rocksdb_metric_store.h"
 
@@ -14,7 +18,7 @@ namespace {
 
 constexpr char kRun[] = "0123456789abcdef0123456789abcdef";
 
-std::vector<MetricPoint> Curve(int64_t first_step, int64_t count) {
+std::vector<MetricPoint> NoisyCurve(int64_t first_step, int64_t count) {
   std::vector<MetricPoint> points;
   for (int64_t step = first_step; step < first_step + count; ++step) {
     const float noise = std::sin(static_cast<float>(step) * 12.9898f);
@@ -27,21 +31,53 @@ std::vector<MetricPoint> Curve(int64_t first_step, int64_t count) {
 // A store in a folder of its own.
 class Store {
  public:
-  Store() {
+  explicit Store(bool pack_in_background = true) {
     folder_ = std::filesystem::temp_directory_path() /
               ("millstream_benchmark_" + std::to_string(getpid()));
     std::filesystem::remove_all(folder_);
-    store_ = *OpenRocksDbMetricStore(folder_);
+    options_.pack_in_background = pack_in_background;
+    store_ = *OpenRocksDbMetricStore(folder_, options_);
   }
   ~Store() {
     store_.reset();
     std::filesystem::remove_all(folder_);
   }
-  MetricStore* operator->() { return store_.get(); }
+  RocksDbMetricStore* operator->() { return store_.get(); }
+
+  // Closes the store, and compacts it.
+  uint64_t CompactedBytes() {
+    store_.reset();
+    // With the store's own options, as RocksDB kept them.
+    rocksdb::DBOptions options;
+    std::vector<rocksdb::ColumnFamilyDescriptor> families;
+    if (!rocksdb::LoadLatestOptions(rocksdb::ConfigOptions(), folder_, &options,
+                                    &families)
+             .ok()) {
+      std::abort();
+    }
+    rocksdb::DB* db = nullptr;
+    std::vector<rocksdb::ColumnFamilyHandle*> handles;
+    families[0].options.memtable_insert_with_hint_prefix_extractor = nullptr;
+    if (!rocksdb::DB::Open(options, folder_, families, &handles, &db).ok()) {
+      std::abort();
+    }
+    rocksdb::CompactRangeOptions all;
+    all.bottommost_level_compaction =
+        rocksdb::BottommostLevelCompaction::kForce;
+    if (!db->CompactRange(all, handles[0], nullptr, nullptr).ok()) {
+      std::abort();
+    }
+    uint64_t bytes = 0;
+    db->GetIntProperty("rocksdb.live-sst-files-size", &bytes);
+    db->DestroyColumnFamilyHandle(handles[0]);
+    delete db;
+    return bytes;
+  }
 
  private:
   std::string folder_;
-  std::unique_ptr<MetricStore> store_;
+  RocksDbOptions options_;
+  std::unique_ptr<RocksDbMetricStore> store_;
 };
 
 void CountPoints(benchmark::State& state, int64_t points) {
@@ -49,7 +85,7 @@ void CountPoints(benchmark::State& state, int64_t points) {
 }
 
 void BM_EncodeBlock(benchmark::State& state) {
-  const std::vector<MetricPoint> points = Curve(0, state.range(0));
+  const std::vector<MetricPoint> points = NoisyCurve(0, state.range(0));
   std::string block;
   for (auto _ : state) {
     block.clear();
@@ -63,7 +99,7 @@ void BM_EncodeBlock(benchmark::State& state) {
 BENCHMARK(BM_EncodeBlock)->Arg(10)->Arg(1000);
 
 void BM_DecodeBlock(benchmark::State& state) {
-  const std::vector<MetricPoint> points = Curve(0, state.range(0));
+  const std::vector<MetricPoint> points = NoisyCurve(0, state.range(0));
   std::string block;
   EncodeBlock(points, &block);
   std::vector<MetricPoint> decoded;
@@ -82,7 +118,7 @@ void BM_Append(benchmark::State& state) {
   int64_t step = 0;
   for (auto _ : state) {
     state.PauseTiming();
-    const std::vector<MetricPoint> points = Curve(step, state.range(0));
+    const std::vector<MetricPoint> points = NoisyCurve(step, state.range(0));
     step += state.range(0);
     state.ResumeTiming();
     const SeriesAppend series{"train/loss", points};
@@ -125,7 +161,7 @@ void BM_AppendDurable(benchmark::State& state) {
   int64_t step = 1000000000 * static_cast<int64_t>(state.thread_index());
   const std::string key = "rank" + std::to_string(state.thread_index());
   for (auto _ : state) {
-    const std::vector<MetricPoint> points = Curve(step, state.range(0));
+    const std::vector<MetricPoint> points = NoisyCurve(step, state.range(0));
     step += state.range(0);
     const SeriesAppend series{key, points};
     if (!(*store)->Append(kRun, {&series, 1}, {}).ok()) std::abort();
@@ -142,21 +178,82 @@ BENCHMARK(BM_AppendDurable)
     ->UseRealTime()
     ->MeasureProcessCPUTime();
 
-// A series of 1,000,000 points, logged `range(0)` at a time.
-void FillMillion(Store& store, int64_t batch) {
-  for (int64_t step = 0; step < 1000000; step += batch) {
-    const std::vector<MetricPoint> points = Curve(step, batch);
+// Points of a noisy curve that cost next to nothing to make.
+class CheapCurve {
+ public:
+  CheapCurve() { RealisticCurves()[0].make(0, kPeriod, &points_); }
+  void Frame(int64_t begin, int64_t count, std::vector<MetricPoint>* out) {
+    out->clear();
+    for (int64_t i = begin; i < begin + count; ++i) {
+      MetricPoint point = points_[i % kPeriod];
+      const int64_t shift = i / kPeriod * kPeriod;
+      point.timestamp_ms += 310 * shift;
+      point.step += shift;
+      out->push_back(point);
+    }
+  }
+
+ private:
+  static constexpr int64_t kPeriod = 1 << 16;
+  std::vector<MetricPoint> points_;
+};
+
+// Frames of `range(1)` points for each of `range(0)` series, 2,000,000 points in
+// all, handed to the system and packed: CPU of all threads.
+void BM_Ingest(benchmark::State& state) {
+  constexpr int64_t kPoints = 2'000'000;
+  const int64_t keys = state.range(0);
+  const int64_t each = state.range(1);
+  std::vector<std::string> names;
+  for (int64_t i = 0; i < keys; ++i) {
+    names.push_back("layer" + std::to_string(i) + "/norm");
+  }
+  CheapCurve curve;
+  std::vector<MetricPoint> points;
+  for (auto _ : state) {
+    Store store;
+    for (int64_t begin = 0; begin < kPoints / keys; begin += each) {
+      curve.Frame(begin, each, &points);
+      std::vector<SeriesAppend> frame;
+      for (const std::string& name : names) frame.push_back({name, points});
+      if (!store->Append(kRun, frame, {.durability = Durability::kProcess})
+               .ok()) {
+        std::abort();
+      }
+    }
+    if (state.range(2) != 0 && !store->PackAll().ok()) std::abort();
+  }
+  CountPoints(state, kPoints);
+}
+BENCHMARK(BM_Ingest)
+    ->ArgNames({"keys", "points", "pack"})
+    ->Args({20, 50, 0})
+    ->Args({20, 50, 1})
+    ->Args({1, 1000, 0})
+    ->Args({1, 1000, 1})
+    ->Unit(benchmark::kMillisecond)
+    ->Iterations(3)
+    ->UseRealTime()
+    ->MeasureProcessCPUTime();
+
+// A series of `count` points, logged `batch` at a time, packed or loose.
+void Fill(Store& store, int64_t count, int64_t batch, bool pack) {
+  CheapCurve curve;
+  std::vector<MetricPoint> points;
+  for (int64_t step = 0; step < count; step += batch) {
+    curve.Frame(step, batch, &points);
     const SeriesAppend series{"loss", points};
     if (!store->Append(kRun, {&series, 1}, {.durability = Durability::kProcess})
              .ok()) {
       std::abort();
     }
   }
+  if (pack && !store->PackAll().ok()) std::abort();
 }
 
 void BM_ReadHistory(benchmark::State& state) {
-  Store store;
-  FillMillion(store, state.range(0));
+  Store store(/*pack_in_background=*/false);
+  Fill(store, 1'000'000, state.range(0), state.range(2) != 0);
   const auto page_points = static_cast<size_t>(state.range(1));
   int64_t read = 0;
   MetricPoint after;
@@ -176,21 +273,97 @@ void BM_ReadHistory(benchmark::State& state) {
   state.SetItemsProcessed(read);
 }
 BENCHMARK(BM_ReadHistory)
-    ->Args({1, 25000})
-    ->Args({10, 25000})
-    ->Args({1000, 25000})
-    ->Args({1000, 100});
+    ->ArgNames({"batch", "page", "packed"})
+    ->Args({1, 25000, 0})
+    ->Args({1000, 25000, 0})
+    ->Args({1000, 25000, 1})
+    ->Args({1000, 100, 0})
+    ->Args({1000, 100, 1});
 
+// Charts of 320 points of a packed series of `range(0)` points: of all, and of
+// a tenth in its midst; all steps the same (2).
 void BM_Sample320(benchmark::State& state) {
-  Store store;
-  FillMillion(store, state.range(0));
+  static Store* store = nullptr;
+  static int64_t filled = 0;
+  if (filled != state.range(0)) {
+    delete store;
+    store = new Store(/*pack_in_background=*/false);
+    filled = state.range(0);
+    Fill(*store, filled, 1000, /*pack=*/true);
+  }
+  StepRange range;
+  if (state.range(1) == 1) range = {filled / 2 + 7, filled / 2 + filled / 10};
   std::vector<MetricPoint> points;
+  for (auto _ : state) {
+    points.clear();
+    if (!(*store)->Sample(kRun, "loss", range, 320, &points).ok()) std::abort();
+  }
+  state.counters["points"] = static_cast<double>(points.size());
+}
+BENCHMARK(BM_Sample320)
+    ->ArgNames({"points", "part"})
+    ->Args({10'000, 0})
+    ->Args({65'000, 0})
+    ->Args({1'000'000, 0})
+    ->Args({1'000'000, 1})
+    ->Args({10'000'000, 0})
+    ->Args({10'000'000, 1})
+    ->Unit(benchmark::kMicrosecond);
+
+// Every step the same: groups by rank.
+void BM_Sample320OfOneStep(benchmark::State& state) {
+  Store store(/*pack_in_background=*/false);
+  CheapCurve curve;
+  std::vector<MetricPoint> points;
+  for (int64_t i = 0; i < state.range(0); i += 1000) {
+    curve.Frame(i, 1000, &points);
+    for (MetricPoint& point : points) point.step = 0;
+    const SeriesAppend series{"loss", points};
+    if (!store->Append(kRun, {&series, 1}, {.durability = Durability::kProcess})
+             .ok()) {
+      std::abort();
+    }
+  }
+  if (!store->PackAll().ok()) std::abort();
   for (auto _ : state) {
     points.clear();
     if (!store->Sample(kRun, "loss", {}, 320, &points).ok()) std::abort();
   }
 }
-BENCHMARK(BM_Sample320)->Arg(1)->Arg(1000)->Unit(benchmark::kMillisecond);
+BENCHMARK(BM_Sample320OfOneStep)
+    ->Arg(1'000'000)
+    ->Arg(10'000'000)
+    ->Unit(benchmark::kMicrosecond);
+
+// What 1,000,000 points of a kind of curve take on the disk, all in, once they
+// are packed and compacted.
+void BM_BytesOnDisk(benchmark::State& state) {
+  const Curve& curve = RealisticCurves()[state.range(0)];
+  constexpr int64_t kPoints = 1'000'000;
+  double bytes = 0;
+  for (auto _ : state) {
+    Store store(/*pack_in_background=*/false);
+    std::vector<MetricPoint> points;
+    for (int64_t i = 0; i < kPoints; i += 1000) {
+      points.clear();
+      curve.make(i, i + 1000, &points);
+      const SeriesAppend series{"loss", points};
+      if (!store
+               ->Append(kRun, {&series, 1}, {.durability = Durability::kProcess})
+               .ok()) {
+        std::abort();
+      }
+    }
+    if (!store->PackAll().ok()) std::abort();
+    bytes = static_cast<double>(store.CompactedBytes());
+  }
+  state.SetLabel(std::string(curve.name));
+  state.counters["bytes_per_point"] = bytes / kPoints;
+}
+BENCHMARK(BM_BytesOnDisk)
+    ->DenseRange(0, static_cast<int64_t>(RealisticCurves().size()) - 1)
+    ->Iterations(1)
+    ->Unit(benchmark::kMillisecond);
 
 }  // namespace
 }  // namespace millstream::storage

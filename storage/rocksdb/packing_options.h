@@ -1,4 +1,4 @@
-// When packing does what. The defaults are measured
+// When packing does what, and what charts count on. The defaults are measured
 // (packed_block_benchmark.cc, metric_store_benchmark.cc); tests set others, to
 // have few points go the way of many.
 #ifndef MILLSTREAM_STORAGE_ROCKSDB_PACKING_OPTIONS_H_
@@ -8,6 +8,7 @@
 #include <cstdint>
 
 #include "absl/time/time.h"
+#include "storage/metric_store.h"
 
 namespace millstream::storage {
 
@@ -36,6 +37,11 @@ struct PackingOptions {
   size_t bucket_points = 128;
   // Buckets of the coarsest level at most.
   size_t top_buckets = 256;
+
+  // A chart of so many points is of ranks (step_sampler.h), and one that has no
+  // more for each point asked for.
+  size_t exact_points = kChartPointsExact;
+  size_t exact_points_each = kChartPointsExactEach;
 };
 
 }  // namespace millstream::storage

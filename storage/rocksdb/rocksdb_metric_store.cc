@@ -197,7 +197,7 @@ class Store final : public RocksDbMetricStore {
     PointsSnapshot snapshot(db_.get());
     std::string prefix;
     AppendSeriesPrefix(run_id, key, &prefix);
-    return SampleSeries(snapshot, prefix, range, max_points, points);
+    return SampleSeries(snapshot, packing_, prefix, range, max_points, points);
   }
 
   absl::Status ReadLatest(

@@ -11,6 +11,7 @@
 #include "storage/rocksdb/metric_key.h"
 #include "storage/rocksdb/packed_block.h"
 #include "storage/rocksdb/rocksdb_status.h"
+#include "storage/rocksdb/rollups.h"
 
 namespace millstream::storage {
 namespace {
@@ -294,6 +295,8 @@ void SeriesPacker::PutBlock(absl::Span<const MetricPoint> points) {
 }
 
 absl::Status SeriesPacker::Finish() {
+  RETURN_IF_ERROR(RollupWriter(snapshot_, options_, prefix_, batch_.get())
+                      .Add(std::move(new_points_)));
   result_.changed = true;
   // Not synced: if a crash takes this, it leaves what was there before.
   return FromRocksDb(db_->Write(rocksdb::WriteOptions(), batch_.get()));

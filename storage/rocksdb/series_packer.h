@@ -1,5 +1,5 @@
-// Packs one series: turns its loose records into packed blocks, in one write
-// that a crash leaves done or undone.
+// Packs one series: turns its loose records into packed blocks, and adds them to
+// its rollups (rollups.h), in one write that a crash leaves done or undone.
 //
 // Packed blocks of a series do not overlap in history order. Points that come
 // after all of them, the usual case, make new blocks; a small last block is
@@ -100,7 +100,7 @@ class SeriesPacker {
 
   std::vector<MetricPoint> merged_;
   std::vector<MetricPoint> waiting_;
-  // Points that were not packed before.
+  // Points that were not packed before: rollups count them (rollups.h).
   std::vector<MetricPoint> new_points_;
   std::vector<MetricPoint> block_points_;  // scratch
   std::string key_;                        // scratch
