@@ -284,6 +284,24 @@ def test_a_run_that_was_deleted_takes_nothing_more(
     assert len(steps(client, other.id)) == 10
 
 
+def test_a_frame_that_is_refused_does_not_hold_up_the_others(
+        server, connect, spool, caplog):
+    client = connect(server)
+    run = client.create_run()
+    run.log("m", 1.0, step=0)
+    assert run.flush()
+    # No caller gets such a name this far.
+    client._session.log(run.id).point("#", 5.0, 0, 0)
+    assert run.flush()
+    for step in range(1, 10):
+        run.log("m", 1.0, step=step)
+    assert run.flush()
+    assert steps(client, run.id) == list(range(10))
+    (line,) = (spool / "refused.jsonl").read_text().splitlines()
+    assert json.loads(line)["points"] == {"#": [[0, 0, 5.0]]}
+    assert "refused" in caplog.text
+
+
 def test_a_param_that_was_refused_later_is_kept_and_told(
         server, connect, caplog, spool):
     client = connect(server)

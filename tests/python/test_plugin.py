@@ -191,6 +191,22 @@ with mlflow.start_run(run_id=sys.argv[1]):
     assert steps(client, run.info.run_id, "m") == list(range(11))
 
 
+def test_a_program_that_just_ends(server, tracking, client, run_python,
+                                  spool):
+    process = run_python("""
+import mlflow
+print(mlflow.start_run().info.run_id)
+for step in range(10):
+    mlflow.log_metric("m", step, step=step)
+""", MLFLOW_TRACKING_URI=tracking)
+    output, errors = process.communicate()
+    assert process.returncode == 0, errors
+    run_id = output.split()[0]
+    assert client.get_run(run_id).info.status == "FINISHED"
+    assert steps(client, run_id, "m") == list(range(10))
+    assert "millstream" not in errors.replace("millstream://", "")
+
+
 def test_asynchronous_logging(client):
     run_id = client.create_run("0").info.run_id
     futures = [client.log_metric(run_id, "m", step, step=step,

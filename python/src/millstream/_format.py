@@ -120,7 +120,6 @@ def new_writer_folder(spool: pathlib.Path) -> pathlib.Path:
             f"{os.getpid()}-{os.urandom(4).hex()}")
     folder = spool / name
     folder.mkdir(parents=True, mode=0o700)
-    # Before the description: who finds one finds a lock that is taken.
     return folder
 
 

@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from typing import Any
 
 from . import _wire
@@ -16,8 +17,9 @@ from ._config import Config
 from ._errors import AWAY, Error
 
 LOG = logging.getLogger("millstream")
-# A sender that was killed is replaced; one that cannot live is given up.
+# A sender that was killed is replaced, but not more often than so.
 STARTS_MAX = 5
+STARTS_SECONDS = 60.0
 
 _PROGRAM = ("import sys; sys.path[:] = {path!r}; "
             "from millstream._helper import main; main({arguments})")
@@ -36,7 +38,7 @@ class Link:
         self._process: subprocess.Popen[bytes] | None = None
         self._control: socket.socket | None = None
         self._idle: list[socket.socket] = []
-        self._starts = 0
+        self._starts: list[float] = []
         # As the last answer said.
         self.is_away = False
 
@@ -126,10 +128,12 @@ class Link:
         for sock in self._idle:
             sock.close()
         self._idle.clear()
-        if self._starts >= STARTS_MAX:
+        now = time.monotonic()
+        self._starts = [t for t in self._starts if t > now - STARTS_SECONDS]
+        if len(self._starts) >= STARTS_MAX:
             raise OSError(f"it ended {STARTS_MAX} times; see "
                           f"{self._folder / 'sender.log'}")
-        self._starts += 1
+        self._starts.append(now)
         ours, theirs = socket.socketpair()
         arguments = ", ".join(map(repr, (
             theirs.fileno(), str(self._folder), self._config.target,

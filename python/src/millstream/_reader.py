@@ -36,6 +36,7 @@ class Journal:
         self.done = fmt.Frame(0, fmt.START, 0)
         # Sent, in order of their numbers, and not done.
         self.sent: list[fmt.Frame] = []
+        self._is_torn = False
         self._load()
         self._fd = self._open()
 
@@ -91,7 +92,16 @@ class Journal:
         return fmt.CRC.pack(zlib.crc32(line[4:])) + line[4:]
 
     def _write(self, kind: int, frame: fmt.Frame) -> None:
-        os.write(self._fd, self._line(kind, frame))
+        # A disk that is full is no reason not to send, which makes space. What
+        # the journal lacks then may be sent twice after a crash.
+        try:
+            if self._is_torn:
+                self._rewrite()
+            else:
+                line = self._line(kind, frame)
+                self._is_torn = os.write(self._fd, line) != len(line)
+        except OSError:
+            self._is_torn = True
 
     def _rewrite(self) -> None:
         scratch = self._path.with_suffix(".new")
@@ -99,6 +109,7 @@ class Journal:
             [self._line(fmt.DONE, self.done),
              *(self._line(fmt.FRAME, frame) for frame in self.sent)]))
         scratch.rename(self._path)
+        self._is_torn = False
         if hasattr(self, "_fd"):
             os.close(self._fd)
             self._fd = self._open()
@@ -176,6 +187,7 @@ class LogReader:
         self._view: Any = None
         # Up to here each record's CRC is checked: it was not written just now.
         self._verify_until = self._last_position()
+        self._last_sequence = self._verify_until >> fmt.SEQUENCE_SHIFT
         self._removed = 0
 
     def close(self) -> None:
@@ -337,7 +349,9 @@ class LogReader:
             if offset < committed:
                 return offset, committed
             if state != fmt.SEALED:
-                # A segment that was lost to a crash may lack its seal.
+                if sequence >= self._last_sequence:
+                    return None
+                # A crash of the machine may have taken its seal.
                 later = [s for s in self._sequences() if s > sequence]
                 if (not later or state == fmt.CLOSED
                         or not self._is_made(later[0])):

@@ -7,6 +7,7 @@ import json
 import pathlib
 import shutil
 import time
+import traceback
 from typing import Any
 
 import grpc
@@ -105,6 +106,10 @@ class LogSender:
                     await self._sleep()
                 except Error as error:
                     await self._recover(error, backoff)
+                except Exception as bug:  # the log must not be left alone
+                    traceback.print_exc()
+                    await self._recover(
+                        Error("INTERNAL_ERROR", str(bug)), backoff)
         finally:
             await self._drop_stream()
             self.log.close()
@@ -361,11 +366,16 @@ class LogSender:
             "time": int(time.time()), "server": self._server.target,
             "run_id": self.run_id, "error": error.code,
             "message": error.message, **what})
-        if not path.exists() or path.stat().st_size < REFUSED_BYTES_MAX:
+        kept = f"it is kept in {path}"
+        try:
+            if path.exists() and path.stat().st_size > REFUSED_BYTES_MAX:
+                raise OSError("the file is large enough")
             with path.open("a") as file:
                 file.write(line + "\n")
+        except OSError as why:
+            kept = f"it is not kept in {path}: {why}"
         self._on_error(f"run {self.run_id}: the server refused what was logged"
-                       f" ({error}); it is kept in {path}", "refused")
+                       f" ({error}); {kept}", "refused")
 
     def _tell_lost(self) -> None:
         if self.log.lost_bytes > self._lost_told:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import atexit
 import logging
 import os
+import pathlib
 import sys
 import threading
 import time
 import weakref
 from typing import Any
 
-from . import _api
+from . import _api, _exit  # noqa: F401  (closes sessions at exit)
 from . import _format as fmt
 from ._config import Config
 from ._errors import AWAY, FINAL, Error
@@ -208,27 +208,43 @@ class Session:
                 pass
             self._link.end()
         if not done:
-            print(f"millstream: {human(pending) if pending else 'something'} "
-                  f"that was logged is not sent: {self.config.target} does not "
-                  f"answer. It is kept in {self._folder}; send it with:\n"
-                  f"    millstream sync --spool-dir {self.config.spool_dir}",
-                  file=sys.stderr, flush=True)
+            self._tell_unsent(pending)
         if self._writer_lock is not None:
             self._writer_lock.release()
         self._begin()
+
+    def _tell_unsent(self, pending: int) -> None:
+        why = "does not answer" if self.is_away() else "has not taken all yet"
+        try:
+            print(f"millstream: {human(pending) if pending else 'something'} "
+                  f"that was logged is not sent: {self.config.target} {why}. "
+                  f"It is kept in {self._folder}; send it with:\n"
+                  f"    millstream sync --spool-dir {self.config.spool_dir}",
+                  file=sys.stderr, flush=True)
+        except (OSError, ValueError):  # nobody reads it any more
+            pass
 
     # --- Below: how
 
     def _open(self) -> Any:
         with self._lock:
             if self._folder is None:
-                folder = fmt.new_writer_folder(self.config.spool_dir)
-                self._writer_lock = fmt.Lock(folder / "writer.lock")
-                self._writer_lock.take()
-                fmt.describe_writer(folder, self.config.target)
-                self._folder = folder
+                folder = self._make_folder()
                 self._link = Link(self.config, folder)
+                self._folder = folder
             return self._folder
+
+    def _make_folder(self) -> pathlib.Path:
+        try:
+            folder = fmt.new_writer_folder(self.config.spool_dir)
+            # Before the description: who finds that finds a lock that is taken.
+            self._writer_lock = fmt.Lock(folder / "writer.lock")
+            self._writer_lock.take()
+            fmt.describe_writer(folder, self.config.target)
+        except OSError as error:
+            raise Error("INVALID_STATE", "there can be no spool in "
+                        f"{self.config.spool_dir}: {error}") from None
+        return folder
 
     def _sender(self) -> Link:
         self._open()
@@ -390,10 +406,10 @@ def _after_fork_in_child() -> None:
         session._after_fork_in_child()
 
 
-def _at_exit() -> None:
+def close_all() -> None:
+    """What is done when the process ends."""
     for session in list(_sessions):
         session.close()
 
 
 os.register_at_fork(after_in_child=_after_fork_in_child)
-atexit.register(_at_exit)

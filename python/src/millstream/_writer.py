@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import array
+import errno
 import mmap
 import os
 import pathlib
@@ -137,6 +138,8 @@ class LogWriter:
                 self._offset = end
                 self.points += 1
                 _pack_word_into(self._map, 8, end)
+            except OSError:
+                self.dropped += 1
             finally:
                 self._busy = False
                 if self._later:
@@ -144,10 +147,10 @@ class LogWriter:
 
     def point_batch(self, batch: Iterable[tuple[str, float, int, int]]) -> None:
         """Appends points that become visible together, or not at all."""
+        batch = list(batch)
         with self._lock:
             if self._busy:
-                points = list(batch)
-                self._later.append(lambda: self.point_batch(points))
+                self._later.append(lambda: self.point_batch(batch))
                 return
             self._busy = True
             try:
@@ -161,6 +164,8 @@ class LogWriter:
                                       value)
                     records.append(_pack_crc(_crc32(body)) + body)
                 self._append(b"".join(records), len(records))
+            except OSError:
+                self.dropped += len(batch)
             finally:
                 self._busy = False
                 if self._later:
@@ -172,7 +177,11 @@ class LogWriter:
         with self._lock:
             index = self.keys.get(key)
             if index is None:
-                index = self._define(key)
+                try:
+                    index = self._define(key)
+                except OSError:
+                    self.dropped += len(values)
+                    return
             for at in range(0, len(values), BLOCK_POINTS_MAX):
                 part = slice(at, at + BLOCK_POINTS_MAX)
                 columns: list[array.array[Any]] = [
@@ -236,8 +245,12 @@ class LogWriter:
 
     def _define(self, key: str) -> int:
         """Gives a key its index. The name is on disk before any point."""
-        name = key.encode()
-        os.write(self._keys_fd, fmt.record(0, name))
+        data = fmt.record(0, key.encode())
+        before = os.lseek(self._keys_fd, 0, os.SEEK_END)
+        if os.write(self._keys_fd, data) != len(data):
+            # The disk is full; half a name would hide those after it.
+            os.ftruncate(self._keys_fd, before)
+            raise OSError(errno.ENOSPC, "no space for a name")
         index = len(self.keys)
         self.keys[key] = index
         return index

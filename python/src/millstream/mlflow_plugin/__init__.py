@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from .. import _exit  # noqa: F401  (before mlflow's own exit handlers)
+
 
 def tracking_store(store_uri: str, artifact_uri: str | None = None) -> Any:
     """Entry point of mlflow.tracking_store."""
