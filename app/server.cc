@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/status_macros.h"
 #include "gateway/rest_door.h"
+#include "server/announcing_run_log.h"
 #include "server/artifact_locations.h"
 #include "server/artifact_service.h"
 #include "server/dispatcher.h"
@@ -17,6 +18,7 @@
 #include "server/ingest_budget.h"
 #include "server/method_table.h"
 #include "server/registry_service.h"
+#include "server/run_feed.h"
 #include "server/stream_service.h"
 #include "server/tracking_service.h"
 #include "storage/artifact/local_artifact_store.h"
@@ -136,16 +138,20 @@ class ServerImpl final : public Server {
  public:
   ServerImpl(const Config& config, std::unique_ptr<Stores> stores)
       : stores_(std::move(stores)),
-        tracking_(stores_->tracking(), stores_->run_log(), stores_->metrics(),
+        feed_([this](std::string_view run_id) { return ExperimentOf(run_id); },
+              &Clock::System(), {}),
+        run_log_(stores_->run_log(), &feed_),
+        tracking_(stores_->tracking(), &run_log_, stores_->metrics(),
                   &Clock::System(),
                   // Multipart uploads work for clients that ask for them.
                   // None is told to: to a folder, one streamed upload writes
                   // each byte once.
-                  {}),
+                  {}, &feed_),
         registry_(stores_->registry(), stores_->tracking(), &Clock::System()),
         artifacts_(stores_->tracking(), stores_->registry(),
                    stores_->Locations(config)),
-        streams_(stores_->run_log(), &budget_) {
+        streams_(&run_log_, stores_->tracking(), stores_->metrics(), &feed_,
+                 &budget_) {
     tracking_.Register(&methods_);
     registry_.Register(&methods_);
     artifacts_.Register(&methods_);
@@ -180,7 +186,15 @@ class ServerImpl final : public Server {
   uint16_t grpc_port() const override { return grpc_->port(); }
 
  private:
+  absl::StatusOr<std::string> ExperimentOf(std::string_view run_id) {
+    v1::RunInfo info;
+    RETURN_IF_ERROR(stores_->tracking()->GetRunInfo(run_id, &info));
+    return info.experiment_id();
+  }
+
   const std::unique_ptr<Stores> stores_;
+  server::RunFeed feed_;
+  server::AnnouncingRunLog run_log_;
   server::TrackingService tracking_;
   server::ModelRegistryService registry_;
   server::ArtifactService artifacts_;

@@ -139,9 +139,29 @@ inline constexpr int kMetricFramePointsMax = 100'000;
 // message more at most.
 inline constexpr size_t kMetricStreamBytesMax = 4 << 20;
 // Of the bytes that wait, as many as one commit takes, rounded up to a message.
-inline constexpr size_t kMetricCommitBytesMax = 2 << 20;
-// Commits of streams that are under way at once.
-inline constexpr size_t kMetricStreamThreadsMax = 32;
+inline constexpr size_t kMetricCommitBytesMax = 1 << 20;
+// Commits of streams that are under way at once, and bytes in all of them; in
+// memory that is some ten times as much.
+inline constexpr size_t kMetricStreamThreadsMax = 16;
+inline constexpr size_t kMetricCommitsBytesMax = 8 << 20;
+
+// TailMetrics and WatchRuns: callers, threads that serve them, runs and
+// experiments that they watch.
+inline constexpr size_t kFeedStreamsMax = 1000;
+inline constexpr size_t kFeedThreadsMax = 8;
+inline constexpr size_t kFeedTopicsMax = 1000;
+// Points that are held for those who watch, of one run or experiment and of
+// all, in bytes; and runs of one experiment whose changes are.
+inline constexpr size_t kFeedTopicBytesMax = 4 << 20;
+inline constexpr size_t kFeedBytesMax = 64 << 20;
+inline constexpr size_t kFeedTopicRunsMax = 100'000;
+// They are held for this long after the last who watched has gone.
+inline constexpr int64_t kFeedIdleMsMax = 60'000;
+// Metrics that one request names, points of one answer, and bytes of runs after
+// which an answer takes no more of them.
+inline constexpr int kTailKeysMax = 1000;
+inline constexpr size_t kTailAnswerPointsMax = 4096;
+inline constexpr size_t kWatchAnswerBytes = 128 * 1024;
 
 // Writes in memory that are not kept yet, in bytes as they were sent: no
 // stream is read beyond the one, and no call is taken beyond the other.

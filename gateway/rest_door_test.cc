@@ -328,5 +328,24 @@ TEST_F(RestDoorTest, ALongBodyOfARefusedRequestIsNotWaitedFor) {
   EXPECT_EQ(patient.Ask("GET", "/health").status, 200);
 }
 
+// Clients of MLflow's wait as long as they are told, and send it again.
+TEST_F(RestDoorTest, WritesThatFindNoRoomAreToldWhenToComeBack) {
+  table_.Ingests("LogBatch");
+  Start();
+  constexpr char kLogBatch[] = "/api/2.0/mlflow/runs/log-batch";
+  constexpr char kBody[] = R"({"run_id": "r"})";
+  budget_.Take(limits::kIngestBytesMax);
+  WireReply reply = Ask("POST", kLogBatch, kBody);
+  EXPECT_EQ(reply.status, 429);
+  EXPECT_EQ(reply.headers["retry-after"], "1");
+  EXPECT_NE(reply.body.find("\"error_code\":\"RESOURCE_EXHAUSTED\""),
+            std::string::npos)
+      << reply.body;
+  EXPECT_EQ(Ask("POST", kCreate, R"({"name": "others go on"})").status, 200);
+  budget_.Give(limits::kIngestBytesMax);
+  EXPECT_EQ(Ask("POST", kLogBatch, kBody).status, 200);
+  EXPECT_EQ(budget_.used(), 0u);
+}
+
 }  // namespace
 }  // namespace millstream::gateway

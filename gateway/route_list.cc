@@ -12,6 +12,7 @@
 #include "google/protobuf/descriptor.h"
 #include "millstream/v1/artifacts.pb.h"
 #include "millstream/v1/registry.pb.h"
+#include "millstream/v1/streams.pb.h"
 #include "millstream/v1/tracking.pb.h"
 
 namespace millstream::gateway {
@@ -27,7 +28,8 @@ std::vector<const ServiceDescriptor*> Services() {
   for (const FileDescriptor* file :
        {v1::GetRunRequest::descriptor()->file(),
         v1::GetModelVersionRequest::descriptor()->file(),
-        v1::ListArtifactsRequest::descriptor()->file()}) {
+        v1::ListArtifactsRequest::descriptor()->file(),
+        v1::LogMetricsRequest::descriptor()->file()}) {
     for (int i = 0; i < file->service_count(); ++i) {
       services.push_back(file->service(i));
     }

@@ -114,13 +114,17 @@ absl::Status TrackingService::UpdateExperiment(
 absl::Status TrackingService::DeleteExperiment(
     CallContext&, const v1::DeleteExperimentRequest& request,
     v1::DeleteExperimentResponse*) {
-  return store_->DeleteExperiment(request.experiment_id(), clock_->NowMs());
+  return StageChanged(
+      store_->DeleteExperiment(request.experiment_id(), clock_->NowMs()),
+      request.experiment_id());
 }
 
 absl::Status TrackingService::RestoreExperiment(
     CallContext&, const v1::RestoreExperimentRequest& request,
     v1::RestoreExperimentResponse*) {
-  return store_->RestoreExperiment(request.experiment_id(), clock_->NowMs());
+  return StageChanged(
+      store_->RestoreExperiment(request.experiment_id(), clock_->NowMs()),
+      request.experiment_id());
 }
 
 absl::Status TrackingService::SetExperimentTag(

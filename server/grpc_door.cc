@@ -14,6 +14,7 @@
 #include "grpcpp/ext/proto_server_reflection_plugin.h"
 #include "grpcpp/grpcpp.h"
 #include "grpcpp/health_check_service_interface.h"
+#include "grpcpp/resource_quota.h"
 #include "grpcpp/impl/codegen/server_callback_handlers.h"
 #include "grpcpp/impl/rpc_service_method.h"
 #include "grpcpp/impl/service_type.h"
@@ -31,6 +32,16 @@ using grpc::ByteBuffer;
 
 // Data of one ArtifactChunk.
 constexpr size_t kChunkBytes = 256 * 1024;
+
+// A connection that was silent for so long is asked whether it still is one,
+// and closed if it does not answer: streams of callers that have vanished end.
+constexpr int kKeepaliveMs = 60'000;
+constexpr int kKeepaliveAnswerMs = 20'000;
+// What gRPC takes for messages on their way in and out, of all connections:
+// beyond it, it ends streams rather than have the server run out of memory.
+constexpr size_t kTransportBytesMax = 256 << 20;
+// Callers may ask the same this often, with or without a call under way.
+constexpr int kCallersKeepaliveMs = 10'000;
 
 class UnaryCall final : public grpc::ServerUnaryReactor, Call {
  public:
@@ -311,6 +322,15 @@ class GrpcDoorImpl final : public GrpcDoor {
     // Two servers on one port would share its calls silently.
     builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
     builder.SetMaxReceiveMessageSize(limits::kGrpcMessageBytesMax);
+    builder.SetResourceQuota(
+        grpc::ResourceQuota("millstream").Resize(kTransportBytesMax));
+    builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepaliveMs);
+    builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS,
+                               kKeepaliveAnswerMs);
+    builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
+    builder.AddChannelArgument(
+        GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS,
+        kCallersKeepaliveMs);
     const bool ipv6 = options.host.find(':') != std::string::npos;
     const std::string address = absl::StrCat(
         ipv6 ? "[" : "", options.host, ipv6 ? "]" : "", ":", options.port);

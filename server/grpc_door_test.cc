@@ -1,6 +1,7 @@
 #include "server/grpc_door.h"
 
 #include <algorithm>
+#include <atomic>
 #include <future>
 #include <map>
 
@@ -13,6 +14,7 @@
 #include "grpcpp/support/client_callback.h"
 #include "gtest/gtest.h"
 #include "millstream/v1/artifacts.pb.h"
+#include "millstream/v1/streams.pb.h"
 #include "millstream/v1/tracking.pb.h"
 
 namespace millstream::server {
@@ -118,6 +120,56 @@ class Services {
   };
 };
 
+// Answers each frame with its number. Refuses frame 13.
+class EchoBody final : public StreamBody {
+ public:
+  explicit EchoBody(absl::Notification* gone) : gone_(gone) {}
+
+  void Start(StreamCaller* caller) override {
+    caller_ = caller;
+    caller_->Read();
+  }
+  void OnMessage(std::unique_ptr<StreamMessage> message) override {
+    v1::LogMetricsRequest request;
+    EXPECT_GT(message->size(), 0u);
+    EXPECT_TRUE(message->Parse(&request));
+    if (request.frame().number() == 13) {
+      End(InvalidParameter("Not 13."));
+      return;
+    }
+    v1::LogMetricsResponse response;
+    response.set_durable_frame(request.frame().number());
+    caller_->Write(response);
+  }
+  void OnWritten() override { caller_->Read(); }
+  void OnNoMoreMessages() override {
+    End(absl::OkStatus());
+  }
+  void OnGone() override {
+    gone_->Notify();
+    End(absl::CancelledError("gone"));
+  }
+
+ private:
+  void End(const absl::Status& status) {
+    if (!ended_.exchange(true)) caller_->End(status);
+  }
+
+  std::atomic<bool> ended_ = false;
+  absl::Notification* const gone_;
+  StreamCaller* caller_ = nullptr;
+};
+
+class Streams {
+ public:
+  absl::StatusOr<std::shared_ptr<StreamBody>> LogMetrics(CallContext&) {
+    if (full) return MakeError(v1::RESOURCE_EXHAUSTED, "Too many streams.");
+    return std::make_shared<EchoBody>(&gone);
+  }
+  std::atomic<bool> full = false;
+  absl::Notification gone;
+};
+
 class GrpcDoorTest : public testing::Test {
  protected:
   GrpcDoorTest() {
@@ -130,6 +182,9 @@ class GrpcDoorTest : public testing::Test {
     table_.Downloads("DownloadArtifact", &services_,
                      &Services::DownloadArtifact);
     table_.Uploads("UploadArtifact", &services_, &Services::UploadArtifact);
+    v1::LogMetricsRequest::descriptor();
+    table_.Service(pool->FindServiceByName("millstream.v1.StreamService"));
+    table_.Streams("LogMetrics", &streams_, &Streams::LogMetrics);
     door_ = *GrpcDoor::Start({}, &dispatcher_);
     channel_ = grpc::CreateChannel("127.0.0.1:" + std::to_string(door_->port()),
                                    grpc::InsecureChannelCredentials());
@@ -195,7 +250,17 @@ class GrpcDoorTest : public testing::Test {
     std::promise<grpc::Status> status_;
   };
 
+  static constexpr char kLogMetrics[] =
+      "/millstream.v1.StreamService/LogMetrics";
+
+  static v1::LogMetricsRequest Frame(uint64_t number) {
+    v1::LogMetricsRequest request;
+    request.mutable_frame()->set_number(number);
+    return request;
+  }
+
   Services services_;
+  Streams streams_;
   MethodTable table_;
   Dispatcher dispatcher_{&table_};
   std::unique_ptr<GrpcDoor> door_;
@@ -357,6 +422,42 @@ TEST_F(GrpcDoorTest, UploadsAndDownloadsInPieces) {
   EXPECT_TRUE(stream.End().ok());
   EXPECT_EQ(data, part + part);
   EXPECT_GT(chunks, 1);
+}
+
+TEST_F(GrpcDoorTest, StreamsGoBothWays) {
+  Stream stream(stub_.get(), kLogMetrics);
+  for (uint64_t number : {1, 2, 3}) {
+    stream.Send(Frame(number));
+    ByteBuffer answer;
+    ASSERT_TRUE(stream.Receive(&answer));
+    EXPECT_EQ(FromBytes<v1::LogMetricsResponse>(answer).durable_frame(),
+              number);
+  }
+  stream.StartWritesDone();
+  EXPECT_TRUE(stream.End().ok());
+}
+
+TEST_F(GrpcDoorTest, StreamsEndWithTheBodysStatus) {
+  Stream stream(stub_.get(), kLogMetrics);
+  stream.Send(Frame(13));
+  grpc::Status status = stream.End();
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+  EXPECT_EQ(status.error_message(), "Not 13.");
+}
+
+TEST_F(GrpcDoorTest, StreamsThatAreRefusedEndAtOnce) {
+  streams_.full = true;
+  Stream stream(stub_.get(), kLogMetrics);
+  EXPECT_EQ(stream.End().error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
+}
+
+TEST_F(GrpcDoorTest, CancellationReachesTheStream) {
+  Stream stream(stub_.get(), kLogMetrics);
+  stream.Send(Frame(1));
+  stream.context.TryCancel();
+  EXPECT_EQ(stream.End().error_code(), grpc::StatusCode::CANCELLED);
+  streams_.gone.WaitForNotification();
+  door_->Stop(absl::InfiniteDuration());
 }
 
 TEST_F(GrpcDoorTest, CancelledUploadsLeaveNothing) {

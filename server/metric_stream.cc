@@ -252,8 +252,10 @@ void MetricStream::Work() {
       waiting_.pop_front();
     }
   }
+  streams_->BeginCommit(bytes);
   absl::Status status = Log(absl::MakeSpan(messages));
   messages.clear();
+  streams_->EndCommit(bytes);
   {
     absl::MutexLock lock(&mutex_);
     working_ = false;
@@ -422,6 +424,22 @@ absl::Status MetricStreams::AddKeyBytes(size_t bytes) {
   }
   key_bytes_ += bytes;
   return absl::OkStatus();
+}
+
+void MetricStreams::BeginCommit(size_t bytes) {
+  absl::MutexLock lock(&commits_mutex_);
+  auto has_room = [&] {
+    commits_mutex_.AssertHeld();
+    return commits_bytes_ == 0 ||
+           commits_bytes_ + bytes <= limits_.commits_bytes;
+  };
+  commits_mutex_.Await(absl::Condition(&has_room));
+  commits_bytes_ += bytes;
+}
+
+void MetricStreams::EndCommit(size_t bytes) {
+  absl::MutexLock lock(&commits_mutex_);
+  commits_bytes_ -= bytes;
 }
 
 void MetricStreams::Remove(const MetricStream* stream, const WriterName& name,

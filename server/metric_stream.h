@@ -54,6 +54,7 @@ class MetricStreams {
     size_t key_bytes = limits::kMetricStreamKeyBytesMax;
     size_t stream_bytes = limits::kMetricStreamBytesMax;
     size_t commit_bytes = limits::kMetricCommitBytesMax;
+    size_t commits_bytes = limits::kMetricCommitsBytesMax;
     size_t threads = limits::kMetricStreamThreadsMax;
   };
 
@@ -90,6 +91,9 @@ class MetricStreams {
       ABSL_LOCKS_EXCLUDED(mutex_);
   // Counts a dictionary's growth.
   absl::Status AddKeyBytes(size_t bytes) ABSL_LOCKS_EXCLUDED(mutex_);
+  // Waits until commits under way leave room for one of so many bytes.
+  void BeginCommit(size_t bytes) ABSL_LOCKS_EXCLUDED(commits_mutex_);
+  void EndCommit(size_t bytes) ABSL_LOCKS_EXCLUDED(commits_mutex_);
   // `stream` has ended, with a dictionary of so many bytes.
   void Remove(const MetricStream* stream, const WriterName& name,
               size_t key_bytes) ABSL_LOCKS_EXCLUDED(mutex_);
@@ -107,6 +111,9 @@ class MetricStreams {
   absl::flat_hash_map<std::string, size_t> writers_of_run_
       ABSL_GUARDED_BY(mutex_);
   size_t key_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
+
+  absl::Mutex commits_mutex_;
+  size_t commits_bytes_ ABSL_GUARDED_BY(commits_mutex_) = 0;
 
   // Last: its tasks use all of the above.
   ThreadPool pool_;

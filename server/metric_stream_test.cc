@@ -499,6 +499,7 @@ TEST_F(MetricStreamTest, TheServersBoundsAreTheNamedLimits) {
   EXPECT_EQ(limits.key_bytes, limits::kMetricStreamKeyBytesMax);
   EXPECT_EQ(limits.stream_bytes, limits::kMetricStreamBytesMax);
   EXPECT_EQ(limits.commit_bytes, limits::kMetricCommitBytesMax);
+  EXPECT_EQ(limits.commits_bytes, limits::kMetricCommitsBytesMax);
   EXPECT_EQ(limits.threads, limits::kMetricStreamThreadsMax);
 }
 
@@ -518,6 +519,24 @@ TEST_F(MetricStreamTest, AFullStreamIsNotRead) {
   caller.AwaitAsked();
 }
 
+TEST_F(MetricStreamTest, CommitsTogetherAreBounded) {
+  Make({.commits_bytes = 250});
+  std::vector<std::unique_ptr<TestCaller>> callers;
+  for (int i = 0; i < 3; ++i) {
+    callers.push_back(std::make_unique<TestCaller>(streams_.get()));
+    callers[i]->SendOpen(kRun, std::to_string(i));
+    callers[i]->Answer();
+  }
+  log_.Close();
+  callers[0]->SendFrame(1);
+  callers[1]->SendFrame(1);
+  log_.AwaitWaiting(2);
+  callers[2]->SendFrame(1);
+  log_.AwaitWaiting(2);
+  log_.Open();
+  for (auto& caller : callers) EXPECT_EQ(caller->Answer(), 1u);
+}
+
 TEST_F(MetricStreamTest, WhenAllStreamsTogetherAreFullNoneIsRead) {
   TestCaller one(streams_.get());
   one.SendOpen();
@@ -526,10 +545,10 @@ TEST_F(MetricStreamTest, WhenAllStreamsTogetherAreFullNoneIsRead) {
   other.SendOpen(kOtherRun);
   other.Answer();
   log_.Close();
-  one.SendFrame(1, 900);
+  one.SendFrame(1, 700);
   log_.AwaitWaiting(1);
   other.AwaitAsked();
-  other.SendFrame(1, 200);  // it was asked before the budget was used up
+  other.SendFrame(1, 400);  // it was asked before the budget was used up
   log_.AwaitWaiting(2);
   EXPECT_FALSE(other.IsAsked());
   one.AwaitAsked();

@@ -2,9 +2,11 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "base/status_macros.h"
 #include "server/model_json.h"
+#include "server/run_feed.h"
 #include "server/tracking_service.h"
 #include "server/validation.h"
 #include "storage/tracking_store.h"
@@ -17,7 +19,8 @@ absl::Status TrackingService::LogParam(CallContext&,
   ASSIGN_OR_RETURN(const std::string_view run_id, RunIdOf(request));
   ASSIGN_OR_RETURN(const std::string_view value,
                    CheckParam("", request.key(), request.value()));
-  return store_->LogParam(run_id, request.key(), value);
+  return RunChanged(store_->LogParam(run_id, request.key(), value), run_id,
+                    kRunParams);
 }
 
 absl::Status TrackingService::SetTag(CallContext&,
@@ -26,7 +29,8 @@ absl::Status TrackingService::SetTag(CallContext&,
   ASSIGN_OR_RETURN(const std::string_view run_id, RunIdOf(request));
   ASSIGN_OR_RETURN(const std::string_view value,
                    CheckRunTag("", request.key(), request.value()));
-  return store_->SetRunTag(run_id, request.key(), value);
+  return RunChanged(store_->SetRunTag(run_id, request.key(), value), run_id,
+                    kRunTags);
 }
 
 absl::Status TrackingService::DeleteTag(CallContext&,
@@ -34,7 +38,8 @@ absl::Status TrackingService::DeleteTag(CallContext&,
                                         v1::DeleteTagResponse*) {
   // run_uuid: as for DeleteRun.
   RETURN_IF_ERROR(RunIdOf(request).status());
-  return store_->DeleteRunTag(request.run_id(), request.key());
+  return RunChanged(store_->DeleteRunTag(request.run_id(), request.key()),
+                    request.run_id(), kRunTags);
 }
 
 absl::Status TrackingService::LogModel(CallContext&,
@@ -42,11 +47,12 @@ absl::Status TrackingService::LogModel(CallContext&,
                                        v1::LogModelResponse*) {
   ASSIGN_OR_RETURN(const std::string entry,
                    LoggedModelEntry(request.model_json()));
-  return store_->UpdateRunTag(
+  absl::Status status = store_->UpdateRunTag(
       request.run_id(), kLoggedModelsTag,
       [&entry](std::optional<std::string_view> list) {
         return AppendEntry(list, entry);
       });
+  return RunChanged(std::move(status), request.run_id(), kRunTags);
 }
 
 }  // namespace millstream::server

@@ -10,6 +10,7 @@
 #include "base/status_macros.h"
 #include "base/str_cat.h"
 #include "server/random_name.h"
+#include "server/run_feed.h"
 #include "server/tracking_service.h"
 #include "server/validation.h"
 #include "storage/tracking_store.h"
@@ -83,7 +84,8 @@ absl::Status TrackingService::CreateRun(CallContext&,
     name_tag->set_value(info.run_name());
   }
   for (v1::RunTag& tag : tags) tag.set_value(tag.value());
-  return store_->CreateRun(info, tags, response->mutable_run());
+  return RunChanged(store_->CreateRun(info, tags, response->mutable_run()),
+                    info.run_id(), kRunAll);
 }
 
 absl::Status TrackingService::GetRun(CallContext&,
@@ -110,7 +112,10 @@ absl::Status TrackingService::UpdateRun(CallContext&,
   }
   if (request.has_end_time()) update.end_time = request.end_time();
   if (!request.run_name().empty()) update.run_name = request.run_name();
-  return store_->UpdateRun(run_id, update, response->mutable_run_info());
+  // The name is a tag too.
+  return RunChanged(
+      store_->UpdateRun(run_id, update, response->mutable_run_info()), run_id,
+      kRunInfo | kRunTags);
 }
 
 absl::Status TrackingService::DeleteRun(CallContext&,
@@ -119,14 +124,16 @@ absl::Status TrackingService::DeleteRun(CallContext&,
   // As in MLflow the old name run_uuid is let in here, and then finds nothing:
   // no client may delete by it what it would not have deleted there.
   RETURN_IF_ERROR(RunIdOf(request).status());
-  return store_->DeleteRun(request.run_id(), clock_->NowMs());
+  return RunChanged(store_->DeleteRun(request.run_id(), clock_->NowMs()),
+                    request.run_id(), kRunInfo);
 }
 
 absl::Status TrackingService::RestoreRun(CallContext&,
                                          const v1::RestoreRunRequest& request,
                                          v1::RestoreRunResponse*) {
   RETURN_IF_ERROR(RunIdOf(request).status());
-  return store_->RestoreRun(request.run_id());
+  return RunChanged(store_->RestoreRun(request.run_id()), request.run_id(),
+                    kRunInfo);
 }
 
 }  // namespace millstream::server

@@ -1,25 +1,48 @@
 #include "server/stream_service.h"
 
 #include "millstream/v1/streams.pb.h"
+#include "server/feed_sources.h"
 #include "server/method_table.h"
 
 namespace millstream::server {
 
-StreamService::StreamService(storage::RunLog* log, IngestBudget* budget)
-    : metric_streams_(log, budget, {}) {}
+StreamService::StreamService(storage::RunLog* log,
+                             storage::TrackingStore* store,
+                             storage::MetricStore* points, RunFeed* feed,
+                             IngestBudget* budget)
+    : store_(store),
+      points_(points),
+      feed_(feed),
+      metric_streams_(log, budget, {}),
+      feed_streams_({}) {}
 
 void StreamService::Register(MethodTable* methods) {
   methods->Service(
       v1::LogMetricsRequest::descriptor()->file()->FindServiceByName(
           "StreamService"));
   methods->Streams("LogMetrics", this, &StreamService::LogMetrics);
+  methods->Streams("TailMetrics", this, &StreamService::TailMetrics);
+  methods->Streams("WatchRuns", this, &StreamService::WatchRuns);
 }
 
-void StreamService::Stop() { metric_streams_.Stop(); }
+void StreamService::Stop() {
+  metric_streams_.Stop();
+  feed_streams_.Stop();
+}
 
 absl::StatusOr<std::shared_ptr<StreamBody>> StreamService::LogMetrics(
     CallContext& context) {
   return metric_streams_.Open(context);
+}
+
+absl::StatusOr<std::shared_ptr<StreamBody>> StreamService::TailMetrics(
+    CallContext&) {
+  return feed_streams_.Open(MakeTailSource(feed_, store_, points_));
+}
+
+absl::StatusOr<std::shared_ptr<StreamBody>> StreamService::WatchRuns(
+    CallContext&) {
+  return feed_streams_.Open(MakeWatchSource(feed_, store_));
 }
 
 }  // namespace millstream::server

@@ -6,23 +6,29 @@
 
 #include "absl/status/statusor.h"
 #include "server/call_context.h"
+#include "server/feed_stream.h"
 #include "server/ingest_budget.h"
 #include "server/metric_stream.h"
 #include "server/stream.h"
 
 namespace millstream::storage {
+class MetricStore;
 class RunLog;
-}
+class TrackingStore;
+}  // namespace millstream::storage
 
 namespace millstream::server {
 
 class MethodTable;
+class RunFeed;
 
 // Thread-safe. Must outlive the calls.
 class StreamService {
  public:
-  // All must outlive the service.
-  StreamService(storage::RunLog* log, IngestBudget* budget);
+  // All must outlive the service. `log` announces to `feed` what it logs.
+  StreamService(storage::RunLog* log, storage::TrackingStore* store,
+                storage::MetricStore* points, RunFeed* feed,
+                IngestBudget* budget);
 
   // Binds every rpc of the service to its body.
   void Register(MethodTable* methods);
@@ -32,9 +38,15 @@ class StreamService {
   void Stop();
 
   absl::StatusOr<std::shared_ptr<StreamBody>> LogMetrics(CallContext& context);
+  absl::StatusOr<std::shared_ptr<StreamBody>> TailMetrics(CallContext& context);
+  absl::StatusOr<std::shared_ptr<StreamBody>> WatchRuns(CallContext& context);
 
  private:
+  storage::TrackingStore* const store_;
+  storage::MetricStore* const points_;
+  RunFeed* const feed_;
   MetricStreams metric_streams_;
+  FeedStreams feed_streams_;
 };
 
 }  // namespace millstream::server

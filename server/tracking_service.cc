@@ -1,18 +1,34 @@
 #include "server/tracking_service.h"
 
 #include "server/method_table.h"
+#include "server/run_feed.h"
 
 namespace millstream::server {
 
 TrackingService::TrackingService(storage::TrackingStore* store,
                                  storage::RunLog* log,
                                  storage::MetricStore* points,
-                                 const Clock* clock, Options options)
+                                 const Clock* clock, Options options,
+                                 RunFeed* feed)
     : store_(store),
       log_(log),
       points_(points),
       clock_(clock),
-      options_(options) {}
+      options_(options),
+      feed_(feed) {}
+
+absl::Status TrackingService::RunChanged(absl::Status status,
+                                         std::string_view run_id,
+                                         uint8_t parts) {
+  if (feed_ != nullptr && status.ok()) feed_->RunChanged(run_id, parts);
+  return status;
+}
+
+absl::Status TrackingService::StageChanged(absl::Status status,
+                                           std::string_view experiment_id) {
+  if (feed_ != nullptr && status.ok()) feed_->ExperimentChanged(experiment_id);
+  return status;
+}
 
 void TrackingService::Register(MethodTable* methods) {
   methods->Service(

@@ -4,7 +4,9 @@
 #ifndef MILLSTREAM_SERVER_TRACKING_SERVICE_H_
 #define MILLSTREAM_SERVER_TRACKING_SERVICE_H_
 
+#include <cstdint>
 #include <string>
+#include <string_view>
 
 #include "absl/status/status.h"
 #include "millstream/v1/tracking.pb.h"
@@ -23,6 +25,7 @@ class TrackingStore;
 namespace millstream::server {
 
 class MethodTable;
+class RunFeed;
 
 // Thread-safe. Requests have their required fields. Statuses that a caller has
 // caused carry an ErrorCode (base/error.h); on error the response is
@@ -36,9 +39,10 @@ class TrackingService {
   };
 
   // All must outlive the service. `points` holds what `log` logs.
+  // `feed` is told of changes; null: nobody watches.
   TrackingService(storage::TrackingStore* store, storage::RunLog* log,
                   storage::MetricStore* points, const Clock* clock,
-                  Options options);
+                  Options options, RunFeed* feed = nullptr);
 
   // Binds every rpc of the service to its body.
   void Register(MethodTable* methods);
@@ -175,11 +179,18 @@ class TrackingService {
                              v1::GetServerInfoResponse* response);
 
  private:
+  // Tells of a change that is kept: `status` is the store's.
+  absl::Status RunChanged(absl::Status status, std::string_view run_id,
+                          uint8_t parts);
+  absl::Status StageChanged(absl::Status status,
+                            std::string_view experiment_id);
+
   storage::TrackingStore* const store_;
   storage::RunLog* const log_;
   storage::MetricStore* const points_;
   const Clock* const clock_;
   const Options options_;
+  RunFeed* const feed_;
 };
 
 }  // namespace millstream::server

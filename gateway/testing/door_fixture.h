@@ -9,6 +9,7 @@
 #include "gateway/testing/wire_client.h"
 #include "gtest/gtest.h"
 #include "server/dispatcher.h"
+#include "server/ingest_budget.h"
 #include "server/method_table.h"
 
 namespace millstream::gateway {
@@ -35,7 +36,8 @@ class DoorFixture : public ::testing::Test {
 
   RestOptions options_;
   server::MethodTable table_;
-  server::Dispatcher dispatcher_{&table_};
+  server::IngestBudget budget_;
+  server::Dispatcher dispatcher_{&table_, &budget_};
   std::unique_ptr<RestDoor> door_;
 };
 

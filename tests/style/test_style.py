@@ -23,7 +23,8 @@ OWNERS = [
     (r"CLI/", ["app/", "bench/"]),
     (r"storage/(sqlite|rocksdb|artifact)/",
      ["app/", "storage/", "tests/", "server/testing/"]),
-    (r"server/(?!dispatcher|method_table|call_context|transfer|testing)",
+    (r"server/(?!dispatcher|ingest_budget|method_table|call_context|transfer"
+     r"|testing)",
      ["server/", "app/", "tests/"]),
     (r"gateway/", ["gateway/", "app/", "tests/"]),
     (r"app/", ["app/"]),

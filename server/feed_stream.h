@@ -1,0 +1,78 @@
+// Server streams that go on for as long as the caller wants: TailMetrics and
+// WatchRuns. What is alike in them is here; what they send comes from a source.
+#ifndef MILLSTREAM_SERVER_FEED_STREAM_H_
+#define MILLSTREAM_SERVER_FEED_STREAM_H_
+
+#include <cstddef>
+#include <functional>
+#include <memory>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/container/flat_hash_map.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
+#include "base/limits.h"
+#include "base/thread_pool.h"
+#include "google/protobuf/message.h"
+#include "server/stream.h"
+
+namespace millstream::server {
+
+// What one stream sends. Called by one thread at a time; calls may block.
+class FeedSource {
+ public:
+  virtual ~FeedSource() = default;
+
+  // Takes the request. `wake` may be called from any thread, for as long as the
+  // source lives, when there may be something to send.
+  virtual absl::Status Begin(StreamMessage& request,
+                             std::function<void()> wake) = 0;
+  // The next answer, which lives until the next call; null: none now.
+  virtual absl::StatusOr<const google::protobuf::Message*> Next() = 0;
+};
+
+class FeedStream;
+
+// All such streams. A stream takes an answer from its source when the one
+// before has been taken from it: it holds one answer at most, and no thread
+// while there is nothing to send.
+//
+// Thread-safe. Must outlive the calls.
+class FeedStreams {
+ public:
+  struct Limits {
+    size_t streams = limits::kFeedStreamsMax;
+    size_t threads = limits::kFeedThreadsMax;
+  };
+
+  explicit FeedStreams(const Limits& limits);
+  ~FeedStreams();
+
+  // Serves a call. RESOURCE_EXHAUSTED: too many are open;
+  // TEMPORARILY_UNAVAILABLE: after Stop.
+  absl::StatusOr<std::shared_ptr<StreamBody>> Open(
+      std::unique_ptr<FeedSource> source) ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // Ends all streams with TEMPORARILY_UNAVAILABLE. Does not wait for it.
+  void Stop() ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // Streams that are open.
+  size_t open() const ABSL_LOCKS_EXCLUDED(mutex_);
+
+ private:
+  friend class FeedStream;
+  void Remove(const FeedStream* stream) ABSL_LOCKS_EXCLUDED(mutex_);
+
+  const Limits limits_;
+  mutable absl::Mutex mutex_;
+  bool stopped_ ABSL_GUARDED_BY(mutex_) = false;
+  absl::flat_hash_map<const FeedStream*, std::weak_ptr<FeedStream>> streams_
+      ABSL_GUARDED_BY(mutex_);
+  // Last: its tasks use all of the above.
+  ThreadPool pool_;
+};
+
+}  // namespace millstream::server
+
+#endif  // MILLSTREAM_SERVER_FEED_STREAM_H_

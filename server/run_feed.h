@@ -1,0 +1,206 @@
+// What happens to runs, while it happens: who commits tells the feed, who
+// watches is woken by it. Nobody polls.
+//
+// Watchers of one run or experiment share a topic. It holds what happened
+// lately, numbered; a watcher is no more than a number up to which it has read,
+// so that a slow one costs nothing. One that falls behind what the topic holds
+// is told so, and starts anew from the store. A topic outlives its last watcher
+// for a while, so that one whose connection broke goes on where it was.
+//
+// No gap: a watcher subscribes first and reads the store then. What commits
+// later is in the feed; what committed before is in the store; some is in both.
+#ifndef MILLSTREAM_SERVER_RUN_FEED_H_
+#define MILLSTREAM_SERVER_RUN_FEED_H_
+
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/types/span.h"
+#include "base/limits.h"
+#include "storage/metric_point.h"
+#include "storage/metric_store.h"
+
+namespace millstream {
+class Clock;
+}
+
+namespace millstream::server {
+
+// Parts of a run, to be combined by |.
+enum RunParts : uint8_t {
+  kRunInfo = 1,
+  kRunParams = 2,
+  kRunTags = 4,
+  kRunMetrics = 8,
+  kRunAll = 15,
+};
+
+// Points that one write has added to a run. Immutable once it is in the feed.
+struct LoggedPoints {
+  std::string run_id;
+  std::vector<std::pair<std::string, std::vector<storage::MetricPoint>>> series;
+  size_t bytes = 0;
+};
+
+// Thread-safe.
+class RunFeed {
+ public:
+  struct Limits {
+    size_t topics = limits::kFeedTopicsMax;
+    size_t topic_bytes = limits::kFeedTopicBytesMax;
+    size_t bytes = limits::kFeedBytesMax;
+    size_t topic_runs = limits::kFeedTopicRunsMax;
+  };
+  // The id of a run's experiment; may block.
+  using ExperimentOf =
+      std::function<absl::StatusOr<std::string>(std::string_view run_id)>;
+
+  // `clock` must outlive it.
+  RunFeed(ExperimentOf experiment_of, const Clock* clock, const Limits& limits);
+  ~RunFeed();
+
+  // --- For who commits: after the commit, before it is answered. Costs next to
+  // nothing while nobody watches.
+  void PointsLogged(std::string_view run_id,
+                    absl::Span<const storage::SeriesAppend> series)
+      ABSL_LOCKS_EXCLUDED(mutex_);
+  void RunChanged(std::string_view run_id, uint8_t parts)
+      ABSL_LOCKS_EXCLUDED(mutex_);
+  // All runs of the experiment have changed their stage.
+  void ExperimentChanged(std::string_view experiment_id)
+      ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // --- For who watches.
+
+  // What is watched: the points or the changes of a run or an experiment.
+  struct Subject {
+    bool points = false;
+    bool experiment = false;
+    std::string id;
+  };
+
+  // One watcher; ends when it is dropped, before the feed. Not thread-safe.
+  class Subscription {
+   public:
+    ~Subscription();
+    // False: the position it was to begin at is not known (any more).
+    bool resumed() const { return resumed_; }
+    // A position behind all that was read.
+    std::string position() const;
+
+    // Appends the next points, until they are `points_max` or more; none:
+    // there are no more. RESOURCE_EXHAUSTED, naming the position to go on from:
+    // what comes next is not held any more.
+    absl::Status ReadPoints(
+        size_t points_max,
+        std::vector<std::shared_ptr<const LoggedPoints>>* points);
+
+    // Appends the next runs that have changed, each with its parts, up to
+    // `runs_max`. Sets *all if every run of the experiment may have changed.
+    // RESOURCE_EXHAUSTED: as above.
+    absl::Status ReadChanges(
+        size_t runs_max, std::vector<std::pair<std::string, uint8_t>>* runs,
+        bool* all);
+
+   private:
+    friend class RunFeed;
+    Subscription() = default;
+
+    RunFeed* feed_ = nullptr;  // null: not subscribed
+    std::string topic_;
+    std::function<void()> wake_;
+    bool resumed_ = false;
+    // Events up to this one were read.
+    uint64_t read_ = 0;
+    // Of changes, those up to this one were read with all of their parts.
+    uint64_t floor_ = 0;
+  };
+
+  // Begins at `position`, or now if it is empty. `wake` is called, from any
+  // thread, when there is something to read; it must not block or call back.
+  // RESOURCE_EXHAUSTED: too many topics; INVALID_PARAMETER_VALUE: the position
+  // is none.
+  absl::StatusOr<std::unique_ptr<Subscription>> Subscribe(
+      const Subject& subject, std::string_view position,
+      std::function<void()> wake) ABSL_LOCKS_EXCLUDED(mutex_);
+
+ private:
+  static constexpr int kParts = 4;
+
+  struct Change {
+    // The events that changed each part last, and the last of all.
+    std::array<uint64_t, kParts> parts{};
+    uint64_t last = 0;
+  };
+
+  struct Topic {
+    absl::flat_hash_set<Subscription*> watchers;
+    int64_t idle_since_ms = 0;
+    // Events after this one are held.
+    uint64_t held_after = 0;
+    // Points: events in order.
+    std::deque<std::pair<uint64_t, std::shared_ptr<const LoggedPoints>>> points;
+    size_t bytes = 0;
+    // Changes: by run, and runs by the last event.
+    absl::flat_hash_map<std::string, Change> changes;
+    std::map<uint64_t, std::string> order;
+    uint64_t all_changed = 0;
+  };
+  using Topics = absl::flat_hash_map<std::string, std::unique_ptr<Topic>>;
+  using Wakes = std::vector<std::function<void()>>;
+
+  static std::string TopicName(const Subject& subject);
+  // The experiment of a run if somebody watches one, else empty.
+  std::string WatchedExperiment(std::string_view run_id)
+      ABSL_LOCKS_EXCLUDED(mutex_);
+  Topic* Find(bool points, bool experiment, std::string_view id)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void AddPoints(Topic* topic, std::shared_ptr<const LoggedPoints> points)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void AddChange(Topic* topic, std::string_view run_id, uint8_t parts)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void DropOldestPoints(Topic* topic) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void DropIdleTopics() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void Drop(Topics::iterator topic) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  static void Wake(const Topic& topic, Wakes* wakes);
+  std::string PositionOf(uint64_t event) const;
+  // Absent: another server's, or none of ours.
+  absl::StatusOr<uint64_t> ParsePosition(std::string_view position) const;
+
+  const ExperimentOf experiment_of_;
+  const Clock* const clock_;
+  const Limits limits_;
+  // Tells this server's positions from those of others.
+  const uint64_t epoch_;
+
+  // Topics there are: of all kinds, and of experiments.
+  std::atomic<int> topic_count_ = 0;
+  std::atomic<int> experiment_topic_count_ = 0;
+
+  absl::Mutex mutex_;
+  Topics topics_ ABSL_GUARDED_BY(mutex_);
+  uint64_t last_event_ ABSL_GUARDED_BY(mutex_) = 0;
+  size_t bytes_ ABSL_GUARDED_BY(mutex_) = 0;
+  absl::flat_hash_map<std::string, std::string> experiments_
+      ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace millstream::server
+
+#endif  // MILLSTREAM_SERVER_RUN_FEED_H_

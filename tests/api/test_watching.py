@@ -1,0 +1,199 @@
+"""TailMetrics and WatchRuns through a real connection, fed through both doors.
+What they send in which order is tested in server/feed_stream_test.cc."""
+
+import queue
+import threading
+
+import grpc
+import pytest
+from doors import GrpcDoor, RestDoor
+from streams import Writer
+
+
+class Watcher:
+    """Reads a stream in the background, so that the test can wait for more."""
+
+    def __init__(self, door, rpc, request):
+        self._call = door.stream(rpc, iter([request]))
+        self._answers = queue.Queue()
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def _read(self):
+        try:
+            for answer in self._call:
+                self._answers.put(answer)
+        except grpc.RpcError as error:
+            self._answers.put(error)
+
+    def next(self):
+        answer = self._answers.get(timeout=60)
+        if isinstance(answer, grpc.RpcError):
+            raise answer
+        return answer
+
+    def until_live(self):
+        answers = [self.next()]
+        while not answers[-1].live:
+            answers.append(self.next())
+        return answers
+
+    def cancel(self):
+        self._call.cancel()
+
+
+@pytest.fixture
+def grpc_door(server):
+    door = GrpcDoor(server)
+    yield door
+    door.close()
+
+
+@pytest.fixture
+def rest_door(server):
+    return RestDoor(server)
+
+
+@pytest.fixture
+def experiment(grpc_door, name):
+    return grpc_door.call("CreateExperiment", {"name": name("exp")})[
+        "experiment_id"]
+
+
+@pytest.fixture
+def run(grpc_door, experiment):
+    return new_run(grpc_door, experiment)
+
+
+def new_run(door, experiment):
+    return door.call("CreateRun", {
+        "experiment_id": experiment, "run_name": "a run",
+        "start_time": 1000})["run"]["info"]["run_id"]
+
+
+def log(door, run_id, key, step, value=0.5):
+    door.call("LogMetric", {"run_id": run_id, "key": key, "value": value,
+                            "timestamp": step, "step": step})
+
+
+def steps(answers):
+    """{(run, metric): [steps]} of the answers."""
+    found = {}
+    for answer in answers:
+        for column in answer.columns:
+            step = 0
+            for delta in column.step_deltas:
+                step += delta
+                found.setdefault((answer.run_id, column.key), []).append(step)
+    return found
+
+
+def test_points_of_every_door_arrive(grpc_door, rest_door, run):
+    log(rest_door, run, "loss", 1)
+    tail = Watcher(grpc_door, "TailMetrics", {"run_id": run})
+    assert steps(tail.until_live()) == {(run, "loss"): [1]}
+    log(rest_door, run, "loss", 2)
+    assert steps([tail.next()]) == {(run, "loss"): [2]}
+    log(grpc_door, run, "loss", 3)
+    assert steps([tail.next()]) == {(run, "loss"): [3]}
+    rest_door.call("LogBatch", {
+        "run_id": run, "params": [{"key": "p", "value": "1"}],
+        "metrics": [{"key": "acc", "value": 1, "timestamp": 4, "step": 4}]})
+    assert steps([tail.next()]) == {(run, "acc"): [4]}
+    writer = Writer(grpc_door, run)
+    writer.send(1, {0: [(5, 5, 1.0), (6, 6, 1.0)]}, ["loss"])
+    assert steps([tail.next()]) == {(run, "loss"): [5, 6]}
+    assert writer.end()[-1] == 1
+    tail.cancel()
+
+
+def test_a_tail_is_taken_up_where_it_was(grpc_door, rest_door, run):
+    tail = Watcher(grpc_door, "TailMetrics", {"run_id": run})
+    position = tail.until_live()[-1].position
+    log(rest_door, run, "m", 1)
+    position = tail.next().position
+    tail.cancel()
+    log(rest_door, run, "m", 2)
+    tail = Watcher(grpc_door, "TailMetrics",
+                   {"run_id": run, "position": position})
+    answers = tail.until_live()
+    assert steps(answers) == {(run, "m"): [2]}
+    assert not answers[0].restarted
+    tail.cancel()
+
+
+def test_runs_are_watched_from_birth_to_restoration(grpc_door, rest_door,
+                                                    experiment):
+    watch = Watcher(grpc_door, "WatchRuns", {"experiment_id": experiment})
+    assert not watch.until_live()[-1].changes
+    run = new_run(rest_door, experiment)
+
+    def change():
+        answer = watch.next()
+        assert len(answer.changes) == 1
+        assert answer.changes[0].run.info.run_id == run
+        return answer.changes[0]
+
+    made = change()
+    assert made.run.info.run_name == "a run" and made.tags
+    rest_door.call("LogParam", {"run_id": run, "key": "p", "value": "1"})
+    logged = change()
+    assert logged.params and not logged.tags
+    assert logged.run.data.params[0].value == "1"
+    rest_door.call("SetTag", {"run_id": run, "key": "t", "value": "2"})
+    assert "t" in [tag.key for tag in change().run.data.tags]
+    rest_door.call("DeleteTag", {"run_id": run, "key": "t"})
+    gone = change()
+    assert gone.tags and "t" not in [tag.key for tag in gone.run.data.tags]
+    log(rest_door, run, "loss", 3, 0.25)
+    latest = change()
+    assert latest.metrics and latest.run.data.metrics[0].value == 0.25
+    rest_door.call("UpdateRun", {"run_id": run, "status": "FINISHED",
+                                 "end_time": 5, "run_name": "renamed"})
+    finished = change()
+    assert finished.run.info.end_time == 5
+    assert finished.run.info.run_name == "renamed"
+    grpc_door.call("DeleteRun", {"run_id": run})
+    assert change().run.info.lifecycle_stage == "deleted"
+    grpc_door.call("RestoreRun", {"run_id": run})
+    assert change().run.info.lifecycle_stage == "active"
+    watch.cancel()
+
+
+def test_a_deleted_experiment_is_seen_in_its_runs(grpc_door, experiment, run):
+    watch = Watcher(grpc_door, "WatchRuns", {"experiment_id": experiment})
+    watch.until_live()
+    grpc_door.call("DeleteExperiment", {"experiment_id": experiment})
+    change = watch.until_live()[0].changes[0]
+    assert change.run.info.lifecycle_stage == "deleted"
+    watch.cancel()
+
+
+def test_writing_while_watching_leaves_nothing_out(grpc_door, rest_door, run):
+    count = 300
+    tail = Watcher(grpc_door, "TailMetrics", {"run_id": run})
+
+    def write():
+        for step in range(count):
+            log(rest_door, run, "m", step)
+
+    writing = threading.Thread(target=write)
+    writing.start()
+    seen = set()
+    while len(seen) < count:
+        for found in steps([tail.next()]).values():
+            seen.update(found)
+    writing.join()
+    assert seen == set(range(count))
+    tail.cancel()
+
+
+def test_a_stop_ends_watchers(start_server):
+    server = start_server()
+    door = GrpcDoor(server)
+    tail = Watcher(door, "TailMetrics", {"experiment_id": "0"})
+    tail.until_live()
+    assert server.stop() == 0
+    with pytest.raises(grpc.RpcError) as caught:
+        tail.next()
+    assert caught.value.code() == grpc.StatusCode.UNAVAILABLE
+    door.close()
