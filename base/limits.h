@@ -210,6 +210,8 @@ inline constexpr int64_t kHttpBodyMsMax = 60'000;
 inline constexpr int64_t kHttpBodyBytesPerSecondMin = 16 * 1024;
 // For the caller to take each kHttpChunkBytes of an answer.
 inline constexpr int64_t kHttpWriteMsMax = 60'000;
+// Work for one call that only reads may take this long.
+inline constexpr int64_t kHttpCallMsMax = 5 * 60 * 1000;
 // A request waits this long for a free handler, then it is told to come back.
 inline constexpr int64_t kHttpAdmissionMsMax = 10'000;
 // A stopping server waits this long for the requests it took.

@@ -4,8 +4,10 @@
 #include <thread>
 #include <vector>
 
-#include "absl/synchronization/notification.h"
 #include "absl/synchronization/mutex.h"
+#include "absl/synchronization/notification.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
 #include "base/error.h"
 #include "base/limits.h"
 #include "base/str_cat.h"
@@ -31,6 +33,7 @@ class Experiments {
                    v1::GetExperimentResponse* response) {
     size_t id = 0;
     absl::MutexLock lock(&mutex_);
+    deadline_ = context.deadline();
     if (!absl::SimpleAtoi(request.experiment_id(), &id) || id < 1 ||
         id > names_.size()) {
       return DoesNotExist("No experiment ", request.experiment_id());
@@ -67,11 +70,17 @@ class Experiments {
     mutex_.Await(absl::Condition(&reached));
   }
   void GoOn() { go_on_.Notify(); }
+  // Of the last call of Get.
+  absl::Time deadline() {
+    absl::MutexLock lock(&mutex_);
+    return deadline_;
+  }
 
  private:
   absl::Mutex mutex_;
   std::vector<std::string> names_ ABSL_GUARDED_BY(mutex_);
   int waiting_ ABSL_GUARDED_BY(mutex_) = 0;
+  absl::Time deadline_ ABSL_GUARDED_BY(mutex_) = absl::InfiniteFuture();
   absl::Notification go_on_;
 };
 
@@ -124,6 +133,15 @@ TEST_F(RestDoorTest, CallsRpcsOverOneConnection) {
       client.Ask("POST", "/ajax-api/2.0/mlflow/experiments/create",
                  R"({"name": "b"})").body,
       R"({"experiment_id":"2"})");
+}
+
+TEST_F(RestDoorTest, CallsHaveADeadline) {
+  Start();
+  const absl::Duration longest = absl::Milliseconds(limits::kHttpCallMsMax);
+  const absl::Time before = absl::Now();
+  Ask("GET", StrCat(kGet, "?experiment_id=1"));
+  EXPECT_GE(experiments_.deadline(), before + longest);
+  EXPECT_LE(experiments_.deadline(), absl::Now() + longest);
 }
 
 TEST_F(RestDoorTest, GetTakesAJsonBodyIfThereIsNoQuery) {

@@ -1,5 +1,8 @@
 #include "gateway/rpc_binding.h"
 
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
+#include "base/limits.h"
 #include "base/status_macros.h"
 #include "base/str_cat.h"
 #include "gateway/json/scalar_text.h"
@@ -14,6 +17,8 @@ std::string RpcName(const server::Method& method) {
 void FillContext(const Request& request, server::CallContext* context) {
   context->set_peer(std::string(request.head.peer));
   context->set_base_url(request.base_url);
+  context->set_deadline(absl::Now() +
+                        absl::Milliseconds(limits::kHttpCallMsMax));
 }
 
 absl::Status BindVariables(const PathVariables& variables,

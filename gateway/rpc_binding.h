@@ -18,8 +18,8 @@ namespace millstream::gateway {
 // "TrackingService.CreateRun".
 std::string RpcName(const server::Method& method);
 
-// What the dispatcher is told of a request. Deadlines are those of the
-// connection, so the call has none of its own.
+// What the dispatcher is told of a request. HTTP knows no deadlines, so the
+// call's is limits::kHttpCallMsMax from now.
 void FillContext(const Request& request, server::CallContext* context);
 
 // Sets the fields that the path's variables name.

@@ -9,6 +9,7 @@
 #include "absl/status/status.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
+#include "base/liveness.h"
 
 namespace millstream::server {
 
@@ -16,9 +17,9 @@ namespace millstream::server {
 // answer differently by door.
 enum class Door { kGrpc, kRest };
 
-// Owned by the door for as long as the call runs. Cancel() may come from any
-// thread; the rest belongs to the thread that runs the call.
-class CallContext {
+// Owned by the door for as long as the call runs. Cancel() and Alive() may come
+// from any thread; the rest belongs to the thread that runs the call.
+class CallContext final : public Liveness {
  public:
   explicit CallContext(Door door) : door_(door) {}
   CallContext(const CallContext&) = delete;
@@ -47,9 +48,9 @@ class CallContext {
   // The caller has gone.
   void Cancel() { cancelled_.store(true, std::memory_order_relaxed); }
 
-  // OK, CANCELLED or DEADLINE_EXCEEDED. Long handlers ask now and then; a
-  // write that has begun to commit is finished all the same.
-  absl::Status Alive() const {
+  // Long handlers ask now and then; a write that has begun to commit is
+  // finished all the same.
+  absl::Status Alive() const override {
     if (cancelled_.load(std::memory_order_relaxed)) {
       return absl::CancelledError("cancelled");
     }

@@ -83,7 +83,7 @@ absl::Status TrackingService::DeleteLoggedModel(
 }
 
 absl::Status TrackingService::SearchLoggedModels(
-    CallContext&, const v1::SearchLoggedModelsRequest& request,
+    CallContext& context, const v1::SearchLoggedModelsRequest& request,
     v1::SearchLoggedModelsResponse* response) {
   storage::search::LoggedModelSearch search;
   search.max_results = request.has_max_results()
@@ -112,6 +112,7 @@ absl::Status TrackingService::SearchLoggedModels(
          .dataset_digest = order.dataset_digest()});
   }
   search.page_token = request.page_token();
+  search.caller = &context;
   return store_->SearchLoggedModels(search, response);
 }
 

@@ -89,7 +89,7 @@ absl::Status ModelRegistryService::GetModelVersion(
 }
 
 absl::Status ModelRegistryService::SearchModelVersions(
-    CallContext&, const v1::SearchModelVersionsRequest& request,
+    CallContext& context, const v1::SearchModelVersionsRequest& request,
     v1::SearchModelVersionsResponse* response) {
   storage::search::ModelVersionSearch search;
   search.max_results = request.has_max_results()
@@ -104,6 +104,7 @@ absl::Status ModelRegistryService::SearchModelVersions(
   search.filter = request.filter();
   search.order_by.assign(request.order_by().begin(), request.order_by().end());
   search.page_token = request.page_token();
+  search.caller = &context;
   return store_->SearchModelVersions(search, response);
 }
 

@@ -66,7 +66,7 @@ absl::Status ModelRegistryService::GetRegisteredModel(
 }
 
 absl::Status ModelRegistryService::SearchRegisteredModels(
-    CallContext&, const v1::SearchRegisteredModelsRequest& request,
+    CallContext& context, const v1::SearchRegisteredModelsRequest& request,
     v1::SearchRegisteredModelsResponse* response) {
   storage::search::RegisteredModelSearch search;
   search.max_results = request.has_max_results()
@@ -80,6 +80,7 @@ absl::Status ModelRegistryService::SearchRegisteredModels(
   search.filter = request.filter();
   search.order_by.assign(request.order_by().begin(), request.order_by().end());
   search.page_token = request.page_token();
+  search.caller = &context;
   return store_->SearchRegisteredModels(search, response);
 }
 

@@ -350,6 +350,16 @@ TEST_F(RegistryServiceTest, APageOfModelsHasAnOrdinarySize) {
   EXPECT_NE(page.next_page_token(), "");
 }
 
+TEST_F(RegistryServiceTest, SearchesEndWithTheirCaller) {
+  context_.Cancel();
+  v1::SearchRegisteredModelsResponse models;
+  EXPECT_EQ(CodeOf(service_.SearchRegisteredModels(context_, {}, &models)),
+            v1::CANCELLED);
+  v1::SearchModelVersionsResponse versions;
+  EXPECT_EQ(CodeOf(service_.SearchModelVersions(context_, {}, &versions)),
+            v1::CANCELLED);
+}
+
 TEST_F(RegistryServiceTest, PagesHaveTheirLimits) {
   v1::SearchRegisteredModelsRequest models;
   v1::SearchRegisteredModelsResponse model_page;

@@ -34,7 +34,7 @@ std::vector<std::string_view> Views(const Strings& strings) {
 }  // namespace
 
 absl::Status TrackingService::SearchExperiments(
-    CallContext&, const v1::SearchExperimentsRequest& request,
+    CallContext& context, const v1::SearchExperimentsRequest& request,
     v1::SearchExperimentsResponse* response) {
   RETURN_IF_ERROR(
       CheckMaxResults(request.max_results(), limits::kSearchResultsMax));
@@ -44,10 +44,11 @@ absl::Status TrackingService::SearchExperiments(
   search.order_by = Views(request.order_by());
   search.max_results = request.max_results();
   search.page_token = request.page_token();
+  search.caller = &context;
   return store_->SearchExperiments(search, response);
 }
 
-absl::Status TrackingService::SearchRuns(CallContext&,
+absl::Status TrackingService::SearchRuns(CallContext& context,
                                          const v1::SearchRunsRequest& request,
                                          v1::SearchRunsResponse* response) {
   const int64_t max_results = request.has_max_results()
@@ -61,6 +62,7 @@ absl::Status TrackingService::SearchRuns(CallContext&,
   search.order_by = Views(request.order_by());
   search.max_results = max_results;
   search.page_token = request.page_token();
+  search.caller = &context;
   return store_->SearchRuns(search, response);
 }
 

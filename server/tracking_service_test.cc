@@ -352,6 +352,21 @@ TEST_F(TrackingServiceTest, ASearchForDatasetsFindsSoManyAtMost) {
   EXPECT_EQ(response.dataset_summaries_size(), limits::kDatasetSummariesMax);
 }
 
+TEST_F(TrackingServiceTest, SearchesEndWithTheirCaller) {
+  MakeRun();
+  context_.Cancel();
+  v1::SearchRunsRequest runs;
+  runs.add_experiment_ids("0");
+  EXPECT_EQ(Code(&TrackingService::SearchRuns, runs), v1::CANCELLED);
+  v1::SearchExperimentsRequest experiments;
+  experiments.set_max_results(1);
+  EXPECT_EQ(Code(&TrackingService::SearchExperiments, experiments),
+            v1::CANCELLED);
+  v1::SearchLoggedModelsRequest models;
+  models.add_experiment_ids("0");
+  EXPECT_EQ(Code(&TrackingService::SearchLoggedModels, models), v1::CANCELLED);
+}
+
 TEST_F(TrackingServiceTest, DatasetsAreSearchedInAFewExperiments) {
   v1::SearchDatasetsRequest request;
   EXPECT_EQ(Code(&TrackingService::SearchDatasets, request),

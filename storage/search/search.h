@@ -34,6 +34,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
+#include "base/liveness.h"
 
 namespace millstream::storage::search {
 
@@ -54,7 +55,8 @@ enum class ViewType { kActiveOnly, kDeletedOnly, kAll };
 // `columns` are names of columns of the entity's own table, constants of the
 // caller's code and never user input; they are selected as written here.
 // `max_results` is the page size, >= 0; the service checks its upper bound.
-// An empty page_token asks for the first page.
+// An empty page_token asks for the first page. `caller`, who lives longer, ends
+// the search when it no longer waits.
 
 struct RunSearch {  // table runs
   std::vector<std::string_view> columns;
@@ -64,6 +66,7 @@ struct RunSearch {  // table runs
   std::vector<std::string_view> order_by;
   int64_t max_results = 0;
   std::string_view page_token = {};
+  const Liveness* caller = &Liveness::Always();
 };
 
 struct ExperimentSearch {  // table experiments
@@ -73,6 +76,7 @@ struct ExperimentSearch {  // table experiments
   std::vector<std::string_view> order_by;
   int64_t max_results = 0;
   std::string_view page_token = {};
+  const Liveness* caller = &Liveness::Always();
 };
 
 struct RegisteredModelSearch {  // table registered_models
@@ -82,6 +86,7 @@ struct RegisteredModelSearch {  // table registered_models
   std::vector<std::string_view> order_by;
   int64_t max_results = 0;
   std::string_view page_token = {};
+  const Liveness* caller = &Liveness::Always();
 };
 
 struct ModelVersionSearch {  // table model_versions
@@ -91,6 +96,7 @@ struct ModelVersionSearch {  // table model_versions
   std::vector<std::string_view> order_by;
   int64_t max_results = 0;
   std::string_view page_token = {};
+  const Liveness* caller = &Liveness::Always();
 };
 
 struct LoggedModelSearch {  // table logged_models
@@ -111,6 +117,7 @@ struct LoggedModelSearch {  // table logged_models
   std::vector<OrderBy> order_by;
   int64_t max_results = 0;
   std::string_view page_token = {};
+  const Liveness* caller = &Liveness::Always();
 };
 
 // --- Result

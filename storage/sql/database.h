@@ -18,6 +18,7 @@
 //   kResourceExhausted    too many writers wait, or the disk is full
 //   kUnavailable          the database is locked, closing, or poisoned
 //   kDataLoss             the database file is damaged
+//   kCancelled            the caller of a ReadFor no longer waits
 //   kInternal             everything else, such as SQL that does not parse
 #ifndef MILLSTREAM_STORAGE_SQL_DATABASE_H_
 #define MILLSTREAM_STORAGE_SQL_DATABASE_H_
@@ -35,6 +36,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
+#include "base/liveness.h"
 
 namespace millstream::storage::sql {
 
@@ -175,7 +177,14 @@ class Database {
   // wait for one another only when all connections are in use.
   // Returns what `body` returns, or kUnavailable.
   // REQUIRES: `body` calls neither Read nor Write.
-  virtual absl::Status Read(
+  absl::Status Read(absl::FunctionRef<absl::Status(Connection&)> body) {
+    return ReadFor(Liveness::Always(), body);
+  }
+
+  // The same for work that may take long: ends soon after `caller` no longer
+  // waits, also in the middle of a statement, with what `caller` says.
+  virtual absl::Status ReadFor(
+      const Liveness& caller,
       absl::FunctionRef<absl::Status(Connection&)> body) = 0;
 
   // Runs `body` in a transaction of its own.

@@ -52,14 +52,15 @@ absl::Status SearchPage(
     response->set_next_page_token(query.NextPageToken({}));
     return absl::OkStatus();
   }
-  return database.Read([&](Connection& connection) -> absl::Status {
+  const auto read = [&](Connection& connection) -> absl::Status {
     ASSIGN_OR_RETURN(std::string next_page_token,
                      ReadPage(connection, query, columns.size(), row));
     if (!next_page_token.empty()) {
       response->set_next_page_token(std::move(next_page_token));
     }
     return load_parts(connection);
-  });
+  };
+  return database.ReadFor(*request.caller, read);
 }
 
 // The messages of a page, as loaders of parts take them.

@@ -18,6 +18,10 @@ constexpr int kBusyTimeoutMs = 20'000;
 // a page that changes often fewer times, smaller keeps the log short.
 constexpr int kCheckpointPages = 4000;
 
+// Steps of SQLite's machine between two looks at whether the caller of a
+// statement still waits: well below a millisecond.
+constexpr int kLivenessSteps = 10'000;
+
 // Size that the log's file is cut back to after it was copied.
 constexpr int kLogBytesKept = 64 << 20;
 
@@ -126,6 +130,19 @@ void SqliteConnection::EvictStatements() {
     by_text_.erase(std::string_view((*position)->text()));
     position = statements_.erase(position);
   }
+}
+
+void SqliteConnection::WorkFor(const Liveness* caller) {
+  if (caller == nullptr || caller == &Liveness::Always()) {
+    sqlite3_progress_handler(db_, 0, nullptr, nullptr);
+    return;
+  }
+  sqlite3_progress_handler(
+      db_, kLivenessSteps,
+      [](void* waits) {
+        return static_cast<const Liveness*>(waits)->Alive().ok() ? 0 : 1;
+      },
+      const_cast<Liveness*>(caller));
 }
 
 int64_t SqliteConnection::changes() const { return sqlite3_changes64(db_); }

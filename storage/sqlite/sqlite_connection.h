@@ -11,6 +11,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "base/liveness.h"
 #include "storage/durability.h"
 #include "storage/sql/database.h"
 
@@ -58,6 +59,10 @@ class SqliteConnection final : public sql::Transaction {
 
   // The one value of a query such as "PRAGMA user_version".
   absl::StatusOr<int64_t> QueryInt64(std::string_view sql);
+
+  // Until it is called again: statements end with kCancelled once `caller`
+  // no longer waits. Null: they run to their ends.
+  void WorkFor(const Liveness* caller);
 
   // False after BEGIN, until COMMIT or ROLLBACK; SQLite rolls back by itself
   // after some errors.

@@ -6,12 +6,16 @@
 
 #include <utility>
 
+#include "absl/time/time.h"
 #include "base/status_macros.h"
 #include "base/str_cat.h"
 #include "storage/sqlite/migrator.h"
 
 namespace millstream::storage::sqlite {
 namespace {
+
+// How often who waits for a connection asks whether its caller still waits.
+constexpr absl::Duration kLivenessInterval = absl::Milliseconds(50);
 
 absl::Status Run(SqliteConnection& connection, std::string_view sql) {
   return connection.Execute(sql);
@@ -50,11 +54,14 @@ SqliteDatabase::SqliteDatabase(std::string path, const Options& options,
 
 SqliteDatabase::~SqliteDatabase() = default;
 
-absl::StatusOr<std::unique_ptr<SqliteConnection>> SqliteDatabase::TakeReader() {
+absl::StatusOr<std::unique_ptr<SqliteConnection>> SqliteDatabase::TakeReader(
+    const Liveness& caller) {
   {
     absl::MutexLock lock(&mutex_);
-    while (idle_readers_.empty() && readers_open_ == kReadersMax) {
-      reader_is_idle_.Wait(&mutex_);
+    while (true) {
+      RETURN_IF_ERROR(caller.Alive());
+      if (!idle_readers_.empty() || readers_open_ < kReadersMax) break;
+      reader_is_idle_.WaitWithTimeout(&mutex_, kLivenessInterval);
     }
     if (!idle_readers_.empty()) {
       std::unique_ptr<SqliteConnection> reader =
@@ -83,12 +90,20 @@ void SqliteDatabase::GiveBackReader(std::unique_ptr<SqliteConnection> reader) {
   reader_is_idle_.Signal();
 }
 
-absl::Status SqliteDatabase::Read(
+absl::Status SqliteDatabase::ReadFor(
+    const Liveness& caller,
     absl::FunctionRef<absl::Status(sql::Connection&)> body) {
-  ASSIGN_OR_RETURN(std::unique_ptr<SqliteConnection> reader, TakeReader());
+  ASSIGN_OR_RETURN(std::unique_ptr<SqliteConnection> reader,
+                   TakeReader(caller));
   absl::Status status = Run(*reader, "BEGIN");
   if (status.ok()) {
+    reader->WorkFor(&caller);
     status = body(*reader);
+    reader->WorkFor(nullptr);
+    if (absl::Status alive = caller.Alive();
+        absl::IsCancelled(status) && !alive.ok()) {
+      status = alive;
+    }
     // Ends the snapshot; there is nothing to commit, and nothing can be lost.
     const absl::Status end = Run(*reader, "COMMIT");
     if (!end.ok()) {

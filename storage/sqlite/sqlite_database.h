@@ -63,7 +63,8 @@ class SqliteDatabase final : public sql::Database {
 
   ~SqliteDatabase() override;
 
-  absl::Status Read(
+  absl::Status ReadFor(
+      const Liveness& caller,
       absl::FunctionRef<absl::Status(sql::Connection&)> body) override;
   absl::Status Write(
       absl::FunctionRef<absl::Status(sql::Transaction&)> body) override;
@@ -76,8 +77,9 @@ class SqliteDatabase final : public sql::Database {
   SqliteDatabase(std::string path, const Options& options,
                  std::unique_ptr<SqliteConnection> writer);
 
-  absl::StatusOr<std::unique_ptr<SqliteConnection>> TakeReader()
-      ABSL_LOCKS_EXCLUDED(mutex_);
+  // Waits until there is one, or `caller` no longer waits.
+  absl::StatusOr<std::unique_ptr<SqliteConnection>> TakeReader(
+      const Liveness& caller) ABSL_LOCKS_EXCLUDED(mutex_);
   void GiveBackReader(std::unique_ptr<SqliteConnection> reader)
       ABSL_LOCKS_EXCLUDED(mutex_);
 

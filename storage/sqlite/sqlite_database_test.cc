@@ -12,6 +12,9 @@
 #include <thread>
 #include <vector>
 
+#include "absl/synchronization/blocking_counter.h"
+#include "absl/synchronization/notification.h"
+#include "base/liveness.h"
 #include "base/str_cat.h"
 #include "storage/sqlite/failing_wal.h"
 #include "storage/testing/temp_dir.h"
@@ -151,6 +154,55 @@ TEST_F(SqliteDatabaseTest, LetsMoreReadThanThereAreConnections) {
       for (int i = 0; i < 20; ++i) EXPECT_EQ(Count(), 1);
     });
   }
+  for (std::thread& thread : threads) thread.join();
+}
+
+// Waits until it was asked so often.
+class Impatient final : public Liveness {
+ public:
+  explicit Impatient(int questions) : left_(questions) {}
+  absl::Status Alive() const override {
+    return --left_ >= 0 ? absl::OkStatus() : absl::DeadlineExceededError("");
+  }
+
+ private:
+  mutable std::atomic<int> left_;
+};
+
+TEST_F(SqliteDatabaseTest, AStatementEndsWithItsCaller) {
+  const Impatient caller(5);
+  const absl::Status status =
+      database_->ReadFor(caller, [](Connection& connection) -> absl::Status {
+        auto row = connection.Query(
+            "WITH RECURSIVE n (x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) "
+            "SELECT max(x) FROM n");
+        return (*row)->Step().status();
+      });
+  EXPECT_TRUE(absl::IsDeadlineExceeded(status)) << status;
+  // The connection serves others.
+  EXPECT_EQ(Count(), 0);
+}
+
+TEST_F(SqliteDatabaseTest, WhoWaitsForAConnectionGoesWithItsCaller) {
+  absl::BlockingCounter reading(SqliteDatabase::kReadersMax);
+  absl::Notification go_on;
+  std::vector<std::thread> threads;
+  for (int t = 0; t < SqliteDatabase::kReadersMax; ++t) {
+    threads.emplace_back([&] {
+      EXPECT_TRUE(database_
+                      ->Read([&](Connection&) {
+                        reading.DecrementCount();
+                        go_on.WaitForNotification();
+                        return absl::OkStatus();
+                      })
+                      .ok());
+    });
+  }
+  reading.Wait();
+  const Impatient caller(1);
+  EXPECT_TRUE(absl::IsDeadlineExceeded(database_->ReadFor(
+      caller, [](Connection&) { return absl::OkStatus(); })));
+  go_on.Notify();
   for (std::thread& thread : threads) thread.join();
 }
 

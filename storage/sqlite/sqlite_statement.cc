@@ -21,6 +21,8 @@ absl::StatusCode CodeOf(int extended) {
   switch (extended & 0xff) {
     case SQLITE_CONSTRAINT:
       return absl::StatusCode::kFailedPrecondition;
+    case SQLITE_INTERRUPT:
+      return absl::StatusCode::kCancelled;
     case SQLITE_FULL:
       return absl::StatusCode::kResourceExhausted;
     case SQLITE_BUSY:

@@ -32,9 +32,10 @@ class CountingTransaction final : public Counting<sql::Transaction> {
 
 }  // namespace
 
-absl::Status CountingDatabase::Read(
+absl::Status CountingDatabase::ReadFor(
+    const Liveness& caller,
     absl::FunctionRef<absl::Status(sql::Connection&)> body) {
-  return database_->Read([&](sql::Connection& connection) {
+  return database_->ReadFor(caller, [&](sql::Connection& connection) {
     Counting<sql::Connection> counting(&connection, &statements_);
     return body(counting);
   });

@@ -17,7 +17,8 @@ class CountingDatabase final : public sql::Database {
  public:
   explicit CountingDatabase(sql::Database* database) : database_(database) {}
 
-  absl::Status Read(
+  absl::Status ReadFor(
+      const Liveness& caller,
       absl::FunctionRef<absl::Status(sql::Connection&)> body) override;
   absl::Status Write(
       absl::FunctionRef<absl::Status(sql::Transaction&)> body) override;
