@@ -55,9 +55,10 @@ inline constexpr size_t kRegistryTagValueLengthMax = 100'000;
 inline constexpr size_t kRegistryTextLengthMax = 100'000;
 // Params or tags of a logged model in one request.
 inline constexpr int kLoggedModelPairsMax = 10'000;
-// Source of a model version, and how often it may be percent-encoded over.
+// Source of a model version.
 inline constexpr size_t kSourceLengthMax = 8000;
-inline constexpr int kSourceEncodingsMax = 8;
+// How often a path or URI may be percent-encoded over.
+inline constexpr int kEncodingsMax = 9;
 // As much of a caller's text as an error message repeats, and the message in
 // all, in bytes: gRPC sends it in trailers, percent-encoded and once more in
 // the details, and clients take 8 KiB of those.

@@ -17,12 +17,6 @@
 namespace millstream::server {
 namespace {
 
-// Schemes whose client connects to the host in the URI. An mlflow-artifacts
-// URI with a host is a request to that host; without one it is this server.
-constexpr std::string_view kHostSchemes[] = {
-    "ftp", "sftp", "hdfs", "viewfs", "http", "https", "mlflow-artifacts",
-    "r2",  "b2",   "abfss"};
-
 constexpr std::string_view kProxyRoute[] = {"api", "2.0", "mlflow-artifacts",
                                             "artifacts"};
 
@@ -39,18 +33,6 @@ absl::Status NotAModelsUri(std::string_view source) {
       "'latest'> or models:/<name>@<alias>.");
 }
 
-// `text` decoded until nothing is left to decode; nullopt if it was encoded
-// over too often.
-std::optional<std::string> DecodeFully(std::string_view text, bool plus) {
-  std::string decoded(text);
-  for (int i = 0; i <= limits::kSourceEncodingsMax; ++i) {
-    std::string next = DecodePercent(decoded, plus);
-    if (next == decoded) return decoded;
-    decoded = std::move(next);
-  }
-  return std::nullopt;
-}
-
 bool HasParentPart(std::string_view path) {
   for (std::string_view part : SplitPath(path)) {
     if (part == "..") return true;
@@ -62,7 +44,7 @@ bool HasParentPart(std::string_view path) {
 std::vector<std::string> DecodedParts(std::string_view path) {
   std::vector<std::string> parts;
   for (std::string_view part : SplitPath(path)) {
-    parts.push_back(DecodeFully(part, /*plus=*/false).value_or("%"));
+    parts.push_back(DecodePercentFully(part, /*plus=*/false).value_or("%"));
   }
   return parts;
 }
@@ -78,7 +60,7 @@ bool BeginsWith(const std::vector<std::string>& parts,
 std::optional<std::string> LocalPath(std::string_view source) {
   std::string encoded(source);
   if (source.starts_with("file:")) encoded = SplitUri(source).path;
-  const std::optional<std::string> fully = DecodeFully(encoded, false);
+  const std::optional<std::string> fully = DecodePercentFully(encoded, false);
   if (!fully.has_value() || HasParentPart(*fully) ||
       fully->find('\0') != std::string::npos) {
     return std::nullopt;
@@ -132,13 +114,7 @@ absl::StatusOr<ModelsUri> ParseModelsUri(std::string_view source) {
 absl::Status CheckSource(std::string_view source) {
   RETURN_IF_ERROR(CheckLength("source", limits::kSourceLengthMax, source));
   const Uri uri = SplitUri(source);
-  if (std::find(std::begin(kHostSchemes), std::end(kHostSchemes), uri.scheme) ==
-      std::end(kHostSchemes)) {
-    return absl::OkStatus();
-  }
-  if (uri.scheme == "mlflow-artifacts" && uri.authority.empty()) {
-    return absl::OkStatus();
-  }
+  if (!NamesHostToCall(uri)) return absl::OkStatus();
   return InvalidParameter(
       "'source' cannot be a ", uri.scheme,
       " URI that names a host: the server would have to connect to it. Log the "
@@ -146,7 +122,7 @@ absl::Status CheckSource(std::string_view source) {
 }
 
 absl::Status CheckPlainPath(std::string_view source) {
-  const std::optional<std::string> decoded = DecodeFully(source, true);
+  const std::optional<std::string> decoded = DecodePercentFully(source, true);
   if (!decoded.has_value() || HasParentPart(*decoded)) return NotPlain(source);
   std::string path = SplitUri(*decoded).path;
   if (path.find('\0') != std::string::npos) return NotPlain(source);

@@ -112,7 +112,7 @@ TEST(ModelSourceTest, DetoursAreRefusedHoweverEncoded) {
 
 TEST(ModelSourceTest, EncodingOverAndOverIsRefused) {
   std::string source = "s3://b/%";
-  for (int i = 0; i < limits::kSourceEncodingsMax; ++i) source += "25";
+  for (int i = 0; i < limits::kEncodingsMax; ++i) source += "25";
   EXPECT_TRUE(CheckPlainPath(source).ok());
   EXPECT_FALSE(CheckPlainPath(source + "2525").ok());
 }

@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <cctype>
 #include <cstddef>
+#include <iterator>
 
 #include "absl/strings/ascii.h"
+#include "base/limits.h"
 
 namespace millstream::server {
 namespace {
@@ -76,6 +78,14 @@ Uri SplitUri(std::string_view text, bool fragments) {
   return uri;
 }
 
+bool NamesHostToCall(const Uri& uri) {
+  static constexpr std::string_view kSchemes[] = {
+      "ftp", "sftp", "hdfs", "viewfs", "http", "https", "r2", "b2", "abfss"};
+  if (uri.scheme == "mlflow-artifacts") return !uri.authority.empty();
+  return std::find(std::begin(kSchemes), std::end(kSchemes), uri.scheme) !=
+         std::end(kSchemes);
+}
+
 std::string DecodePercent(std::string_view text, bool plus) {
   std::string decoded;
   decoded.reserve(text.size());
@@ -90,6 +100,17 @@ std::string DecodePercent(std::string_view text, bool plus) {
     }
   }
   return decoded;
+}
+
+std::optional<std::string> DecodePercentFully(std::string_view text,
+                                              bool plus) {
+  std::string decoded(text);
+  for (int i = 0; i <= limits::kEncodingsMax; ++i) {
+    std::string next = DecodePercent(decoded, plus);
+    if (next == decoded) return decoded;
+    decoded = std::move(next);
+  }
+  return std::nullopt;
 }
 
 std::vector<std::string_view> SplitPath(std::string_view path) {

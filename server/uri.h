@@ -4,6 +4,7 @@
 #ifndef MILLSTREAM_SERVER_URI_H_
 #define MILLSTREAM_SERVER_URI_H_
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -24,8 +25,19 @@ struct Uri {
 // character.
 Uri SplitUri(std::string_view text, bool fragments = true);
 
+// Whether the client of such a URI connects to the host that it names: the
+// server must not be made to. An mlflow-artifacts URI without a host is this
+// server.
+bool NamesHostToCall(const Uri& uri);
+
 // %41 becomes A; what is no escape stays. With `plus` a '+' becomes a blank.
 std::string DecodePercent(std::string_view text, bool plus = false);
+
+// The same until nothing is left to decode; nothing if that takes more than
+// limits::kEncodingsMax times. What is in it however the sender encoded it: a
+// ".." that any number of decodings would bring out.
+std::optional<std::string> DecodePercentFully(std::string_view text,
+                                              bool plus = false);
 
 // The parts between slashes that are not empty.
 std::vector<std::string_view> SplitPath(std::string_view path);

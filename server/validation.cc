@@ -1,8 +1,7 @@
 #include "server/validation.h"
 
 #include <algorithm>
-#include <iterator>
-#include <utility>
+#include <optional>
 
 #include "absl/strings/ascii.h"
 #include "base/limits.h"
@@ -15,23 +14,10 @@
 namespace millstream::server {
 namespace {
 
-// Times that an escape may be escaped again.
-constexpr int kEscapeDepthMax = 10;
-
-// Schemes whose URIs name the host to call.
-constexpr std::string_view kHostSchemes[] = {
-    "ftp", "sftp", "hdfs", "viewfs", "http", "https", "r2", "b2", "abfss"};
-
 // Whether ".." is in `text`, however often its characters were escaped.
 bool HidesDotDot(std::string_view text) {
-  std::string decoded(text);
-  for (int i = 0; i < kEscapeDepthMax; ++i) {
-    if (decoded.find("..") != std::string::npos) return true;
-    std::string next = DecodePercent(decoded);
-    if (next == decoded) return false;
-    decoded = std::move(next);
-  }
-  return true;
+  const std::optional<std::string> decoded = DecodePercentFully(text);
+  return !decoded.has_value() || decoded->find("..") != std::string::npos;
 }
 
 std::string FieldName(std::string_view field, std::string_view part) {
@@ -66,6 +52,8 @@ absl::Status CheckExperimentName(std::string_view name) {
 }
 
 absl::Status CheckArtifactLocation(std::string_view location) {
+  RETURN_IF_ERROR(CheckLength("artifact_location",
+                              limits::kArtifactLocationLengthMax, location));
   if (location.find('#') != std::string_view::npos) {
     return InvalidParameter(
         "'artifact_location' must not have a fragment ('#...').");
@@ -80,11 +68,7 @@ absl::Status CheckArtifactLocation(std::string_view location) {
         "'artifact_location' must not have control characters.");
   }
   const Uri uri = SplitUri(location);
-  const bool names_host =
-      std::find(std::begin(kHostSchemes), std::end(kHostSchemes), uri.scheme) !=
-          std::end(kHostSchemes) ||
-      (uri.scheme == "mlflow-artifacts" && !uri.authority.empty());
-  if (names_host) {
+  if (NamesHostToCall(uri)) {
     return InvalidParameter(
         "'artifact_location' must not name a host that the server would have "
         "to call (scheme '",
@@ -94,21 +78,17 @@ absl::Status CheckArtifactLocation(std::string_view location) {
     return InvalidParameter(
         "'artifact_location' must not name a run ('runs:/...').");
   }
-  return CheckLength("artifact_location", limits::kArtifactLocationLengthMax,
-                     location);
+  return absl::OkStatus();
 }
 
 bool LeadsUpwards(std::string_view location) {
-  std::string path = SplitUri(location).path;
-  for (int i = 0; i < kEscapeDepthMax; ++i) {
-    for (std::string_view part : SplitPath(path)) {
-      if (part == "..") return true;
-    }
-    std::string next = DecodePercent(path);
-    if (next == path) return false;
-    path = std::move(next);
+  const std::optional<std::string> path =
+      DecodePercentFully(SplitUri(location).path);
+  if (!path.has_value()) return true;
+  for (std::string_view part : SplitPath(*path)) {
+    if (part == "..") return true;
   }
-  return true;
+  return false;
 }
 
 absl::Status CheckExperimentTag(std::string_view key, std::string_view value) {

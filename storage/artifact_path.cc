@@ -14,9 +14,6 @@
 namespace millstream::storage {
 namespace {
 
-// After so many decodings a name still changing is an attack.
-constexpr int kDecodingsMax = 10;
-
 // Length of the well-formed UTF-8 sequence at the start of `s`, or 0 with
 // `*bad` set to the length of the maximal ill-formed part.
 size_t Utf8Length(std::string_view s, size_t* bad) {
@@ -139,7 +136,7 @@ std::string NormalizeOnce(std::string_view s) {
 // Decoded until nothing changes; nullopt if that takes too long.
 std::optional<std::string> DecodeFully(std::string_view sent) {
   std::string url(sent);
-  for (int i = 0; i < kDecodingsMax; ++i) {
+  for (int i = 0; i <= limits::kEncodingsMax; ++i) {
     std::string next = NormalizeOnce(DecodeOnce(url));
     if (next == url) return url;
     url = std::move(next);
