@@ -124,6 +124,8 @@ inline constexpr size_t kPageTokenBytesMax = 4096;
 inline constexpr int kGrpcMessageBytesMax = 4 * 1024 * 1024;
 // gRPC calls that wait for a thread; more are refused.
 inline constexpr size_t kGrpcCallsWaitingMax = 1024;
+// Bytes of a file on their way through memory, for each transfer.
+inline constexpr size_t kTransferChunkBytes = 256 * 1024;
 
 // --- Streams
 
@@ -198,8 +200,6 @@ inline constexpr size_t kHttpBodyBytesMax = 64'000'000;
 // A body that is refused unread is still read up to this, so that its sender
 // gets to see the answer.
 inline constexpr size_t kHttpDrainBytesMax = 16'000'000;
-// Bytes of a file on their way through memory, for each transfer.
-inline constexpr size_t kHttpChunkBytes = 256 * 1024;
 
 // A connection may be silent between requests for this long.
 inline constexpr int64_t kHttpIdleMsMax = 75'000;
@@ -209,7 +209,7 @@ inline constexpr int64_t kHttpHeadMsMax = 30'000;
 // below, all in all.
 inline constexpr int64_t kHttpBodyMsMax = 60'000;
 inline constexpr int64_t kHttpBodyBytesPerSecondMin = 16 * 1024;
-// For the caller to take each kHttpChunkBytes of an answer.
+// For the caller to take each kTransferChunkBytes of an answer.
 inline constexpr int64_t kHttpWriteMsMax = 60'000;
 // Work for one call that only reads may take this long.
 inline constexpr int64_t kHttpCallMsMax = 5 * 60 * 1000;

@@ -255,7 +255,7 @@ class Session {
       }
       done = parser_.state() == HttpParser::State::kDone;
       std::string& bytes = parser_.body();
-      if (!done && bytes.size() < limits::kHttpChunkBytes) continue;
+      if (!done && bytes.size() < limits::kTransferChunkBytes) continue;
       std::optional<HttpReply> reply;
       const bool slot_taken = co_await TakeSlot();
       if (!slot_taken) {
@@ -418,8 +418,8 @@ class Session {
     const bool chunked = framing == Framing::kChunked;
     const bool sized = framing == Framing::kLength;
     std::vector<char> chunk(
-        !sized ? limits::kHttpChunkBytes
-               : std::min<int64_t>(limits::kHttpChunkBytes,
+        !sized ? limits::kTransferChunkBytes
+               : std::min<int64_t>(limits::kTransferChunkBytes,
                                     std::max<int64_t>(content_bytes, 1)));
     int64_t left = content_bytes;
     while (!sized || left > 0) {

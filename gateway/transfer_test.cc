@@ -177,7 +177,7 @@ TEST_F(TransferTest, LargeFilesPassInPieces) {
   for (size_t i = 0; i < large.size(); ++i) large[i] = i * 7 % 251;
   EXPECT_EQ(Ask("PUT", StrCat(kProxy, "large"), large).status, 200);
   EXPECT_EQ(files_.Of("large"), large);
-  EXPECT_LE(files_.LargestWrite(), 2 * limits::kHttpChunkBytes);
+  EXPECT_LE(files_.LargestWrite(), 2 * limits::kTransferChunkBytes);
   EXPECT_EQ(Ask("GET", StrCat(kProxy, "large")).body, large);
 }
 

@@ -30,9 +30,6 @@ using google::protobuf::Arena;
 using google::protobuf::FieldDescriptor;
 using grpc::ByteBuffer;
 
-// Data of one ArtifactChunk.
-constexpr size_t kChunkBytes = 256 * 1024;
-
 // A connection that was silent for so long is asked whether it still is one,
 // and closed if it does not answer: streams of callers that have vanished end.
 constexpr int kKeepaliveMs = 60'000;
@@ -133,7 +130,7 @@ class DownloadCall final : public grpc::ServerWriteReactor<ByteBuffer>, Call {
     }
     const bool first = chunk.has_content_type();
     std::string* data = chunk.mutable_data();
-    data->resize(kChunkBytes);
+    data->resize(limits::kTransferChunkBytes);
     absl::StatusOr<size_t> read =
         download_.source->Read({data->data(), data->size()});
     if (!read.ok()) {
