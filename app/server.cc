@@ -85,6 +85,7 @@ class Stores {
     const std::string metrics = directory_->PathOf("metrics");
     ASSIGN_OR_RETURN(metrics_,
                      Opened(metrics, storage::OpenRocksDbMetricStore(metrics)));
+    RETURN_IF_ERROR(directory_->Sync());
     RETURN_IF_ERROR(OpenArtifacts(config));
 
     const storage::search::SqlDialect* dialect =

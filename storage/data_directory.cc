@@ -37,10 +37,29 @@ absl::Status Cannot(std::string_view what, const std::string& path,
              ". Choose another one."));
 }
 
+// `path`, or the nearest folder above it that there is.
+std::filesystem::path NearestExisting(std::filesystem::path path) {
+  std::error_code error;
+  path = std::filesystem::absolute(path, error).lexically_normal();
+  while (path.has_relative_path() && !std::filesystem::exists(path, error)) {
+    path = path.parent_path();
+  }
+  return path;
+}
+
+bool SyncFolder(const std::filesystem::path& path) {
+  const int folder = open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (folder < 0) return false;
+  const bool synced = fsync(folder) == 0;
+  close(folder);
+  return synced;
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<DataDirectory>> DataDirectory::Open(
     const std::string& path) {
+  const std::string existing = NearestExisting(path).string();
   const bool existed = std::filesystem::exists(path);
   std::error_code error;
   std::filesystem::create_directories(path, error);
@@ -70,16 +89,35 @@ absl::StatusOr<std::unique_ptr<DataDirectory>> DataDirectory::Open(
     close(file);
     return Cannot("written", path, strerror(code));
   }
-  return std::unique_ptr<DataDirectory>(new DataDirectory(path, file));
+  return std::unique_ptr<DataDirectory>(
+      new DataDirectory(path, existing, file));
 }
 
-DataDirectory::DataDirectory(std::string path, int lock_file)
-    : path_(std::move(path)), lock_file_(lock_file) {}
+DataDirectory::DataDirectory(std::string path, std::string existing,
+                             int lock_file)
+    : path_(std::move(path)),
+      existing_(std::move(existing)),
+      lock_file_(lock_file) {}
 
 DataDirectory::~DataDirectory() { close(lock_file_); }
 
 std::string DataDirectory::PathOf(std::string_view name) const {
   return StrCat(path_, "/", name);
+}
+
+absl::Status DataDirectory::Sync() const {
+  std::error_code error;
+  std::filesystem::path folder =
+      std::filesystem::absolute(path_, error).lexically_normal();
+  while (SyncFolder(folder)) {
+    if (folder == existing_ || !folder.has_relative_path()) {
+      return absl::OkStatus();
+    }
+    folder = folder.parent_path();
+  }
+  return absl::UnavailableError(StrCat("The folder '", folder.string(),
+                                       "' cannot be synced: ",
+                                       strerror(errno), "."));
 }
 
 }  // namespace millstream::storage

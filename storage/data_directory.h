@@ -30,10 +30,17 @@ class DataDirectory {
   // "<path>/<name>".
   std::string PathOf(std::string_view name) const;
 
+  // Forces the names of what is in the folder to the disk, and those of the
+  // folders that Open made: a store that syncs its files does not sync the name
+  // of the folder that they are in. kUnavailable: a disk that cannot.
+  absl::Status Sync() const;
+
  private:
-  DataDirectory(std::string path, int lock_file);
+  DataDirectory(std::string path, std::string existing, int lock_file);
 
   const std::string path_;
+  // The nearest folder above, or the folder itself, that was there before.
+  const std::string existing_;
   const int lock_file_;
 };
 

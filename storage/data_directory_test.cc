@@ -24,6 +24,17 @@ TEST(DataDirectory, IsMadeForItsOwnerAlone) {
   EXPECT_EQ(info.st_mode & 0777, 0700u);
 }
 
+TEST(DataDirectory, SyncsWhatWasMadeOrWasThere) {
+  testing::TempDir temp;
+  for (const char* path : {"/a/b/", "/a", ""}) {
+    auto directory = DataDirectory::Open(temp.path() + path);
+    ASSERT_TRUE(directory.ok()) << directory.status();
+    EXPECT_TRUE((*directory)->Sync().ok()) << (*directory)->Sync();
+    std::filesystem::remove_all(temp.path() + path);
+    EXPECT_FALSE((*directory)->Sync().ok());
+  }
+}
+
 TEST(DataDirectory, OpensForOneAtATime) {
   testing::TempDir temp;
   auto first = DataDirectory::Open(temp.path());
