@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "base/limits.h"
 #include "base/str_cat.h"
+#include "base/testing.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "server/call_context.h"
@@ -29,10 +30,6 @@ using ::testing::IsEmpty;
 constexpr v1::ErrorCode kOk = v1::ERROR_CODE_UNSPECIFIED;
 constexpr char kRun[] = "0123456789abcdef0123456789abcdef";
 constexpr char kModel[] = "m-0123456789abcdef0123456789abcdef";
-
-v1::ErrorCode CodeOf(const absl::Status& status) {
-  return status.ok() ? kOk : GetErrorCode(status);
-}
 
 std::string ReadAll(ByteSource* source) {
   std::string bytes;

@@ -8,10 +8,10 @@
 #include <utility>
 #include <vector>
 
-#include "base/clock.h"
 #include "base/error.h"
 #include "base/limits.h"
 #include "base/str_cat.h"
+#include "base/testing.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "server/method_table.h"
@@ -24,16 +24,6 @@ using ::testing::HasSubstr;
 using storage::testing::SqliteStores;
 
 constexpr char kIsPrompt[] = "mlflow.prompt.is_prompt";
-
-class FixedClock final : public Clock {
- public:
-  int64_t NowMs() const override { return now_ms; }
-  int64_t now_ms = 1000;
-};
-
-v1::ErrorCode CodeOf(const absl::Status& status) {
-  return status.ok() ? v1::ERROR_CODE_UNSPECIFIED : GetErrorCode(status);
-}
 
 // What a source comes with.
 struct Owner {
@@ -119,7 +109,7 @@ class RegistryServiceTest : public ::testing::Test {
   }
 
   SqliteStores stores_;
-  FixedClock clock_;
+  TestClock clock_{1000};
   ModelRegistryService service_;
   CallContext context_{Door::kRest};
   std::string run_, other_run_, model_;

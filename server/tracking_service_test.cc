@@ -8,10 +8,10 @@
 #include <utility>
 #include <vector>
 
-#include "base/clock.h"
 #include "base/error.h"
 #include "base/limits.h"
 #include "base/str_cat.h"
+#include "base/testing.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "server/call_context.h"
@@ -21,15 +21,6 @@ namespace millstream::server {
 namespace {
 
 using ::testing::MatchesRegex;
-
-class FixedClock final : public Clock {
- public:
-  int64_t NowMs() const override { return 1234; }
-};
-
-v1::ErrorCode CodeOf(const absl::Status& status) {
-  return status.ok() ? v1::ERROR_CODE_UNSPECIFIED : GetErrorCode(status);
-}
 
 class TrackingServiceTest : public ::testing::Test {
  protected:
@@ -73,7 +64,7 @@ class TrackingServiceTest : public ::testing::Test {
   }
 
   storage::testing::SqliteStores stores_;
-  FixedClock clock_;
+  TestClock clock_{1234};
   // Logs no metrics.
   TrackingService service_{stores_.tracking(), nullptr, nullptr, &clock_, {}};
   CallContext context_{Door::kGrpc};

@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "base/str_cat.h"
+#include "base/testing.h"
 #include "gmock/gmock.h"
 #include "storage/conformance/registry_store_conformance.h"
 #include "storage/search/search.h"
@@ -12,10 +13,6 @@ namespace {
 
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
-
-v1::ErrorCode CodeOf(const absl::Status& status) {
-  return status.ok() ? v1::ERROR_CODE_UNSPECIFIED : GetErrorCode(status);
-}
 
 // "key=value" of tags or params.
 template <typename Pairs>

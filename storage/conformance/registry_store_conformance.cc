@@ -6,6 +6,7 @@
 #include <set>
 
 #include "base/str_cat.h"
+#include "base/testing.h"
 #include "gmock/gmock.h"
 #include "storage/conformance/in_parallel.h"
 #include "storage/search/search.h"
@@ -16,10 +17,6 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
-
-v1::ErrorCode CodeOf(const absl::Status& status) {
-  return status.ok() ? v1::ERROR_CODE_UNSPECIFIED : GetErrorCode(status);
-}
 
 // "stage/version" of the newest versions.
 std::vector<std::string> Latest(const v1::RegisteredModel& model) {

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/testing.h"
 #include "gtest/gtest.h"
 #include "storage/tracking_store.h"
 
@@ -55,11 +56,6 @@ class TrackingStoreConformance
   const std::unique_ptr<TrackingStoreHarness> harness_;
   TrackingStore* store_;
 };
-
-// The code that a caller would see; OK as ERROR_CODE_UNSPECIFIED.
-inline v1::ErrorCode CodeOf(const absl::Status& status) {
-  return status.ok() ? v1::ERROR_CODE_UNSPECIFIED : GetErrorCode(status);
-}
 
 }  // namespace millstream::storage
 
