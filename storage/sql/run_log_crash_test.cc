@@ -20,7 +20,7 @@
 
 #include "absl/strings/numbers.h"
 #include "gtest/gtest.h"
-#include "storage/sql/run_log_testing.h"
+#include "storage/testing/run_log_stores.h"
 
 namespace millstream::storage {
 namespace {

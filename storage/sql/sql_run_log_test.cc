@@ -12,7 +12,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "storage/sql/metric_outbox.h"
-#include "storage/sql/run_log_testing.h"
+#include "storage/testing/run_log_stores.h"
 
 namespace millstream::storage {
 namespace {

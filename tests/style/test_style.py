@@ -21,8 +21,9 @@ OWNERS = [
     (r"rocksdb/", ["storage/rocksdb/"]),
     (r"sqlite3", ["storage/sqlite/"]),
     (r"CLI/", ["app/", "bench/"]),
-    (r"storage/(sqlite|rocksdb|artifact)/",
-     ["app/", "storage/", "tests/", "server/testing/"]),
+    (r"storage/sqlite/", ["app/", "storage/sqlite/", "storage/testing/"]),
+    (r"storage/rocksdb/", ["app/", "storage/rocksdb/", "storage/testing/"]),
+    (r"storage/artifact/", ["app/", "storage/artifact/", "storage/testing/"]),
     (r"server/(?!dispatcher|ingest_budget|method_table|call_context|transfer"
      r"|testing)",
      ["server/", "app/", "tests/"]),

@@ -1,4 +1,4 @@
-#include "storage/sql/run_log_testing.h"
+#include "storage/testing/run_log_stores.h"
 
 #include <cmath>
 #include <cstdio>

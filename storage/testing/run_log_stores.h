@@ -1,7 +1,7 @@
 // A run log on real stores in a folder of its own, for tests that stop and go
 // on as a server does.
-#ifndef MILLSTREAM_STORAGE_SQL_RUN_LOG_TESTING_H_
-#define MILLSTREAM_STORAGE_SQL_RUN_LOG_TESTING_H_
+#ifndef MILLSTREAM_STORAGE_TESTING_RUN_LOG_STORES_H_
+#define MILLSTREAM_STORAGE_TESTING_RUN_LOG_STORES_H_
 
 #include <map>
 #include <memory>
@@ -95,4 +95,4 @@ class RunLogForTest {
 
 }  // namespace millstream::storage
 
-#endif  // MILLSTREAM_STORAGE_SQL_RUN_LOG_TESTING_H_
+#endif  // MILLSTREAM_STORAGE_TESTING_RUN_LOG_STORES_H_
