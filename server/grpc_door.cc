@@ -36,7 +36,7 @@ constexpr int kKeepaliveMs = 60'000;
 constexpr int kKeepaliveAnswerMs = 20'000;
 // What gRPC takes for messages on their way in and out, of all connections:
 // beyond it, it ends streams rather than have the server run out of memory.
-constexpr size_t kTransportBytesMax = 256 << 20;
+constexpr size_t kTransportBytesMax = 512 << 20;
 // Callers may ask the same this often, with or without a call under way.
 constexpr int kCallersKeepaliveMs = 10'000;
 
