@@ -25,7 +25,8 @@ import pytest  # noqa: E402
 DOOR = os.environ.get("MILLSTREAM_TEST_DOOR", "http")
 if DOOR == "grpc":
     # These are about HTTP.
-    collect_ignore = ["test_cli.py", "test_durability.py", "test_multipart.py"]
+    collect_ignore = ["test_cli.py", "test_durability.py", "test_multipart.py",
+                      "test_overload.py"]
 
 IS_3 = int(mlflow.__version__.split(".")[0]) >= 3
 
