@@ -14,6 +14,7 @@
 #include "app/server.h"
 #include "app/version.h"
 #include "base/log.h"
+#include "google/protobuf/stubs/logging.h"
 
 namespace millstream::app {
 namespace {
@@ -84,6 +85,8 @@ int Serve(const Config& config) {
 }
 
 int Main(int argc, char** argv) {
+  // Callers whose bytes are no message are told; they write no lines here.
+  google::protobuf::SetLogHandler(nullptr);
   absl::StatusOr<ParsedFlags> flags =
       ParseFlags(std::vector<std::string>(argv + 1, argv + argc));
   absl::Status status = flags.status();

@@ -1,13 +1,17 @@
 #include "app/server.h"
 
+#include <algorithm>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
+#include "app/process_limits.h"
 #include "base/clock.h"
+#include "base/limits.h"
 #include "base/status_macros.h"
 #include "gateway/rest_door.h"
 #include "server/announcing_run_log.h"
@@ -35,8 +39,15 @@
 namespace millstream::app {
 namespace {
 
-// How long calls under way may take once the server was told to stop.
-constexpr absl::Duration kStopGrace = absl::Seconds(10);
+// Descriptors that are not for connections: of the stores, of files on their
+// way, and of what listens.
+constexpr int kOtherFiles = 512;
+
+// How many connections the REST door may have. As many are left to the other.
+int ConnectionsMax(int files_max) {
+  const int ordinary = gateway::RestOptions().connections_max;
+  return std::clamp((files_max - kOtherFiles) / 2, 16, ordinary);
+}
 
 // Of a store that does not open, whoever starts the server sees which it is.
 template <typename T>
@@ -161,8 +172,11 @@ class ServerImpl final : public Server {
 
   ~ServerImpl() override {
     streams_.Stop();
+    std::thread grpc([this] {
+      if (grpc_ != nullptr) grpc_->Stop(absl::Milliseconds(limits::kStopMsMax));
+    });
     if (rest_ != nullptr) rest_->Stop();
-    if (grpc_ != nullptr) grpc_->Stop(kStopGrace);
+    grpc.join();
   }
 
   absl::Status Open(const Config& config) {
@@ -178,6 +192,7 @@ class ServerImpl final : public Server {
     options.allowed_hosts = config.allowed_hosts;
     options.cors_allowed_origins = config.cors_allowed_origins;
     options.x_frame_options = config.x_frame_options;
+    options.connections_max = ConnectionsMax(RaiseFileLimit());
     options.disable_security_middleware = config.disable_security_middleware;
     ASSIGN_OR_RETURN(rest_, gateway::RestDoor::Start(options, &dispatcher_));
     return absl::OkStatus();
@@ -205,6 +220,7 @@ class ServerImpl final : public Server {
   server::Dispatcher dispatcher_{&methods_, &budget_};
   std::unique_ptr<server::GrpcDoor> grpc_;
   std::unique_ptr<gateway::RestDoor> rest_;
+  MemoryKeeper memory_;
 };
 
 }  // namespace

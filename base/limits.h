@@ -67,6 +67,11 @@ inline constexpr size_t kErrorMessageBytesMax = 1500;
 
 // --- Batches
 
+// Names and tags that a run is made with: bytes in all, and tags of it or of
+// an experiment, registered model or version.
+inline constexpr size_t kCreateRunBytesMax = 1'000'000;
+inline constexpr int kCreateTagsMax = 10'000;
+inline constexpr size_t kRunNameLengthMax = 8000;
 // MLflow's: entities in one log-batch.
 inline constexpr int kBatchMetricsMax = 1000;
 inline constexpr int kBatchParamsMax = 100;
@@ -93,6 +98,10 @@ inline constexpr int kHistoryAnswerPointsMax = 250'000;
 // MLflow's: runs of one bulk chart request, and points for each.
 inline constexpr int kBulkRunsMax = 100;
 inline constexpr int kBulkIntervalResultsMax = 2500;
+
+// Bytes of params, tags, metrics and inputs of all runs in an answer. Pages of
+// runs that have more are made shorter.
+inline constexpr size_t kRunPartsBytesMax = 100'000'000;
 
 // --- Search (ours: the reference takes any size, and one request can hold it
 // for minutes)
@@ -126,6 +135,10 @@ inline constexpr int kGrpcMessageBytesMax = 4 * 1024 * 1024;
 inline constexpr size_t kGrpcCallsWaitingMax = 1024;
 // Bytes of a file on their way through memory, for each transfer.
 inline constexpr size_t kTransferChunkBytes = 256 * 1024;
+// A connection says that it speaks gRPC within this time, and may be without
+// calls for the second.
+inline constexpr int kGrpcHandshakeMsMax = 10'000;
+inline constexpr int kGrpcIdleMsMax = 10 * 60 * 1000;
 
 // --- Streams
 
@@ -192,7 +205,7 @@ inline constexpr int64_t kPresignedUrlSecondsMax = 7 * 24 * 60 * 60;
 
 // --- HTTP
 
-// Request line and headers.
+// Request line and headers; the line before a chunk; what follows the last.
 inline constexpr size_t kHttpHeaderBytesMax = 64 * 1024;
 // Body of an rpc that is no upload. The reference has no limit; its clients
 // send at most 1 MB.
@@ -200,13 +213,20 @@ inline constexpr size_t kHttpBodyBytesMax = 64'000'000;
 // A body that is refused unread is still read up to this, so that its sender
 // gets to see the answer.
 inline constexpr size_t kHttpDrainBytesMax = 16'000'000;
+// Bodies and answers that are larger than the first share the second; who finds
+// no room is told to come back.
+inline constexpr size_t kHttpSmallBytesMax = 64 * 1024;
+inline constexpr size_t kHttpHeldBytesMax = 512'000'000;
+// Bodies above this take several times their size to be read, and so no more
+// of them than this are, at a time.
+inline constexpr size_t kHttpLargeBodyBytes = 2'000'000;
+inline constexpr int kHttpLargeBodiesMax = 2;
 
 // A connection may be silent between requests for this long.
 inline constexpr int64_t kHttpIdleMsMax = 75'000;
 // From the first byte of a request to the end of its head.
 inline constexpr int64_t kHttpHeadMsMax = 30'000;
-// For a body: this long, and as much longer as it would take at the rate
-// below, all in all.
+// A body may be this much behind what the rate below would have brought.
 inline constexpr int64_t kHttpBodyMsMax = 60'000;
 inline constexpr int64_t kHttpBodyBytesPerSecondMin = 16 * 1024;
 // For the caller to take each kTransferChunkBytes of an answer.
@@ -215,13 +235,17 @@ inline constexpr int64_t kHttpWriteMsMax = 60'000;
 inline constexpr int64_t kHttpCallMsMax = 5 * 60 * 1000;
 // A request waits this long for a free handler, then it is told to come back.
 inline constexpr int64_t kHttpAdmissionMsMax = 10'000;
-// A stopping server waits this long for the requests it took.
-inline constexpr int64_t kHttpStopMsMax = 30'000;
+// A stopping server waits this long for the requests it took, at both doors:
+// less than the ten seconds that containers are given to stop.
+inline constexpr int64_t kStopMsMax = 8'000;
 
 // Parameters of a URL. The reference's clients send a few hundred run ids.
 inline constexpr size_t kQueryParametersMax = 2000;
 // Objects and lists within each other in a JSON body.
 inline constexpr int kJsonDepthMax = 900;
+// Items of all lists of a request together, at either door. Each takes far more
+// memory than the few bytes that may name it.
+inline constexpr int kRequestItemsMax = 100'000;
 
 // --- GraphQL
 

@@ -8,6 +8,13 @@
 #include "base/limits.h"
 
 namespace millstream::gateway {
+namespace {
+
+// Connections that were ended and have not left yet, at most: who comes faster
+// than they leave is not let in.
+constexpr int kEvictedMax = 64;
+
+}  // namespace
 
 int64_t MonotonicMs() {
   return std::chrono::duration_cast<std::chrono::milliseconds>(
@@ -20,13 +27,32 @@ ConnectionList::Entry::Entry(ConnectionList* list, int socket, bool* full)
       socket_(socket),
       deadline_ms_(MonotonicMs() + limits::kHttpHeadMsMax) {
   absl::MutexLock lock(&list->mutex_);
-  *full = static_cast<int>(list->entries_.size()) >= list->connections_max_;
+  const int staying =
+      static_cast<int>(list->entries_.size()) - list->evicted_;
+  *full = staying >= list->connections_max_ && !list->EvictOne();
   position_ = list->entries_.insert(list->entries_.end(), this);
 }
 
 ConnectionList::Entry::~Entry() {
   absl::MutexLock lock(&list_->mutex_);
   list_->entries_.erase(position_);
+  if (evicted_) --list_->evicted_;
+}
+
+bool ConnectionList::EvictOne() {
+  if (evicted_ >= kEvictedMax) return false;
+  Entry* first = nullptr;
+  for (Entry* entry : entries_) {
+    if (entry->evicted_ || entry->phase_.load() == Phase::kBusy) continue;
+    if (first == nullptr || entry->deadline_ms_.load() < first->deadline_ms_) {
+      first = entry;
+    }
+  }
+  if (first == nullptr) return false;
+  first->evicted_ = true;
+  ++evicted_;
+  shutdown(first->socket_, SHUT_RDWR);
+  return true;
 }
 
 void ConnectionList::EndOverdue() {
@@ -50,7 +76,9 @@ void ConnectionList::Stop(int64_t wait_ms) {
     absl::MutexLock lock(&mutex_);
     for (Entry* entry : entries_) {
       // What came in already can still be read, and is served.
-      if (entry->idle_.load()) shutdown(entry->socket_, SHUT_RD);
+      if (entry->phase_.load() == Phase::kIdle) {
+        shutdown(entry->socket_, SHUT_RD);
+      }
     }
     const auto empty = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
       return entries_.empty();

@@ -22,11 +22,17 @@ class ConnectionList {
   explicit ConnectionList(int connections_max)
       : connections_max_(connections_max) {}
 
+  // What a connection is doing: nothing, sending the head of a request, or
+  // being served.
+  enum class Phase { kIdle, kHead, kBusy };
+
   // One connection, in the list for as long as this lives. The socket must be
   // open until then. Methods may be called by the connection's user only.
   class Entry {
    public:
-    // `*full` says whether the connection must be closed unused.
+    // When there are too many, one that is not being served is ended for this
+    // one: that whose time is up first. `*full` says whether there was none;
+    // then this connection must be closed unused.
     Entry(ConnectionList* list, int socket, bool* full);
     ~Entry();
     Entry(const Entry&) = delete;
@@ -36,8 +42,8 @@ class ConnectionList {
     void SetDeadline(int64_t ms) {
       deadline_ms_.store(ms, std::memory_order_relaxed);
     }
-    // Between requests a connection is idle: stopping ends it.
-    void SetIdle(bool idle) { idle_.store(idle); }
+    // Stopping ends those that are idle.
+    void SetPhase(Phase phase) { phase_.store(phase); }
     // Whether the connection is to serve no further request.
     bool stopping() const { return list_->stopping_.load(); }
 
@@ -47,7 +53,9 @@ class ConnectionList {
     ConnectionList* const list_;
     const int socket_;
     std::atomic<int64_t> deadline_ms_;
-    std::atomic<bool> idle_{true};
+    std::atomic<Phase> phase_{Phase::kIdle};
+    // Was ended to make room. Guarded by the list's mutex_.
+    bool evicted_ = false;
     std::list<Entry*>::iterator position_;
   };
 
@@ -61,11 +69,15 @@ class ConnectionList {
 
  private:
   void EndAll() ABSL_LOCKS_EXCLUDED(mutex_);
+  // Ends one that is not being served; false if there is none.
+  bool EvictOne() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const int connections_max_;
   std::atomic<bool> stopping_{false};
   absl::Mutex mutex_;
   std::list<Entry*> entries_ ABSL_GUARDED_BY(mutex_);
+  // How many of them were ended to make room and have not left yet.
+  int evicted_ ABSL_GUARDED_BY(mutex_) = 0;
 };
 
 }  // namespace millstream::gateway

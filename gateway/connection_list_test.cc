@@ -47,11 +47,38 @@ TEST(ConnectionList, ConnectionsAreCapped) {
   auto entry =
       std::make_unique<ConnectionList::Entry>(&list, first.ends[0], &full);
   EXPECT_FALSE(full);
+  entry->SetPhase(ConnectionList::Phase::kBusy);
   { ConnectionList::Entry refused(&list, second.ends[0], &full); }
   EXPECT_TRUE(full);
+  EXPECT_FALSE(first.Ended());
   entry.reset();
   ConnectionList::Entry again(&list, second.ends[0], &full);
   EXPECT_FALSE(full);
+}
+
+TEST(ConnectionList, ThoseThatAreNotServedMakeRoom) {
+  ConnectionList list(3);
+  Pair busy, idle, head, next, last;
+  bool full = false;
+  ConnectionList::Entry busy_entry(&list, busy.ends[0], &full);
+  busy_entry.SetPhase(ConnectionList::Phase::kBusy);
+  busy_entry.SetDeadline(MonotonicMs() + 1'000);
+  ConnectionList::Entry idle_entry(&list, idle.ends[0], &full);
+  idle_entry.SetDeadline(MonotonicMs() + 60'000);
+  ConnectionList::Entry head_entry(&list, head.ends[0], &full);
+  head_entry.SetPhase(ConnectionList::Phase::kHead);
+  head_entry.SetDeadline(MonotonicMs() + 30'000);
+  // What is ended is no longer counted, though it is still there.
+  ConnectionList::Entry next_entry(&list, next.ends[0], &full);
+  EXPECT_FALSE(full);
+  EXPECT_TRUE(head.Ended());
+  EXPECT_FALSE(idle.Ended());
+  next_entry.SetPhase(ConnectionList::Phase::kBusy);
+  ConnectionList::Entry last_entry(&list, last.ends[0], &full);
+  EXPECT_FALSE(full);
+  EXPECT_TRUE(idle.Ended());
+  EXPECT_FALSE(busy.Ended());
+  EXPECT_FALSE(next.Ended());
 }
 
 TEST(ConnectionList, StoppingEndsTheIdleAndThenTheOthers) {
@@ -62,7 +89,7 @@ TEST(ConnectionList, StoppingEndsTheIdleAndThenTheOthers) {
       std::make_unique<ConnectionList::Entry>(&list, idle.ends[0], &full);
   auto busy_entry =
       std::make_unique<ConnectionList::Entry>(&list, busy.ends[0], &full);
-  busy_entry->SetIdle(false);
+  busy_entry->SetPhase(ConnectionList::Phase::kBusy);
   std::thread stopper([&] { list.Stop(/*wait_ms=*/0); });
   // Returns once the socket is shut down.
   char byte;

@@ -16,7 +16,7 @@ namespace beast = boost::beast;
 namespace http = boost::beast::http;
 
 // At most this much is set aside on the word of a Content-Length.
-constexpr uint64_t kReserveBytesMax = 1'000'000;
+constexpr uint64_t kReserveBytesMax = 256 * 1024;
 
 // Collects a body in a string that its reader empties as it likes.
 struct TakenBody {
@@ -131,10 +131,12 @@ size_t HttpParser::Feed(std::string_view bytes) {
         error);
     used += step;
     if (error == http::error::need_more) {
-      // Beast takes a head in one piece, and finds its limit only then.
-      if (state_ == State::kHead &&
-          bytes.size() - used > limits::kHttpHeaderBytesMax) {
-        Fail(431, "The request's head is too long.");
+      // Beast takes a head in one piece, and finds its limit only then. For
+      // the line before a chunk and for trailers it has none.
+      if (bytes.size() - used > limits::kHttpHeaderBytesMax) {
+        Fail(431, state_ == State::kHead
+                      ? "The request's head is too long."
+                      : "A chunk's first line or the trailer is too long.");
       }
       return used;
     }

@@ -150,6 +150,20 @@ TEST(HttpParser, HeadsAreLimited) {
             431);
 }
 
+TEST(HttpParser, WhatStandsBetweenChunksIsLimited) {
+  const std::string chunked =
+      "PUT / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n";
+  const std::string_view fields[] = {"2;", "2;a=\"", "0", "0\r\nX: ",
+                                     "0\r\nX: y\r\nZ: "};
+  for (const std::string_view begun : fields) {
+    const std::string endless(limits::kHttpHeaderBytesMax + 10,
+                              begun == "0" ? '0' : 'x');
+    EXPECT_EQ(FaultOf(StrCat(chunked, begun, endless)), 431) << begun;
+    EXPECT_EQ(FaultOf(StrCat(chunked, begun, endless.substr(60'000))), 0)
+        << begun;
+  }
+}
+
 TEST(HttpParser, ALongLengthTakesNoMemory) {
   HttpParser parser("test");
   FeedAll(parser, "PUT / HTTP/1.1\r\nHost: h\r\n"

@@ -7,6 +7,7 @@
 
 #include "base/limits.h"
 #include "base/log.h"
+#include "base/memory_budget.h"
 #include "base/str_cat.h"
 #include "boost/asio/io_context.hpp"
 #include "boost/asio/ip/tcp.hpp"
@@ -29,6 +30,7 @@ using boost::system::error_code;
 constexpr std::chrono::milliseconds kSweep(1000);
 // After a failed accept (no descriptors left, mostly).
 constexpr std::chrono::milliseconds kAcceptPause(100);
+constexpr int64_t kAcceptWarningMs = 10'000;
 
 }  // namespace
 
@@ -42,8 +44,10 @@ class HttpServer::Impl {
         acceptor_(accepts_),
         accept_pause_(accepts_),
         slots_(options.threads - 1),
+        memory_(options.held_bytes_max),
         connections_(options.connections_max),
-        shared_{&io_context_, front, &slots_, &connections_} {}
+        shared_{&io_context_, front,          &slots_,
+                &large_slots_, &connections_, &memory_} {}
 
   absl::Status Listen(const Options& options) {
     error_code error;
@@ -88,7 +92,7 @@ class HttpServer::Impl {
         acceptor_.close(ignored);
         accept_pause_.cancel();
       });
-      connections_.Stop(limits::kHttpStopMsMax);
+      connections_.Stop(limits::kStopMsMax);
       io_context_.stop();
       for (std::thread& thread : threads_) thread.join();
     });
@@ -110,7 +114,7 @@ class HttpServer::Impl {
     acceptor_.async_accept([this](error_code error, Tcp::socket socket) {
       if (!accepting_ || error == asio::error::operation_aborted) return;
       if (error) {
-        LogWarning("A connection could not be accepted: ", error.message());
+        WarnOfAccept(error);
         accept_pause_.expires_after(kAcceptPause);
         accept_pause_.async_wait([this](error_code cancelled) {
           if (!cancelled && accepting_) Accept();
@@ -124,12 +128,22 @@ class HttpServer::Impl {
     });
   }
 
+  // Once in a while: a server without descriptors tries again ten times a
+  // second.
+  void WarnOfAccept(error_code error) {
+    const int64_t now_ms = MonotonicMs();
+    if (now_ms < accept_warning_ms_) return;
+    accept_warning_ms_ = now_ms + kAcceptWarningMs;
+    LogWarning("Connections cannot be accepted: ", error.message());
+  }
+
   void Sweep() {
     sweep_.expires_after(kSweep);
     sweep_.async_wait([this](error_code cancelled) {
       if (cancelled) return;
       connections_.EndOverdue();
       slots_.ExpireBefore(MonotonicMs());
+      large_slots_.ExpireBefore(MonotonicMs());
       Sweep();
     });
   }
@@ -137,12 +151,15 @@ class HttpServer::Impl {
   asio::io_context io_context_;
   asio::executor_work_guard<asio::io_context::executor_type> work_;
   asio::steady_timer sweep_;
-  // The next three are used on this strand alone once threads run.
+  // The next four are used on this strand alone once threads run.
   asio::strand<asio::io_context::executor_type> accepts_;
   Tcp::acceptor acceptor_;
   asio::steady_timer accept_pause_;
   bool accepting_ = true;
+  int64_t accept_warning_ms_ = 0;
   HandlerSlots slots_;
+  HandlerSlots large_slots_{limits::kHttpLargeBodiesMax};
+  MemoryBudget memory_;
   ConnectionList connections_;
   SessionShared shared_;
   uint16_t port_ = 0;

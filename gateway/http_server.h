@@ -21,6 +21,8 @@ class HttpServer {
     // At least 2; all but one may be busy with handlers at a time.
     int threads = 2;
     int connections_max = 1;
+    // For bodies and answers that are not small, of all connections.
+    size_t held_bytes_max = 0;
   };
 
   // Binds and starts to serve. INVALID_ARGUMENT for a host that is no name or

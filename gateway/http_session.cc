@@ -7,7 +7,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cstring>
 #include <exception>
 #include <memory>
 #include <optional>
@@ -17,6 +16,7 @@
 #include "base/error.h"
 #include "base/limits.h"
 #include "base/log.h"
+#include "base/memory_budget.h"
 #include "base/str_cat.h"
 #include "boost/asio/as_tuple.hpp"
 #include "boost/asio/awaitable.hpp"
@@ -27,10 +27,12 @@
 #include "boost/asio/post.hpp"
 #include "boost/asio/use_awaitable.hpp"
 #include "boost/asio/write.hpp"
+#include "gateway/body_pace.h"
 #include "gateway/connection_list.h"
 #include "gateway/error_body.h"
 #include "gateway/front.h"
 #include "gateway/handler_slots.h"
+#include "gateway/http_in_buffer.h"
 #include "gateway/http_parser.h"
 #include "gateway/http_writer.h"
 
@@ -42,54 +44,8 @@ using Task = asio::awaitable<void>;
 using Tcp = asio::ip::tcp;
 constexpr auto kAwait = asio::as_tuple(asio::use_awaitable);
 
-// What one read takes at most, and what a connection keeps between requests.
-constexpr size_t kReadBytes = 64 * 1024;
-constexpr size_t kIdleBytes = 4 * 1024;
-
-// Bytes that were read and not yet understood.
-class InBuffer {
- public:
-  std::string_view view() const {
-    return std::string_view(bytes_.data() + begin_, end_ - begin_);
-  }
-  bool empty() const { return begin_ == end_; }
-  void Consume(size_t count) { begin_ += count; }
-
-  // Room for a read. It grows with the reads that fill it.
-  asio::mutable_buffer Prepare() {
-    if (begin_ > 0) {
-      std::memmove(bytes_.data(), bytes_.data() + begin_, end_ - begin_);
-      end_ -= begin_;
-      begin_ = 0;
-    }
-    if (bytes_.size() - end_ < kIdleBytes || full_) {
-      bytes_.resize(std::max(
-          kIdleBytes, end_ + std::clamp(bytes_.size(), kIdleBytes,
-                                        kReadBytes)));
-    }
-    return asio::buffer(bytes_.data() + end_, bytes_.size() - end_);
-  }
-  void Commit(size_t count) {
-    full_ = count == bytes_.size() - end_ && bytes_.size() < 2 * kReadBytes;
-    end_ += count;
-  }
-  // Gives memory back that only a large request needed.
-  void Shrink() {
-    if (bytes_.size() <= kIdleBytes || end_ - begin_ > kIdleBytes) return;
-    std::vector<char> smaller(kIdleBytes);
-    std::copy(bytes_.begin() + begin_, bytes_.begin() + end_, smaller.begin());
-    end_ -= begin_;
-    begin_ = 0;
-    bytes_ = std::move(smaller);
-    full_ = false;
-  }
-
- private:
-  std::vector<char> bytes_;
-  size_t begin_ = 0;
-  size_t end_ = 0;
-  bool full_ = false;
-};
+// What one read takes while nobody wants what is read.
+constexpr size_t kWasteBytes = 64 * 1024;
 
 // A handler's slot, while it is held.
 class HeldSlot {
@@ -127,6 +83,7 @@ class Session {
       : shared_(shared),
         socket_(std::move(socket)),
         entry_(shared.connections, socket_.native_handle(), &full_),
+        held_(shared.memory),
         parser_(PeerOf(socket_)) {}
 
   Task Run() {
@@ -163,7 +120,7 @@ class Session {
       if (!in_.empty()) {
         if (!begun) {
           begun = true;
-          entry_.SetIdle(false);
+          entry_.SetPhase(ConnectionList::Phase::kHead);
           entry_.SetDeadline(MonotonicMs() + limits::kHttpHeadMsMax);
         }
         in_.Consume(parser_.Feed(in_.view()));
@@ -188,6 +145,7 @@ class Session {
 
   // Answers the request whose head was read; false ends the connection.
   asio::awaitable<bool> Serve() {
+    entry_.SetPhase(ConnectionList::Phase::kBusy);
     Front::Plan plan = shared_.front->Begin(parser_.head());
     if (plan.reply.has_value()) co_return co_await SendEarly(*plan.reply);
     const Request request{parser_.head(), std::move(plan.variables),
@@ -202,8 +160,12 @@ class Session {
     }
     const bool invited = co_await Invite();
     if (!invited) co_return false;
-    body_start_ms_ = MonotonicMs();
+    pace_ = BodyPace();
     while (parser_.state() == HttpParser::State::kBody) {
+      if (!HoldBody()) {
+        HttpReply reply = Busy();
+        co_return co_await SendEarly(reply);
+      }
       const bool read = co_await ReadBody();
       if (!read) co_return false;
       if (parser_.body_bytes() > limits::kHttpBodyBytesMax) {
@@ -221,7 +183,14 @@ class Session {
     if (handler.is_instant()) {
       co_return handler.Answer(request, &parser_.body());
     }
-    const bool taken = co_await TakeSlot();
+    const bool large = parser_.body().size() > limits::kHttpLargeBodyBytes;
+    std::optional<HeldSlot> large_slot;
+    if (large) {
+      const bool taken = co_await TakeSlot(shared_.large_slots);
+      if (!taken) co_return Busy();
+      large_slot.emplace(shared_.large_slots);
+    }
+    const bool taken = co_await TakeSlot(shared_.slots);
     if (!taken) co_return Busy();
     HeldSlot slot(shared_.slots);
     co_return Guarded(
@@ -232,7 +201,7 @@ class Session {
   asio::awaitable<bool> ServeStream(const Handler& handler,
                                     const Request& request) {
     Handler::Opening opening;
-    const bool slot_taken = co_await TakeSlot();
+    const bool slot_taken = co_await TakeSlot(shared_.slots);
     if (!slot_taken) {
       opening.reply = Busy();
     } else {
@@ -245,7 +214,7 @@ class Session {
     if (opening.reply.has_value()) co_return co_await SendEarly(*opening.reply);
     const bool invited = co_await Invite();
     if (!invited) co_return false;
-    body_start_ms_ = MonotonicMs();
+    pace_ = BodyPace();
     bool done = false;
     while (!done) {
       done = parser_.state() == HttpParser::State::kDone;
@@ -255,9 +224,12 @@ class Session {
       }
       done = parser_.state() == HttpParser::State::kDone;
       std::string& bytes = parser_.body();
-      if (!done && bytes.size() < limits::kTransferChunkBytes) continue;
+      // Without room it is passed on in smaller pieces.
+      if (!done && bytes.size() < limits::kTransferChunkBytes && HoldBody()) {
+        continue;
+      }
       std::optional<HttpReply> reply;
-      const bool slot_taken = co_await TakeSlot();
+      const bool slot_taken = co_await TakeSlot(shared_.slots);
       if (!slot_taken) {
         reply = Busy();
       } else {
@@ -290,11 +262,10 @@ class Session {
   }
 
   // Waits for a slot. The one taken is the caller's to give back.
-  asio::awaitable<bool> TakeSlot() {
-    if (shared_.slots->TryTake()) co_return true;
+  asio::awaitable<bool> TakeSlot(HandlerSlots* slots) {
+    if (slots->TryTake()) co_return true;
     const int64_t now_ms = MonotonicMs();
     entry_.SetDeadline(now_ms + 2 * limits::kHttpAdmissionMsMax);
-    HandlerSlots* const slots = shared_.slots;
     const auto executor = shared_.io_context->get_executor();
     asio::use_awaitable_t<> token;
     co_return co_await asio::async_initiate<asio::use_awaitable_t<>,
@@ -324,12 +295,8 @@ class Session {
 
   // Reads more of the body; false if the connection is lost or the body bad.
   asio::awaitable<bool> ReadBody() {
-    entry_.SetDeadline(
-        body_start_ms_ + limits::kHttpBodyMsMax +
-        static_cast<int64_t>(parser_.body_bytes()) * 1000 /
-            limits::kHttpBodyBytesPerSecondMin);
     if (in_.empty()) {
-      const bool read = co_await Read();
+      const bool read = co_await ReadInPace();
       if (!read) co_return false;
     }
     const size_t used = parser_.Feed(in_.view());
@@ -339,9 +306,33 @@ class Session {
       co_return false;
     }
     if (used == 0 && parser_.state() == HttpParser::State::kBody) {
-      co_return co_await Read();
+      co_return co_await ReadInPace();
     }
     co_return true;
+  }
+
+  // A read of the body, in the time that is left for it.
+  asio::awaitable<bool> ReadInPace() {
+    const int64_t start_ms = MonotonicMs();
+    const size_t had = in_.view().size();
+    entry_.SetDeadline(start_ms + pace_.MsLeft());
+    const bool read = co_await Read();
+    pace_.Count(MonotonicMs() - start_ms, in_.view().size() - had);
+    co_return read;
+  }
+
+  // Whether there is room for this connection to hold so much; otherwise it
+  // must give it up.
+  bool Hold(size_t bytes) {
+    return held_.Resize(bytes <= limits::kHttpSmallBytesMax ? 0 : bytes);
+  }
+  bool HoldBody() { return Hold(parser_.body().capacity()); }
+
+  void DropBody() {
+    if (parser_.body().capacity() > limits::kHttpSmallBytesMax) {
+      std::string().swap(parser_.body());
+    }
+    Hold(0);
   }
 
   // Sends an answer that was known before the body had come, and reads past
@@ -350,11 +341,12 @@ class Session {
     if (parser_.state() == HttpParser::State::kDone) {
       co_return co_await Send(reply);
     }
+    DropBody();
     const uint64_t length = parser_.head().content_length.value_or(0);
     const bool skip = !parser_.expects_continue() &&
                       length <= limits::kHttpDrainBytesMax;
     if (skip) {
-      body_start_ms_ = MonotonicMs();
+      pace_ = BodyPace();
       while (parser_.state() == HttpParser::State::kBody &&
              parser_.body_bytes() <= limits::kHttpDrainBytesMax) {
         const bool read = co_await ReadBody();
@@ -377,6 +369,8 @@ class Session {
 
   // Writes an answer; false if that did not work.
   asio::awaitable<bool> Write(HttpReply& reply, bool keep_alive) {
+    DropBody();
+    if (!Hold(reply.body.size())) reply = Busy();
     const RequestHead& head = parser_.head();
     const bool body_less = head.method == "HEAD" || reply.status == 204 ||
                            reply.status == 304;
@@ -408,7 +402,8 @@ class Session {
         co_return false;
       }
     }
-    entry_.SetIdle(true);
+    Hold(0);
+    entry_.SetPhase(ConnectionList::Phase::kIdle);
     co_return true;
   }
 
@@ -425,7 +420,7 @@ class Session {
     while (!sized || left > 0) {
       size_t count = 0;
       {
-        const bool taken = co_await TakeSlot();
+        const bool taken = co_await TakeSlot(shared_.slots);
         if (!taken) co_return false;
         HeldSlot slot(shared_.slots);
         const size_t wanted =
@@ -488,7 +483,7 @@ class Session {
     socket_.shutdown(Tcp::socket::shutdown_send, ignored);
     entry_.SetDeadline(MonotonicMs() + kLingerMs);
     size_t read = 0;
-    std::vector<char> waste(kReadBytes);
+    std::vector<char> waste(kWasteBytes);
     while (read < limits::kHttpDrainBytesMax) {
       const auto [error, count] = co_await socket_.async_read_some(
           asio::buffer(waste), kAwait);
@@ -504,11 +499,13 @@ class Session {
   // Too many connections: this one is not served.
   bool full_ = false;
   ConnectionList::Entry entry_;
+  // Of the memory that all connections share.
+  MemoryBudget::Share held_;
   HttpParser parser_;
   InBuffer in_;
   // Head of the answer being written.
   std::string out_;
-  int64_t body_start_ms_ = 0;
+  BodyPace pace_;
   // The connection no longer takes bytes.
   bool lost_ = false;
 };

@@ -6,6 +6,10 @@ namespace boost::asio {
 class io_context;
 }
 
+namespace millstream {
+class MemoryBudget;
+}
+
 namespace millstream::gateway {
 
 class ConnectionList;
@@ -17,7 +21,11 @@ struct SessionShared {
   boost::asio::io_context* io_context;
   const Front* front;
   HandlerSlots* slots;
+  // For those whose bodies are large, besides one of `slots`.
+  HandlerSlots* large_slots;
   ConnectionList* connections;
+  // For bodies and answers that are not small.
+  MemoryBudget* memory;
 };
 
 // Serves the connection on `socket`, a connected TCP socket that this takes

@@ -33,6 +33,7 @@ absl::StatusOr<std::unique_ptr<RestDoor>> RestDoor::Start(
   server_options.port = options.port;
   server_options.threads = options.threads;
   server_options.connections_max = options.connections_max;
+  server_options.held_bytes_max = options.held_bytes_max;
   ASSIGN_OR_RETURN(std::unique_ptr<HttpServer> server,
                    HttpServer::Start(server_options, front.get()));
   return std::make_unique<RestDoorImpl>(std::move(front), std::move(server));

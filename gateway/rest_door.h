@@ -31,7 +31,7 @@ class RestDoor {
 
   // Accepts nothing more, finishes the requests that were taken, closes
   // all connections. Returns when that is done, at the latest after
-  // limits::kHttpStopMsMax. Further calls do nothing.
+  // limits::kStopMsMax. Further calls do nothing.
   virtual void Stop() = 0;
 };
 

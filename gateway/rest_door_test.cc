@@ -282,6 +282,75 @@ TEST_F(RestDoorTest, HealthAnswersWhileAllHandlersAreBusy) {
   for (auto& client : busy) EXPECT_EQ(client->Receive().status, 200);
 }
 
+TEST_F(RestDoorTest, LargeBodiesDoNotKeepOthersWaiting) {
+  options_.threads = limits::kHttpLargeBodiesMax + 2;
+  Start();
+  const std::string large =
+      StrCat(R"({"run_id": "r", "x": ")",
+             std::string(limits::kHttpLargeBodyBytes, 'x'), "\"}");
+  std::vector<std::unique_ptr<WireClient>> busy;
+  for (int i = 0; i < limits::kHttpLargeBodiesMax + 3; ++i) {
+    busy.push_back(std::make_unique<WireClient>(door_->port()));
+    busy.back()->Send(StrCat(
+        "GET /api/2.0/mlflow/runs/get HTTP/1.1\r\nHost: localhost\r\n"
+        "Content-Length: ", large.size(), "\r\n\r\n", large));
+  }
+  experiments_.WaitForWaiting(limits::kHttpLargeBodiesMax);
+  EXPECT_EQ(Ask("POST", kCreate, R"({"name": "a"})").status, 200);
+  experiments_.GoOn();
+  for (auto& client : busy) EXPECT_EQ(client->Receive().status, 200);
+}
+
+TEST_F(RestDoorTest, BodiesAndAnswersShareMemory) {
+  EXPECT_EQ(options_.held_bytes_max, limits::kHttpHeldBytesMax);
+  options_.held_bytes_max = 10 * limits::kHttpSmallBytesMax;
+  Start();
+  const std::string name(2 * limits::kHttpSmallBytesMax, 'x');
+  const std::string body = StrCat(R"({"name": ")", name, "\"}");
+  WireClient client(door_->port());
+  EXPECT_EQ(client.Ask("POST", kCreate, body).status, 200);
+  const std::string get = StrCat(kGet, "?experiment_id=1");
+  EXPECT_EQ(client.Ask("GET", get).status, 200);
+  {
+    // Two bodies that do not end, and leave no room for a third.
+    WireClient slow(door_->port()), slower(door_->port());
+    for (WireClient* holder : {&slow, &slower}) {
+      holder->Send(StrCat("POST ", kCreate,
+                          " HTTP/1.1\r\nHost: localhost\r\n"
+                          "Content-Type: application/json\r\n"
+                          "Content-Length: 200000\r\n\r\n", name));
+    }
+    WireReply reply;
+    do {
+      reply = client.Ask("POST", kCreate, body);
+    } while (reply.status == 200);
+    EXPECT_EQ(reply.status, 503);
+    EXPECT_EQ(client.Ask("GET", get).status, 503);
+    EXPECT_EQ(client.Ask("POST", kCreate, R"({"name": "a"})").status, 200);
+  }
+  WireReply reply;
+  do {
+    reply = client.Ask("POST", kCreate, body);
+  } while (reply.status == 503);
+  EXPECT_EQ(reply.status, 200);
+  EXPECT_EQ(client.Ask("GET", get).status, 200);
+}
+
+TEST_F(RestDoorTest, ConnectionsThatAskNothingMakeRoom) {
+  options_.connections_max = 2;
+  Start();
+  WireClient silent(door_->port()), half(door_->port());
+  EXPECT_EQ(silent.Ask("GET", "/health").status, 200);
+  half.Send("GET /health HTTP/1.1\r\nHost:");
+  WireClient third(door_->port());
+  EXPECT_EQ(third.Ask("GET", "/health").status, 200);
+  EXPECT_TRUE(half.AtEnd());
+  WireClient fourth(door_->port());
+  EXPECT_EQ(fourth.Ask("GET", "/health").status, 200);
+  EXPECT_TRUE(silent.AtEnd());
+  EXPECT_EQ(third.Ask("GET", "/health").status, 200);
+}
+
 TEST_F(RestDoorTest, StopFinishesWhatWasTaken) {
   Start();
   WireClient idle(door_->port());

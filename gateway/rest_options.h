@@ -2,9 +2,12 @@
 #ifndef MILLSTREAM_GATEWAY_REST_OPTIONS_H_
 #define MILLSTREAM_GATEWAY_REST_OPTIONS_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <vector>
+
+#include "base/limits.h"
 
 namespace millstream::gateway {
 
@@ -16,8 +19,11 @@ struct RestOptions {
   // Threads that serve sockets and run handlers; at least 2. Handlers may
   // block on a group commit, so there are more of these than processors.
   int threads = 16;
-  // Connections open at once; further ones are closed unanswered.
+  // Connections open at once. For a further one another is ended that is not
+  // being served; if there is none, the further one is closed unanswered.
   int connections_max = 4096;
+  // Memory for bodies and answers under way.
+  size_t held_bytes_max = limits::kHttpHeldBytesMax;
   // Path in front of everything: starts with "/", has no "/" at its end, or
   // is empty.
   std::string static_prefix;

@@ -1,5 +1,6 @@
 #include "gateway/ui_files.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
 #include <sys/stat.h>
@@ -66,16 +67,17 @@ struct File {
 };
 
 // Opens a file below the folder `root`. The kernel resolves the path and
-// stays below, whatever it holds.
+// stays below, whatever it holds. Otherwise errno says why.
 std::optional<File> OpenBelow(int root, const std::string& path) {
   open_how how{};
   how.flags = O_RDONLY | O_CLOEXEC;
   how.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_SYMLINKS;
   Descriptor file(static_cast<int>(
       syscall(SYS_openat2, root, path.c_str(), &how, sizeof(how))));
+  if (!file.ok()) return std::nullopt;
   struct stat status;
-  if (!file.ok() || fstat(file.get(), &status) != 0 ||
-      !S_ISREG(status.st_mode)) {
+  if (fstat(file.get(), &status) != 0 || !S_ISREG(status.st_mode)) {
+    errno = ENOENT;
     return std::nullopt;
   }
   const int64_t modified_ms =
@@ -99,7 +101,11 @@ bool TakesGzip(const RequestHead& head) {
   return false;
 }
 
-HttpReply NoSuchFile() {
+// Of a file that could not be opened.
+HttpReply NoSuchFile(int error = ENOENT) {
+  if (error == EMFILE || error == ENFILE) {
+    return HtmlError(503, "The server has too many files open; try again.");
+  }
   return HtmlError(404, "The UI has no such file. Check the address.");
 }
 
@@ -119,7 +125,7 @@ class UiHandler : public Handler {
                  int64_t keep_seconds) const {
     if (path.find('\0') != std::string::npos) return NoSuchFile();
     std::optional<File> file = OpenBelow(root_.get(), path);
-    if (!file.has_value()) return NoSuchFile();
+    if (!file.has_value()) return NoSuchFile(errno);
     bool zipped = false;
     if (TakesGzip(head)) {
       std::optional<File> smaller = OpenBelow(root_.get(), path + ".gz");

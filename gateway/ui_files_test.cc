@@ -1,5 +1,7 @@
 #include "gateway/ui_files.h"
 
+#include <sys/resource.h>
+
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -55,6 +57,18 @@ class UiFilesTest : public testing::Test {
   fs::path folder_;
   std::shared_ptr<const Handler> handler_;
 };
+
+TEST_F(UiFilesTest, WithoutDescriptorsNoFileIsSaidToBeMissing) {
+  rlimit limit{};
+  ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &limit), 0);
+  rlimit none = limit;
+  none.rlim_cur = 0;
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &none), 0);
+  EXPECT_EQ(Get("static/main.js").status, 503);
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &limit), 0);
+  EXPECT_EQ(Get("static/main.js").status, 200);
+  EXPECT_EQ(Get("static/other.js").status, 404);
+}
 
 TEST_F(UiFilesTest, FilesAreKeptByBrowsers) {
   HttpReply reply = Get("static/main.js");

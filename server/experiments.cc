@@ -66,6 +66,7 @@ absl::Status TrackingService::CreateExperiment(
   if (!request.artifact_location().empty()) {
     RETURN_IF_ERROR(CheckArtifactLocation(request.artifact_location()));
   }
+  RETURN_IF_ERROR(CheckTagCount(request.tags_size()));
   RETURN_IF_ERROR(CheckTags(request.tags()));
   RETURN_IF_ERROR(CheckKeysDistinct(request.tags()));
   if (LeadsUpwards(request.artifact_location())) {

@@ -328,6 +328,10 @@ class GrpcDoorImpl final : public GrpcDoor {
     builder.AddChannelArgument(
         GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS,
         kCallersKeepaliveMs);
+    builder.AddChannelArgument(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS,
+                               limits::kGrpcHandshakeMsMax);
+    builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_IDLE_MS,
+                               limits::kGrpcIdleMsMax);
     const bool ipv6 = options.host.find(':') != std::string::npos;
     const std::string address = absl::StrCat(
         ipv6 ? "[" : "", options.host, ipv6 ? "]" : "", ":", options.port);

@@ -5,8 +5,10 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
 #include "base/error.h"
+#include "base/limits.h"
 #include "grpcpp/support/proto_buffer_reader.h"
 #include "grpcpp/support/proto_buffer_writer.h"
+#include "server/request_items.h"
 
 namespace millstream::server {
 
@@ -15,6 +17,14 @@ using grpc::ByteBuffer;
 constexpr char kErrorCodeMetadata[] = "millstream-error-code";
 
 bool Parse(ByteBuffer* bytes, Message* message) {
+  // An item takes two bytes at least.
+  if (bytes->Length() > 2u * limits::kRequestItemsMax) {
+    grpc::ProtoBufferReader counted(bytes);
+    if (!counted.status().ok() ||
+        HasTooManyItems(*message->GetDescriptor(), &counted)) {
+      return false;
+    }
+  }
   grpc::ProtoBufferReader reader(bytes);
   return reader.status().ok() && message->ParseFromZeroCopyStream(&reader);
 }
@@ -35,7 +45,9 @@ absl::Status UnreadableRequest(const Method& method) {
   return MakeError(v1::BAD_REQUEST,
                    absl::StrCat("The request is no well-formed ",
                                 method.descriptor->input_type()->full_name(),
-                                "; strings must be UTF-8."));
+                                "; strings must be UTF-8, and lists have at "
+                                "most ",
+                                limits::kRequestItemsMax, " items in all."));
 }
 
 absl::Status Overloaded() {

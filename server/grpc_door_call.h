@@ -11,7 +11,8 @@
 
 namespace millstream::server {
 
-// False: the bytes are no such message. Empties `bytes`.
+// False: the bytes are no such message, or one of too many items. Empties
+// `bytes`.
 bool Parse(grpc::ByteBuffer* bytes, Message* message);
 
 grpc::ByteBuffer Serialize(const Message& message);

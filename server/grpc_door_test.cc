@@ -311,6 +311,20 @@ TEST_F(GrpcDoorTest, RefusesWhatIsNoMessage) {
             grpc::StatusCode::INVALID_ARGUMENT);
 }
 
+TEST_F(GrpcDoorTest, RefusesMessagesOfTooManyItems) {
+  std::string unknown;
+  for (int i = 0; i <= limits::kRequestItemsMax; ++i) {
+    unknown += std::string("\xa2\x06\x00", 3);
+  }
+  grpc::Slice slice(unknown);
+  grpc::ClientContext context;
+  v1::GetExperimentResponse response;
+  const grpc::Status status =
+      GetRaw(&context, ByteBuffer(&slice, 1), &response);
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+  EXPECT_NE(status.error_message().find("100000 items"), std::string::npos);
+}
+
 TEST_F(GrpcDoorTest, RefusesMessagesOverTheLimit) {
   grpc::ClientContext context;
   v1::GetExperimentResponse response;

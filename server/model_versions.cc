@@ -10,6 +10,7 @@
 #include "server/names.h"
 #include "server/registry_names.h"
 #include "server/registry_service.h"
+#include "server/validation.h"
 #include "storage/registry_store.h"
 #include "storage/search/search.h"
 
@@ -24,6 +25,7 @@ absl::Status ModelRegistryService::CreateModelVersion(
   ASSIGN_OR_RETURN(ModelLineage lineage,
                    ResolveLineage(request, *store_, *tracking_));
   RETURN_IF_ERROR(CheckModelName("name", request.name()));
+  RETURN_IF_ERROR(CheckTagCount(request.tags_size()));
   for (const v1::ModelVersionTag& tag : request.tags()) {
     RETURN_IF_ERROR(CheckRegistryTag(tag.key(), tag.value()));
   }

@@ -8,6 +8,7 @@
 #include "server/names.h"
 #include "server/registry_names.h"
 #include "server/registry_service.h"
+#include "server/validation.h"
 #include "storage/registry_store.h"
 #include "storage/search/search.h"
 
@@ -18,6 +19,7 @@ absl::Status ModelRegistryService::CreateRegisteredModel(
     v1::CreateRegisteredModelResponse* response) {
   RETURN_IF_ERROR(CheckModelName("name", request.name()));
   RETURN_IF_ERROR(CheckRegistryText("description", request.description()));
+  RETURN_IF_ERROR(CheckTagCount(request.tags_size()));
   for (const v1::RegisteredModelTag& tag : request.tags()) {
     RETURN_IF_ERROR(CheckRegistryTag(tag.key(), tag.value()));
   }

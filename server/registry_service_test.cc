@@ -129,6 +129,21 @@ TEST_F(RegistryServiceTest, EveryRpcHasItsBody) {
   EXPECT_TRUE(methods.Check().ok()) << methods.Check();
 }
 
+TEST_F(RegistryServiceTest, NothingIsMadeWithCountlessTags) {
+  v1::CreateRegisteredModelRequest request;
+  request.set_name("many tags");
+  for (int i = 0; i <= limits::kCreateTagsMax; ++i) {
+    request.add_tags()->set_key(StrCat(i));
+  }
+  v1::CreateRegisteredModelResponse response;
+  EXPECT_EQ(GetErrorCode(service_.CreateRegisteredModel(context_, request,
+                                                        &response)),
+            v1::INVALID_PARAMETER_VALUE);
+  request.mutable_tags()->RemoveLast();
+  EXPECT_TRUE(
+      service_.CreateRegisteredModel(context_, request, &response).ok());
+}
+
 TEST_F(RegistryServiceTest, ProxiedSourcesBelongToTheRun) {
   ExpectTaken(run_root_, {.run_id = run_});
   ExpectTaken(run_root_ + "/model", {.run_id = run_});

@@ -7,6 +7,7 @@
 #include "absl/container/flat_hash_set.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/limits.h"
 #include "base/status_macros.h"
 #include "base/str_cat.h"
 #include "server/random_name.h"
@@ -62,6 +63,14 @@ absl::Status TrackingService::CreateRun(CallContext&,
         "'run_name' is '", request.run_name(), "' but the tag '", kRunNameTag,
         "' is '", tag_name, "'; send one of them, or the same in both.");
   }
+  RETURN_IF_ERROR(CheckTagCount(request.tags_size()));
+  RETURN_IF_ERROR(CheckRunName(request.run_name()));
+  if (request.ByteSizeLong() > limits::kCreateRunBytesMax) {
+    return InvalidParameter("A run is made with at most ",
+                            limits::kCreateRunBytesMax,
+                            " bytes of names and tags; keep larger texts as "
+                            "artifacts.");
+  }
   RETURN_IF_ERROR(CheckKeysDistinct(request.tags()));
 
   info.set_experiment_id(request.experiment_id());
@@ -99,6 +108,7 @@ absl::Status TrackingService::UpdateRun(CallContext&,
                                         const v1::UpdateRunRequest& request,
                                         v1::UpdateRunResponse* response) {
   ASSIGN_OR_RETURN(const std::string_view run_id, RunIdOf(request));
+  RETURN_IF_ERROR(CheckRunName(request.run_name()));
   storage::RunUpdate update;
   if (request.has_status()) {
     if (!v1::RunStatus_IsValid(request.status()) ||

@@ -113,6 +113,47 @@ TEST_F(TrackingServiceTest, ArtifactLocationsLeadNowhereElse) {
   EXPECT_EQ(CreateAt("a", "s3://b/../x"), v1::RESOURCE_ALREADY_EXISTS);
 }
 
+TEST_F(TrackingServiceTest, RunsAreMadeOfSmallTexts) {
+  v1::CreateRunRequest request;
+  request.set_experiment_id("0");
+  v1::RunTag* tag = request.add_tags();
+  tag->set_key("k");
+  tag->set_value(std::string(limits::kCreateRunBytesMax - 100, 'v'));
+  EXPECT_EQ(Code(&TrackingService::CreateRun, request),
+            v1::ERROR_CODE_UNSPECIFIED);
+  tag->mutable_value()->append(100, 'v');
+  EXPECT_EQ(Code(&TrackingService::CreateRun, request),
+            v1::INVALID_PARAMETER_VALUE);
+  request.clear_tags();
+  request.set_run_name(std::string(limits::kRunNameLengthMax + 1, 'n'));
+  EXPECT_EQ(Code(&TrackingService::CreateRun, request),
+            v1::INVALID_PARAMETER_VALUE);
+  v1::UpdateRunRequest update;
+  update.set_run_id("r");
+  update.set_run_name(request.run_name());
+  EXPECT_EQ(Code(&TrackingService::UpdateRun, update),
+            v1::INVALID_PARAMETER_VALUE);
+}
+
+TEST_F(TrackingServiceTest, NothingIsMadeWithCountlessTags) {
+  v1::CreateRunRequest run;
+  v1::CreateExperimentRequest experiment;
+  run.set_experiment_id("0");
+  experiment.set_name("n");
+  for (int i = 0; i < limits::kCreateTagsMax; ++i) {
+    run.add_tags()->set_key(StrCat(i));
+    experiment.add_tags()->set_key(StrCat(i));
+  }
+  EXPECT_EQ(Code(&TrackingService::CreateRun, run),
+            v1::ERROR_CODE_UNSPECIFIED);
+  run.add_tags()->set_key("k");
+  experiment.add_tags()->set_key("k");
+  EXPECT_EQ(Code(&TrackingService::CreateRun, run),
+            v1::INVALID_PARAMETER_VALUE);
+  EXPECT_EQ(Code(&TrackingService::CreateExperiment, experiment),
+            v1::INVALID_PARAMETER_VALUE);
+}
+
 TEST_F(TrackingServiceTest, CustomViewsHaveALimit) {
   v1::SetExperimentTagRequest request;
   request.set_experiment_id("0");

@@ -115,6 +115,17 @@ absl::StatusOr<std::string_view> CheckParam(std::string_view field,
   return FirstCharacters(value, limits::kParamValueLengthMax);
 }
 
+absl::Status CheckTagCount(int count) {
+  if (count <= limits::kCreateTagsMax) return absl::OkStatus();
+  return InvalidParameter("Nothing is made with more than ",
+                          limits::kCreateTagsMax, " tags, this has ", count,
+                          ". Set the others afterwards.");
+}
+
+absl::Status CheckRunName(std::string_view name) {
+  return CheckLength("run_name", limits::kRunNameLengthMax, name);
+}
+
 absl::Status CheckMaxResults(int64_t max_results, int64_t limit) {
   if (max_results >= 1 && max_results <= limit) return absl::OkStatus();
   return InvalidParameter("Invalid value ", max_results,

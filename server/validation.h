@@ -56,6 +56,11 @@ absl::StatusOr<std::string_view> CheckParam(std::string_view field,
                                             std::string_view key,
                                             std::string_view value);
 
+// How many tags something is made with.
+absl::Status CheckTagCount(int count);
+
+absl::Status CheckRunName(std::string_view name);
+
 // From 1 to `limit`.
 absl::Status CheckMaxResults(int64_t max_results, int64_t limit);
 

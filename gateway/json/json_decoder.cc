@@ -145,6 +145,14 @@ class Decoder {
                                limits::kJsonDepthMax, " levels.");
     return false;
   }
+  // Counts one more item of a list.
+  bool CountItem() {
+    if (++items_ <= limits::kRequestItemsMax) return true;
+    refusal = InvalidParameter("The lists of a request have at most ",
+                               limits::kRequestItemsMax,
+                               " items in all; send several requests.");
+    return false;
+  }
   bool Field(ondemand::value value, const FieldInfo& field,
              const Place& place, int depth, const Target& target);
   bool List(ondemand::value value, const FieldInfo& field, const Place& place,
@@ -160,6 +168,8 @@ class Decoder {
   bool Skip(ondemand::value value, int depth);
   bool Wrong(ondemand::value value, const Place& place,
              std::string_view expected, int depth);
+
+  int items_ = 0;
 };
 
 char FirstByte(ondemand::value& value) {
@@ -255,6 +265,7 @@ bool Decoder::List(ondemand::value value, const FieldInfo& field,
   here.index = -1;
   for (simdjson::simdjson_result<ondemand::value> element : array) {
     ++here.index;
+    if (!CountItem()) return false;
     ondemand::value item;
     if (std::move(element).get(item) != simdjson::SUCCESS) return false;
     if (field.message != nullptr) {
@@ -286,6 +297,7 @@ bool Decoder::Map(ondemand::value value, const FieldInfo& field,
   const FieldInfo& key_field = field.message->fields()[0];
   const FieldInfo& value_field = field.message->fields()[1];
   for (simdjson::simdjson_result<ondemand::field> member : object) {
+    if (!CountItem()) return false;
     ondemand::field pair;
     std::string_view key;
     if (std::move(member).get(pair) != simdjson::SUCCESS ||

@@ -147,6 +147,33 @@ TEST(JsonDecoder, SomeMembersMustBeInTheBody) {
             0);
 }
 
+TEST(JsonDecoder, ItemsOfAllListsAreCounted) {
+  const auto list = [](int count, std::string_view item) {
+    std::string text = "[";
+    for (int i = 0; i < count; ++i) StrAppend(&text, i > 0 ? "," : "", item);
+    return text + "]";
+  };
+  const std::string most = list(limits::kRequestItemsMax, "{}");
+  const std::string more = list(limits::kRequestItemsMax + 1, "{}");
+  EXPECT_EQ(Decoded<v1::LogBatchRequest>(StrCat("{\"metrics\": ", most, "}"))
+                .metrics_size(),
+            limits::kRequestItemsMax);
+  for (const std::string& body :
+       {StrCat("{\"metrics\": ", more, "}"),
+        StrCat("{\"metrics\": ", most, ", \"params\": [{}]}"),
+        // What came before counts too, though it is of no effect.
+        StrCat("{\"metrics\": ", most, ", \"metrics\": [{}]}")}) {
+    EXPECT_NE(Refused<v1::LogBatchRequest>(body).find("100000 items"),
+              std::string::npos);
+  }
+  EXPECT_NE(Refused<v1::LogInputsRequest>(
+                StrCat("{\"datasets\": ",
+                       list(1000, StrCat("{\"tags\": ", list(100, "{}"), "}")),
+                       "}"))
+                .find("100000 items"),
+            std::string::npos);
+}
+
 TEST(JsonDecoder, NullIsAbsent) {
   const auto request = Decoded<v1::CreateRunRequest>(
       R"({"run_name": null, "start_time": null, "tags": null})");

@@ -120,6 +120,11 @@ absl::Status FromErrno(int error, std::string_view what) {
     case EFBIG:
       return MakeError(v1::IO_ERROR,
                        "The artifact storage takes no file of this size.");
+    case EMFILE:
+    case ENFILE:
+    case ENOMEM:
+      return absl::UnavailableError(
+          StrCat("artifact store: ", what, ": ", std::strerror(error)));
     default:
       return absl::InternalError(
           StrCat("artifact store: ", what, ": ", std::strerror(error)));

@@ -22,8 +22,9 @@ v1::RunStatus StatusFromText(std::string_view text) {
 // Loads one kind of part for all runs after the other.
 class RunPartsLoader {
  public:
-  RunPartsLoader(Connection& connection, absl::Span<v1::Run* const> runs)
-      : connection_(connection) {
+  RunPartsLoader(Connection& connection, absl::Span<v1::Run* const> runs,
+                 size_t bytes_max)
+      : connection_(connection), bytes_max_(bytes_max) {
     ids_.reserve(runs.size());
     by_id_.reserve(runs.size());
     for (v1::Run* run : runs) {
@@ -39,6 +40,7 @@ class RunPartsLoader {
           v1::RunTag* tag = run->mutable_data()->add_tags();
           tag->set_key(std::string(row.Text(1)));
           tag->set_value(std::string(row.Text(2)));
+          return tag->key().size() + tag->value().size();
         });
   }
 
@@ -49,6 +51,7 @@ class RunPartsLoader {
           v1::Param* param = run->mutable_data()->add_params();
           param->set_key(std::string(row.Text(1)));
           param->set_value(std::string(row.Text(2)));
+          return param->key().size() + param->value().size();
         });
   }
 
@@ -64,6 +67,7 @@ class RunPartsLoader {
                                 : row.Double(2));
           metric->set_timestamp(row.Int64(3));
           metric->set_step(row.Int64(4));
+          return metric->key().size();
         });
   }
 
@@ -84,6 +88,9 @@ class RunPartsLoader {
           ReadDataset(row, input->mutable_dataset());
           inputs.emplace_back(row.Text(1));
           by_input[inputs.back()] = input;
+          const v1::Dataset& dataset = input->dataset();
+          return dataset.source().size() + dataset.schema().size() +
+                 dataset.profile().size();
         }));
     return ForEachRowIn(
         connection_,
@@ -104,6 +111,7 @@ class RunPartsLoader {
         [](const Statement& row, v1::Run* run) {
           run->mutable_inputs()->add_model_inputs()->set_model_id(
               std::string(row.Text(1)));
+          return size_t{0};
         });
   }
 
@@ -117,6 +125,7 @@ class RunPartsLoader {
           v1::ModelOutput* output = run->mutable_outputs()->add_model_outputs();
           output->set_model_id(std::string(row.Text(1)));
           output->set_step(row.Int64(2));
+          return size_t{0};
         });
   }
 
@@ -130,26 +139,35 @@ class RunPartsLoader {
     if (!row.IsNull(7)) dataset->set_profile(std::string(row.Text(7)));
   }
 
-  // Rows whose first column is a run's id.
+  // Rows whose first column is a run's id. `read` returns the size of the texts
+  // that it added; it is no longer called once there is too much.
   absl::Status ForEach(
       std::string_view before, std::string_view after,
-      absl::FunctionRef<void(const Statement&, v1::Run*)> read) {
+      absl::FunctionRef<size_t(const Statement&, v1::Run*)> read) {
     // Rows of one run come in sequence: most need no look-up.
     std::string_view last_id;
     v1::Run* last = nullptr;
-    return ForEachRowIn(connection_, before, ids_, after,
-                        [&](const Statement& row) {
-                          const std::string_view id = row.Text(0);
-                          if (last == nullptr || id != last_id) {
-                            auto found = by_id_.find(id);
-                            last_id = found->first;
-                            last = found->second;
-                          }
-                          read(row, last);
-                        });
+    RETURN_IF_ERROR(ForEachRowIn(
+        connection_, before, ids_, after, [&](const Statement& row) {
+          if (bytes_ > bytes_max_) return;
+          const std::string_view id = row.Text(0);
+          if (last == nullptr || id != last_id) {
+            auto found = by_id_.find(id);
+            last_id = found->first;
+            last = found->second;
+          }
+          bytes_ += kRowBytes + read(row, last);
+        }));
+    if (bytes_ <= bytes_max_) return absl::OkStatus();
+    return absl::OutOfRangeError("more parts than an answer may have");
   }
 
+  // Of a row besides its texts.
+  static constexpr size_t kRowBytes = 32;
+
   Connection& connection_;
+  const size_t bytes_max_;
+  size_t bytes_ = 0;
   // Borrowed from the runs.
   std::vector<std::string_view> ids_;
   absl::flat_hash_map<std::string_view, v1::Run*> by_id_;
@@ -194,7 +212,7 @@ absl::Status LoadRunParts(Connection& connection,
     run->mutable_inputs();
     run->mutable_outputs();
   }
-  RunPartsLoader loader(connection, runs);
+  RunPartsLoader loader(connection, runs, parts.bytes_max);
   RETURN_IF_ERROR(loader.LoadLatestMetrics());
   RETURN_IF_ERROR(loader.LoadParams());
   RETURN_IF_ERROR(loader.LoadTags());

@@ -10,6 +10,7 @@
 
 #include "absl/status/status.h"
 #include "absl/types/span.h"
+#include "base/limits.h"
 #include "millstream/v1/entities.pb.h"
 #include "storage/sql/database.h"
 
@@ -31,10 +32,13 @@ absl::Status LoadRunInfo(Connection& connection, std::string_view run_id,
 struct RunParts {
   // Models that went into the run; MLflow shows them for a single run only.
   bool model_inputs = false;
+  // Of all that is added, in bytes.
+  size_t bytes_max = limits::kRunPartsBytesMax;
 };
 
 // Adds params, tags, latest metrics, inputs and outputs to `runs`, which have
 // their info. A constant number of statements per kInListMax runs.
+// kOutOfRange: they have more than `parts.bytes_max`.
 absl::Status LoadRunParts(Connection& connection,
                           absl::Span<v1::Run* const> runs, RunParts parts);
 

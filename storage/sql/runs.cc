@@ -58,17 +58,29 @@ absl::Status SqlTrackingStore::CreateRun(
   return absl::OkStatus();
 }
 
+absl::Status SqlTrackingStore::RunTooLarge() const {
+  return InvalidParameter("A run of those asked for has more than ",
+                          options_.run_parts_bytes_max,
+                          " bytes of params, tags, metrics and inputs, which "
+                          "no answer takes. Delete tags of it.");
+}
+
 absl::Status SqlTrackingStore::GetRun(std::string_view run_id, v1::Run* run) {
   // Before the table is read: what is flushed in between is in both.
   LatestMetrics::Points candidates;
   if (options_.latest_metrics != nullptr) {
     candidates = options_.latest_metrics->Candidates(run_id);
   }
-  RETURN_IF_ERROR(database_->Read([&](Connection& connection) -> absl::Status {
-    RETURN_IF_ERROR(
-        sql::LoadRunInfo(connection, run_id, run->mutable_info()));
-    return sql::LoadRunParts(connection, {run}, {.model_inputs = true});
-  }));
+  const sql::RunParts parts = {.model_inputs = true,
+                               .bytes_max = options_.run_parts_bytes_max};
+  absl::Status status =
+      database_->Read([&](Connection& connection) -> absl::Status {
+        RETURN_IF_ERROR(
+            sql::LoadRunInfo(connection, run_id, run->mutable_info()));
+        return sql::LoadRunParts(connection, {run}, parts);
+      });
+  if (absl::IsOutOfRange(status)) return RunTooLarge();
+  RETURN_IF_ERROR(status);
   LatestMetrics::Overlay(candidates, run->mutable_data()->mutable_metrics());
   return absl::OkStatus();
 }

@@ -33,16 +33,25 @@ absl::Status SqlTrackingStore::SearchRuns(const search::RunSearch& request,
   // The table cannot be written (a full disk): runs are found by what it holds,
   // and shown with what it lacks.
   const bool behind = latest != nullptr && !latest->Flush().ok();
-  RETURN_IF_ERROR(sql::SearchPage(
-      *database_, request, sql::kRunColumns, &search::BuildRunSearch, *dialect_,
-      [&](const Statement& row) {
-        sql::ReadRunInfo(row, response->add_runs()->mutable_info());
-      },
-      [&](Connection& connection) {
-        return sql::LoadRunParts(
-            connection, sql::PointersTo(response->mutable_runs()), {});
-      },
-      response));
+  const sql::RunParts parts = {.bytes_max = options_.run_parts_bytes_max};
+  search::RunSearch page = request;
+  for (;;) {
+    const absl::Status status = sql::SearchPage(
+        *database_, page, sql::kRunColumns, &search::BuildRunSearch, *dialect_,
+        [&](const Statement& row) {
+          sql::ReadRunInfo(row, response->add_runs()->mutable_info());
+        },
+        [&](Connection& connection) {
+          return sql::LoadRunParts(
+              connection, sql::PointersTo(response->mutable_runs()), parts);
+        },
+        response);
+    if (status.ok()) break;
+    if (!absl::IsOutOfRange(status)) return status;
+    if (response->runs_size() == 1) return RunTooLarge();
+    page.max_results = response->runs_size() / 2;
+    response->Clear();
+  }
   if (!behind) return absl::OkStatus();
   for (v1::Run& run : *response->mutable_runs()) {
     LatestMetrics::Overlay(latest->Candidates(run.info().run_id()),

@@ -12,6 +12,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
+#include "base/limits.h"
 #include "storage/sql/database.h"
 #include "storage/tracking_store.h"
 
@@ -32,6 +33,8 @@ class SqlTrackingStore final : public TrackingStore {
     ActiveRuns* active_runs = nullptr;
     // Has points that the table latest_metrics lacks. Null: it lacks none.
     LatestMetrics* latest_metrics = nullptr;
+    // Of params, tags, metrics and inputs in an answer.
+    size_t run_parts_bytes_max = limits::kRunPartsBytesMax;
   };
 
   // All must outlive the store. `dialect` is that of `database`.
@@ -126,6 +129,8 @@ class SqlTrackingStore final : public TrackingStore {
           params) override;
 
  private:
+  // The error for a run that is no answer, alone.
+  absl::Status RunTooLarge() const;
   // Sets the stage of an experiment, which has the other one, and of its runs.
   absl::Status SetExperimentStage(std::string_view experiment_id,
                                   std::string_view stage, int64_t now_ms);
