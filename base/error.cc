@@ -12,6 +12,7 @@ namespace {
 // Payload key of the code: its number in decimal.
 constexpr char kCodeUrl[] = "millstream.v1.ErrorCode";
 constexpr char kDetailUrl[] = "millstream.detail";
+constexpr char kAttributeUrl[] = "millstream.attribute_not_found";
 
 v1::ErrorCode CodeOfCanonical(absl::StatusCode code) {
   switch (code) {
@@ -88,6 +89,15 @@ absl::Status WithDetailBody(absl::Status error) {
 
 bool HasDetailBody(const absl::Status& error) {
   return error.GetPayload(kDetailUrl).has_value();
+}
+
+absl::Status WithAttributeNotFound(absl::Status error) {
+  error.SetPayload(kAttributeUrl, absl::Cord());
+  return error;
+}
+
+bool IsAttributeNotFound(const absl::Status& error) {
+  return error.GetPayload(kAttributeUrl).has_value();
 }
 
 std::string_view GetPublicMessage(const absl::Status& status) {

@@ -41,6 +41,11 @@ std::string_view Shown(std::string_view text);
 absl::Status WithDetailBody(absl::Status error);
 bool HasDetailBody(const absl::Status& error);
 
+// `error`, told over HTTP to be of MLflow's class ATTRIBUTE_NOT_FOUND: a search
+// names what its entities do not have.
+absl::Status WithAttributeNotFound(absl::Status error);
+bool IsAttributeNotFound(const absl::Status& error);
+
 // HTTP status, gRPC code and the JSON body's extras of a code.
 const v1::ErrorTraits& GetErrorTraits(v1::ErrorCode code);
 

@@ -5,6 +5,19 @@
 
 namespace millstream::gateway {
 
+namespace {
+
+void AppendTrait(std::string_view name, std::string_view value,
+                 std::string* body) {
+  if (value.empty()) return;
+  *body += ",\"";
+  *body += name;
+  *body += "\":";
+  WriteJsonString(value, body);
+}
+
+}  // namespace
+
 HttpReply ErrorReply(const absl::Status& error) {
   const v1::ErrorCode code = GetErrorCode(error);
   const v1::ErrorTraits& traits = GetErrorTraits(code);
@@ -12,13 +25,11 @@ HttpReply ErrorReply(const absl::Status& error) {
   WriteJsonString(GetErrorName(code), &body);
   body += ",\"message\":";
   WriteJsonString(GetPublicMessage(error), &body);
-  if (!traits.sqlstate().empty()) {
-    body += ",\"sqlstate\":";
-    WriteJsonString(traits.sqlstate(), &body);
-  }
-  if (!traits.error_class().empty()) {
-    body += ",\"error_class\":";
-    WriteJsonString(traits.error_class(), &body);
+  if (IsAttributeNotFound(error)) {
+    body += R"(,"sqlstate":"KAM04","error_class":"ATTRIBUTE_NOT_FOUND")";
+  } else {
+    AppendTrait("sqlstate", traits.sqlstate(), &body);
+    AppendTrait("error_class", traits.error_class(), &body);
   }
   body += '}';
   HttpReply reply = JsonReply(traits.http_status(), std::move(body));

@@ -70,7 +70,7 @@ RangeKind ReadRange(const RequestHead& head, int64_t size,
     return RangeKind::kMalformed;
   }
   text.remove_prefix(6);
-  if (text.find(',') != std::string_view::npos) return RangeKind::kWhole;
+  if (text.find(',') != std::string_view::npos) return RangeKind::kSeveral;
   const size_t dash = text.find('-');
   if (dash == std::string_view::npos) return RangeKind::kMalformed;
   const std::string_view first = Trim(text.substr(0, dash));

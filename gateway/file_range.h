@@ -26,9 +26,11 @@ struct ByteRange {
 };
 
 enum class RangeKind {
-  // No Range header, several ranges, or an If-Range that does not match: the
-  // whole file is to be sent.
+  // No Range header, or an If-Range that does not match: the whole file is to
+  // be sent.
   kWhole,
+  // Several ranges.
+  kSeveral,
   // One range within the file.
   kPart,
   // The range lies behind the file.

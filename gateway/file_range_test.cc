@@ -21,6 +21,7 @@ std::string Range(std::string_view text) {
   ByteRange range{};
   switch (ReadRange(With("Range", text), 10, "\"e\"", kModifiedMs, &range)) {
     case RangeKind::kWhole: return "whole";
+    case RangeKind::kSeveral: return "several";
     case RangeKind::kOutside: return "outside";
     case RangeKind::kMalformed: return "malformed";
     case RangeKind::kPart: break;
@@ -52,8 +53,8 @@ TEST(FileRange, OtherTextIsMalformed) {
   }
 }
 
-TEST(FileRange, SeveralRangesAreTheWhole) {
-  EXPECT_EQ(Range("bytes=0-1,3-4"), "whole");
+TEST(FileRange, SeveralRangesAreToldApart) {
+  EXPECT_EQ(Range("bytes=0-1,3-4"), "several");
 }
 
 TEST(FileRange, IfRangeMustMatch) {

@@ -25,6 +25,9 @@ class GraphqlHandler final : public Handler {
       return ErrorReply(InvalidParameter(
           "Send GraphQL queries by POST, as JSON with a member 'query'."));
     }
+    if (absl::Status status = CheckJsonType(request.head); !status.ok()) {
+      return ErrorReply(status);
+    }
     server::CallContext context(server::Door::kRest);
     FillContext(request, &context);
     absl::StatusOr<std::string> answer =

@@ -1,7 +1,11 @@
 #include "gateway/rpc_binding.h"
 
+#include <optional>
+#include <string_view>
+
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
+#include "base/error.h"
 #include "base/limits.h"
 #include "base/status_macros.h"
 #include "base/str_cat.h"
@@ -19,6 +23,19 @@ void FillContext(const Request& request, server::CallContext* context) {
   context->set_base_url(request.base_url);
   context->set_deadline(absl::Now() +
                         absl::Milliseconds(limits::kHttpCallMsMax));
+}
+
+absl::Status CheckJsonType(const RequestHead& head) {
+  const std::optional<std::string_view> type = head.Header("content-type");
+  if (!type.has_value()) {
+    return InvalidParameter(
+        "The Content-Type header is missing; it must be application/json.");
+  }
+  // As the reference does, with an eye for case and not for parameters.
+  if (type->substr(0, type->find(';')) != "application/json") {
+    return InvalidParameter("The Content-Type must be application/json.");
+  }
+  return absl::OkStatus();
 }
 
 absl::Status BindVariables(const PathVariables& variables,

@@ -22,6 +22,9 @@ std::string RpcName(const server::Method& method);
 // call's is limits::kHttpCallMsMax from now.
 void FillContext(const Request& request, server::CallContext* context);
 
+// INVALID_PARAMETER_VALUE unless the body is said to be JSON.
+absl::Status CheckJsonType(const RequestHead& head);
+
 // Sets the fields that the path's variables name.
 // INVALID_PARAMETER_VALUE for a value that does not fit its field.
 absl::Status BindVariables(const PathVariables& variables,

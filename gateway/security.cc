@@ -167,9 +167,9 @@ std::optional<HttpReply> Security::Check(const RequestHead& head,
           "if that is used too).");
     }
   }
-  const std::optional<std::string_view> origin = head.Header("origin");
-  if (origin.has_value() && ChangesState(head.method) &&
-      !MayChange(*origin, host)) {
+  const std::string_view origin = head.Header("origin").value_or("");
+  if (!origin.empty() && ChangesState(head.method) &&
+      !MayChange(origin, host)) {
     return Refusal(
         "Cross-origin request blocked: pages of that origin may not change "
         "anything here. If they should, start the server with "
@@ -194,6 +194,10 @@ std::optional<HttpReply> Security::Preflight(const RequestHead& head) const {
   }
   reply.AddHeader("Access-Control-Allow-Methods", std::string(kMethods));
   reply.AddHeader("Access-Control-Max-Age", "600");
+  reply.AddHeader("Vary",
+                  "Access-Control-Request-Method, "
+                  "Access-Control-Request-Headers, "
+                  "Access-Control-Request-Private-Network");
   if (const auto headers = head.Header("access-control-request-headers");
       headers.has_value() && IsPlainValue(*headers)) {
     reply.AddHeader("Access-Control-Allow-Headers", std::string(*headers));

@@ -3,6 +3,7 @@
 #include <string>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "base/error.h"
 #include "base/status_macros.h"
 #include "base/str_cat.h"
@@ -26,13 +27,27 @@ struct Form {
   bool shows_details;
   // A Range header that is none: 400, else 416.
   bool bad_range_is_bad_request;
+  // Several ranges are answered with the whole file, else 416.
+  bool sends_whole_for_several;
+  // An empty file is sent whatever range is asked for, else 416.
+  bool empty_has_no_ranges;
   // Errors of ranges come as text, else as a page.
   bool range_errors_are_text;
   // Handler::takes_leading_slash().
   bool takes_leading_slash;
 };
-constexpr Form kOrdinaryForm = {false, false, false, false};
-constexpr Form kNativeForm = {true, true, true, true};
+constexpr Form kOrdinaryForm = {.shows_details = false,
+                                .bad_range_is_bad_request = false,
+                                .sends_whole_for_several = false,
+                                .empty_has_no_ranges = true,
+                                .range_errors_are_text = false,
+                                .takes_leading_slash = false};
+constexpr Form kNativeForm = {.shows_details = true,
+                              .bad_range_is_bad_request = true,
+                              .sends_whole_for_several = true,
+                              .empty_has_no_ranges = false,
+                              .range_errors_are_text = true,
+                              .takes_leading_slash = true};
 
 // What a finished upload is answered with.
 enum class UploadAnswer {
@@ -60,6 +75,15 @@ HttpReply TransferError(const absl::Status& error, const Form& form) {
     reply.body += '}';
   }
   return reply;
+}
+
+// Whether the body is one that browsers make of a <form>.
+bool IsForm(const RequestHead& head) {
+  std::string_view type = head.Header("content-type").value_or("");
+  type = type.substr(0, type.find(';'));
+  return absl::EqualsIgnoreCase(AbslView(type), "multipart/form-data") ||
+         absl::EqualsIgnoreCase(AbslView(type),
+                                "application/x-www-form-urlencoded");
 }
 
 // The first or only request of the rpc.
@@ -144,8 +168,11 @@ class DownloadHandler final : public Handler {
                                        HttpReply* reply) const {
     const int64_t size = *download.size;
     ByteRange range{0, size};
-    const RangeKind kind =
-        ReadRange(head, size, etag, download.modified_ms, &range);
+    RangeKind kind = ReadRange(head, size, etag, download.modified_ms, &range);
+    if (!form_.sends_whole_for_several && kind == RangeKind::kSeveral) {
+      kind = RangeKind::kOutside;
+    }
+    if (form_.empty_has_no_ranges && size == 0) kind = RangeKind::kWhole;
     if (kind == RangeKind::kMalformed && form_.bad_range_is_bad_request) {
       return TextReply(400, "The Range header is malformed.");
     }
@@ -234,6 +261,12 @@ class UploadHandler final : public Handler {
   std::string name() const override { return RpcName(method_); }
 
   Opening Open(const Request& request) const override {
+    if (answer_ == UploadAnswer::kEmptyJson && IsForm(request.head)) {
+      return {.reply = ErrorReply(InvalidParameter(
+                  "Request must specify data. Send the file's bytes as the "
+                  "body, not as a form.")),
+              .taker = nullptr};
+    }
     const std::unique_ptr<Message> first(method_.request_type->New());
     if (absl::Status status = BindRequest(request, table_, first.get());
         !status.ok()) {

@@ -124,9 +124,10 @@ absl::Status BindQuery(const QueryParameters& parameters,
     const uint64_t bit = uint64_t{1} << field->index;
     if (!field->repeated && (seen & bit) != 0) continue;
     seen |= bit;
-    RETURN_IF_ERROR(SetFromText(*field, value, name,
-                                field->repeated ? Append::kYes : Append::kNo,
-                                message));
+    absl::Status status =
+        SetFromText(*field, value, name,
+                    field->repeated ? Append::kYes : Append::kNo, message);
+    if (!status.ok() && field->misfit != v1::IGNORED) return status;
   }
   return absl::OkStatus();
 }

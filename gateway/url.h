@@ -39,7 +39,8 @@ const std::string* FindParameter(const QueryParameters& parameters,
 // Sets the fields of `message`, of the type of `table`, that `parameters`
 // name (as "run_id" only). Of several values a field that is no list takes the
 // first. Parameters of other names are ignored; message fields cannot be named.
-// INVALID_PARAMETER_VALUE naming the parameter for a value that does not fit.
+// INVALID_PARAMETER_VALUE naming the parameter for a value that does not fit,
+// unless options.proto marks the field to ignore such.
 absl::Status BindQuery(const QueryParameters& parameters,
                        const MessageTable& table,
                        google::protobuf::Message* message);

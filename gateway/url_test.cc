@@ -97,6 +97,11 @@ TEST(Url, ValuesMustFitTheirFields) {
   v1::SearchExperimentsRequest search;
   EXPECT_TRUE(Bind("view_type=ALL", &search).ok());
   EXPECT_EQ(search.view_type(), v1::ALL);
+  EXPECT_TRUE(Bind("view_type=nonsense&view_type=7", &search).ok());
+  v1::GetMetricHistoryRequest history;
+  EXPECT_TRUE(Bind("max_results=many&metric_key=k", &history).ok());
+  EXPECT_FALSE(history.has_max_results());
+  EXPECT_EQ(history.metric_key(), "k");
   v1::GetExperimentResponse message;
   EXPECT_FALSE(Bind("experiment=1", &message).ok());
 }

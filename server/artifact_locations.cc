@@ -96,9 +96,17 @@ absl::StatusOr<ArtifactLocations::Location> ArtifactLocations::Find(
     }
     return FindLocal(DecodePercent(uri.path));
   }
-  return MakeError(v1::NOT_IMPLEMENTED,
-                   StrCat("This server cannot reach artifacts at '", uri.scheme,
-                          ":' locations; ask the storage directly."));
+  return CheckReachable(text);
+}
+
+absl::Status CheckReachable(std::string_view text) {
+  const Uri uri = SplitUri(text);
+  if (uri.scheme.empty() || uri.scheme == "file" ||
+      IsProxyScheme(uri.scheme)) {
+    return absl::OkStatus();
+  }
+  return InvalidParameter("This server cannot reach artifacts at '", uri.scheme,
+                          ":' locations; ask the storage directly.");
 }
 
 bool IsProxiedUri(std::string_view uri) {

@@ -32,8 +32,8 @@ class ArtifactLocations {
   ArtifactLocations(storage::ArtifactStore* proxy,
                     std::vector<LocalRoot> local_roots);
 
-  // INVALID_PARAMETER_VALUE: nothing that this server may read;
-  // NOT_IMPLEMENTED: a kind of storage it cannot reach.
+  // INVALID_PARAMETER_VALUE: nothing that this server may read, or a kind of
+  // storage it cannot reach.
   absl::StatusOr<Location> Find(std::string_view uri) const;
 
   // The proxy's store. TEMPORARILY_UNAVAILABLE: this server has none.
@@ -49,6 +49,11 @@ class ArtifactLocations {
 // Whether `uri` is one that the artifact proxy serves, of this server or
 // another.
 bool IsProxiedUri(std::string_view uri);
+
+// INVALID_PARAMETER_VALUE: `uri` is of a kind of storage that this server
+// cannot reach. (MLflow breaks there; a code below 500 keeps clients from
+// asking again.)
+absl::Status CheckReachable(std::string_view uri);
 
 }  // namespace millstream::server
 

@@ -112,9 +112,9 @@ TEST_F(ArtifactLocationsTest, OtherLocalFilesAreRefused) {
 }
 
 TEST_F(ArtifactLocationsTest, StorageThatIsOutOfReachIsNamed) {
-  EXPECT_EQ(Find("s3://bucket/x"), "NOT_IMPLEMENTED");
-  EXPECT_EQ(Find("gs://bucket/x"), "NOT_IMPLEMENTED");
-  EXPECT_EQ(Find("runs:/abc/x"), "NOT_IMPLEMENTED");
+  EXPECT_EQ(Find("s3://bucket/x"), "INVALID_PARAMETER_VALUE");
+  EXPECT_EQ(Find("gs://bucket/x"), "INVALID_PARAMETER_VALUE");
+  EXPECT_EQ(Find("runs:/abc/x"), "INVALID_PARAMETER_VALUE");
 }
 
 TEST_F(ArtifactLocationsTest, WithoutProxyOnlyLocalFilesAreServed) {

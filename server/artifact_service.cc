@@ -223,9 +223,7 @@ absl::StatusOr<Download> ArtifactService::GetLoggedModelArtifact(
 
 absl::StatusOr<Upload> ArtifactService::UploadRunArtifact(
     CallContext& context, const v1::UploadRunArtifactRequest& first) {
-  const std::string& run_id =
-      first.run_uuid().empty() ? first.run_id() : first.run_uuid();
-  if (run_id.empty()) {
+  if (first.run_uuid().empty()) {
     return InvalidParameter("Request must specify run_uuid.");
   }
   if (first.path().empty()) {
@@ -233,7 +231,7 @@ absl::StatusOr<Upload> ArtifactService::UploadRunArtifact(
   }
   ASSIGN_OR_RETURN(const ArtifactPath path, ArtifactPath::Parse(first.path()));
   RETURN_IF_ERROR(CheckNamesFile(path));
-  ASSIGN_OR_RETURN(const std::string root, RunRoot(run_id));
+  ASSIGN_OR_RETURN(const std::string root, RunRoot(first.run_uuid()));
   ASSIGN_OR_RETURN(const ArtifactLocations::Location location,
                    Locate(root, path));
   ASSIGN_OR_RETURN(std::unique_ptr<ByteSink> file,
@@ -263,6 +261,7 @@ absl::Status ArtifactService::CreatePresignedUploadUrl(
         SplitUri(root).scheme,
         "). This endpoint requires a direct cloud storage artifact URI.");
   }
+  RETURN_IF_ERROR(CheckReachable(root));
   return MakeError(v1::NOT_IMPLEMENTED,
                    "Presigned upload is not supported for the current "
                    "artifact repository");
@@ -290,6 +289,7 @@ absl::Status ArtifactService::CreatePresignedDownloadUrl(
         "). This endpoint requires a run with a direct cloud storage artifact "
         "URI.");
   }
+  RETURN_IF_ERROR(CheckReachable(root));
   return MakeError(v1::NOT_IMPLEMENTED,
                    "Presigned download is not supported for the current "
                    "artifact repository");

@@ -2,8 +2,12 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <fstream>
 #include <iterator>
+#include <sstream>
+#include <string>
 
+#include "absl/container/flat_hash_map.h"
 #include "absl/strings/ascii.h"
 
 namespace millstream::server {
@@ -14,7 +18,8 @@ struct Type {
   std::string_view media_type;
 };
 
-// By extension. What is application/octet-stream anyway is left out.
+// By extension, where the system does not know better. What is
+// application/octet-stream anyway is left out.
 constexpr Type kTypes[] = {
     {"3g2", "audio/3gpp2"},
     {"3gp", "audio/3gpp"},
@@ -221,6 +226,30 @@ std::string_view ExtensionOf(std::string_view name) {
                                                       : name.substr(dot + 1);
 }
 
+// Debian's package media-types; the reference reads the file too.
+constexpr char kSystemTypesFile[] = "/etc/mime.types";
+
+// Lines of a media type and the extensions of such files; "#" begins a remark.
+absl::flat_hash_map<std::string, std::string> ReadTypes(const char* file) {
+  absl::flat_hash_map<std::string, std::string> types;
+  std::ifstream lines(file);
+  for (std::string line; std::getline(lines, line);) {
+    std::istringstream words(line.substr(0, line.find('#')));
+    std::string type;
+    words >> type;
+    for (std::string extension; words >> extension;) types[extension] = type;
+  }
+  return types;
+}
+
+// Empty where there is no such file.
+const absl::flat_hash_map<std::string, std::string>& SystemTypes() {
+  static const auto* const types =
+      new absl::flat_hash_map<std::string, std::string>(
+          ReadTypes(kSystemTypesFile));
+  return *types;
+}
+
 }  // namespace
 
 std::string MediaTypeOf(std::string_view file_name) {
@@ -236,6 +265,10 @@ std::string MediaTypeOf(std::string_view file_name) {
   absl::AsciiStrToLower(&lower);
   for (const Type& type : kShort) {
     if (lower == type.extension) lower = type.media_type;
+  }
+  if (const auto known = SystemTypes().find(lower);
+      known != SystemTypes().end()) {
+    return known->second;
   }
   const Type* found =
       std::lower_bound(std::begin(kTypes), std::end(kTypes), lower,

@@ -1,5 +1,7 @@
 #include "server/media_type.h"
 
+#include <unistd.h>
+
 #include "gtest/gtest.h"
 
 namespace millstream::server {
@@ -28,6 +30,12 @@ TEST(MediaTypeTest, CompressedFilesAreWhatTheyHold) {
   EXPECT_EQ(MediaTypeOf("a.tgz"), "application/x-tar");
   EXPECT_EQ(MediaTypeOf("a.svgz"), "image/svg+xml");
   EXPECT_EQ(MediaTypeOf("a.gz"), "application/octet-stream");
+}
+
+TEST(MediaTypeTest, TheSystemKnowsMore) {
+  if (access("/etc/mime.types", R_OK) != 0) GTEST_SKIP();
+  EXPECT_EQ(MediaTypeOf("a.deb"), "application/vnd.debian.binary-package");
+  EXPECT_EQ(MediaTypeOf("a.geojson"), "application/geo+json");
 }
 
 TEST(MediaTypeTest, TheRestIsBytes) {

@@ -92,7 +92,11 @@ absl::Status TrackingService::CreateRun(CallContext&,
     name_tag->set_key(std::string(kRunNameTag));
     name_tag->set_value(info.run_name());
   }
-  for (v1::RunTag& tag : tags) tag.set_value(tag.value());
+  for (v1::RunTag& tag : tags) {
+    // Shown even if empty.
+    tag.set_key(tag.key());
+    tag.set_value(tag.value());
+  }
   return RunChanged(store_->CreateRun(info, tags, response->mutable_run()),
                     info.run_id(), kRunAll);
 }

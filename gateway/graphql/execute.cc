@@ -270,7 +270,12 @@ void Executor::Default(const Field& field, const Same& same) {
   } else if (field.base->kind == Type::Kind::kObject) {
     MessageObject(*field.base, nullptr, same);
   } else if (field.base->kind == Type::Kind::kEnum) {
-    WriteJsonString(field.base->values.front(), &out_);
+    const std::string& first = field.base->values.front();
+    if (first.ends_with("_UNSPECIFIED")) {
+      Fail(StrCat("Enum '", field.base->name, "' cannot represent value: 0"));
+    } else {
+      WriteJsonString(first, &out_);
+    }
   } else if (field.base->name == "String") {
     out_ += "\"\"";
   } else if (field.base->name == "LongString") {

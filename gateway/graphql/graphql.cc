@@ -52,7 +52,7 @@ const Operation* Choose(const Document& document,
     return nullptr;
   }
   for (const Operation& operation : document.operations) {
-    if (operation.name == *name) return &operation;
+    if (!name->empty() && operation.name == *name) return &operation;
   }
   *problem = StrCat("Unknown operation named '", name->substr(0, 100), "'.");
   return nullptr;

@@ -77,6 +77,11 @@ absl::Status FillRequest(const Value& input, Message* request) {
                                 "REST API.");
     }
   }
+  // As the reference: the experiment without an id is the default one.
+  if (auto* get = dynamic_cast<v1::GetExperimentRequest*>(request);
+      get != nullptr && get->experiment_id().empty()) {
+    get->set_experiment_id("0");
+  }
   return absl::OkStatus();
 }
 

@@ -3,11 +3,6 @@
 namespace millstream::gateway::graphql {
 
 const char kSchemaText[] = R"graphql(
-scalar String
-scalar Boolean
-scalar Int
-scalar Float
-
 directive @component(name: String!) on QUERY | MUTATION
 
 type Query {
@@ -42,6 +37,8 @@ type MlflowExperiment {
   effectiveTraceArchivalRetention: String
   workspace: String
 }
+
+scalar String
 
 "A 64-bit integer, as a string: JavaScript would round it."
 scalar LongString
@@ -81,6 +78,8 @@ type MlflowMetricWithRunId {
   runId: String
 }
 
+scalar Float
+
 input MlflowGetMetricHistoryBulkIntervalInput {
   runIds: [String]
   metricKey: String
@@ -88,6 +87,8 @@ input MlflowGetMetricHistoryBulkIntervalInput {
   endStep: Int
   maxResults: Int
 }
+
+scalar Int
 
 type MlflowGetRunResponse {
   run: MlflowRunExtension
@@ -279,6 +280,8 @@ type MlflowFileInfo {
   isDir: Boolean
   fileSize: LongString
 }
+
+scalar Boolean
 
 input MlflowListArtifactsInput {
   runId: String

@@ -155,6 +155,8 @@ class Decoder {
   }
   bool Field(ondemand::value value, const FieldInfo& field,
              const Place& place, int depth, const Target& target);
+  bool Present(ondemand::value value, const FieldInfo& field,
+               const Place& place, int depth, const Target& target);
   bool List(ondemand::value value, const FieldInfo& field, const Place& place,
             int depth, const Target& target);
   bool Map(ondemand::value value, const FieldInfo& field, const Place& place,
@@ -218,7 +220,7 @@ bool Decoder::Object(ondemand::object object, const MessageTable& table,
                                  "'; send one of them.");
       return false;
     }
-    if (!by_name && field->required) {
+    if (!by_name && field->exact_name) {
       if (!Skip(field_text.value(), depth)) return false;
       continue;
     }
@@ -233,11 +235,25 @@ bool Decoder::Object(ondemand::object object, const MessageTable& table,
 
 bool Decoder::Field(ondemand::value value, const FieldInfo& field,
                     const Place& place, int depth, const Target& target) {
-  const char first = FirstByte(value);
-  if (first == 'n') {
+  if (FirstByte(value) == 'n') {
+    if (field.not_null) return Wrong(value, place, ExpectedOf(field), depth);
     // An absent member; checked like any other atom.
     return Skip(value, depth);
   }
+  const std::string_view token = value.raw_json_token();
+  if (Present(value, field, place, depth, target)) return true;
+  if (refusal.ok() || field.repeated || !Ignores(field, Trim(token))) {
+    return false;
+  }
+  refusal = absl::OkStatus();
+  target.reflection.ClearField(target.message, field.descriptor);
+  return true;
+}
+
+// A value that is not null.
+bool Decoder::Present(ondemand::value value, const FieldInfo& field,
+                      const Place& place, int depth, const Target& target) {
+  const char first = FirstByte(value);
   if (field.repeated) {
     return field.map ? Map(value, field, place, depth, target)
                      : List(value, field, place, depth, target);
@@ -270,7 +286,12 @@ bool Decoder::List(ondemand::value value, const FieldInfo& field,
     if (std::move(element).get(item) != simdjson::SUCCESS) return false;
     if (field.message != nullptr) {
       if (FirstByte(item) != '{') {
-        return Wrong(item, here, "an object", depth + 1);
+        if (!Ignores(field, Trim(item.raw_json_token()))) {
+          return Wrong(item, here, "an object", depth + 1);
+        }
+        target.reflection.AddMessage(target.message, field.descriptor);
+        if (!Skip(item, depth + 1)) return false;
+        continue;
       }
       ondemand::object object;
       if (item.get_object().get(object) != simdjson::SUCCESS) return false;
@@ -279,8 +300,11 @@ bool Decoder::List(ondemand::value value, const FieldInfo& field,
                                                field.descriptor))) {
         return false;
       }
-    } else if (!Scalar(item, field, here, Append::kYes, target)) {
-      return false;
+    } else {
+      const std::string_view token = item.raw_json_token();
+      if (Scalar(item, field, here, Append::kYes, target)) continue;
+      if (refusal.ok() || !Ignores(field, Trim(token))) return false;
+      refusal = absl::OkStatus();
     }
   }
   return true;

@@ -24,14 +24,16 @@ inline constexpr size_t kJsonPaddingBytes = 64;
 //   - a string that holds JSON is read once more (old clients encode twice);
 //   - unknown members are ignored; null is an absent member; of members that
 //     come twice the last counts;
-//   - members are called "run_id" or "runId", not both; required ones
-//     (options.proto) only by the former;
+//   - members are called "run_id" or "runId", not both; required and other
+//     ones that options.proto marks only by the former;
 //   - whole numbers come quoted or not, also as 5.0 or 5e0; numbers quoted or
 //     not; NaN and infinities quoted;
 //   - a double may be true (1) or false (0);
-//   - enum values come by name or number; names unknown are ignored;
+//   - enum values come by name or number; text that is neither is ignored;
 //   - bytes are base64.
-// Members that options.proto marks in_body must be there, not null and not "".
+// Members that options.proto marks in_body must be there, not null and not "";
+// those it marks not_null must not be null. What becomes of values that do not
+// fit is marked there too, as misfit: by default
 // INVALID_PARAMETER_VALUE, naming the parameter, for values of other types or
 // out of range, for half of a surrogate pair, for JSON that is no object and
 // for nesting deeper than limits::kJsonDepthMax. `message` is unspecified then.

@@ -218,6 +218,50 @@ TEST(JsonDecoder, WholeNumbers) {
   Refused<v1::SearchRunsRequest>(R"({"max_results": 2147483648})");
 }
 
+TEST(JsonDecoder, OddParametersOfSearchesCountAsAbsent) {
+  for (const char* text : {"1.5", "true", "false"}) {
+    EXPECT_FALSE(Decoded<v1::SearchRunsRequest>(
+                     StrCat("{\"max_results\": ", text, "}"))
+                     .has_max_results())
+        << text;
+  }
+  for (const char* text : {"\"x\"", "\"1.5\"", "[]", "{}", "1e30", "null"}) {
+    EXPECT_NE(Refused<v1::SearchRunsRequest>(
+                  StrCat("{\"max_results\": ", text, "}"))
+                  .find("'max_results'"),
+              std::string::npos)
+        << text;
+  }
+  const auto runs = Decoded<v1::SearchRunsRequest>(
+      R"({"experiment_ids": ["1", null, 5, ["x"], "2"], "page_token": {},)"
+      R"( "run_view_type": [7], "filter": "f"})");
+  ASSERT_EQ(runs.experiment_ids_size(), 2);
+  EXPECT_EQ(runs.experiment_ids(1), "2");
+  EXPECT_FALSE(runs.has_page_token());
+  EXPECT_FALSE(runs.has_run_view_type());
+  EXPECT_EQ(runs.filter(), "f");
+  for (const char* text : {"7", "1.5", "\"7\"", "false", "\"nonsense\""}) {
+    EXPECT_FALSE(Decoded<v1::SearchExperimentsRequest>(
+                     StrCat("{\"view_type\": ", text, "}"))
+                     .has_view_type())
+        << text;
+  }
+  Refused<v1::SearchExperimentsRequest>(R"({"view_type": []})");
+  const auto models = Decoded<v1::SearchLoggedModelsRequest>(
+      R"({"order_by": ["name", {"field_name": "name", "ascending": "no"}]})");
+  ASSERT_EQ(models.order_by_size(), 2);
+  EXPECT_FALSE(models.order_by(0).has_field_name());
+  EXPECT_EQ(models.order_by(1).field_name(), "name");
+  EXPECT_FALSE(models.order_by(1).has_ascending());
+}
+
+TEST(JsonDecoder, OddValuesAreIgnoredOnlyInJson) {
+  // What is no JSON counts as an empty body, whatever was ignored before.
+  EXPECT_FALSE(Decoded<v1::SearchRunsRequest>(
+                   R"({"filter": "f", "page_token": [1, }])")
+                   .has_filter());
+}
+
 TEST(JsonDecoder, Doubles) {
   const auto value = [](const std::string& text) {
     return Decoded<v1::LogMetricRequest>(StrCat("{\"value\": ", text, "}"))
@@ -251,9 +295,24 @@ TEST(JsonDecoder, Enums) {
   EXPECT_EQ(status("\"2\"").status(), v1::SCHEDULED);
   EXPECT_EQ(status("true").status(), v1::RUNNING);
   EXPECT_FALSE(status("\"finished\"").has_status());
-  for (const char* text : {"0", "99", "false", "[]", "1.5", "\"99\""}) {
+  EXPECT_FALSE(status("\"99\"").has_status());
+  EXPECT_FALSE(status("\"1.5\"").has_status());
+  for (const char* text : {"0", "99", "false", "[]", "1.5"}) {
     Refused<v1::UpdateRunRequest>(StrCat("{\"status\": ", text, "}"));
   }
+}
+
+TEST(JsonDecoder, NullIsRefusedWhereMarked) {
+  for (const char* name : {"metrics", "params", "tags"}) {
+    Refused<v1::LogBatchRequest>(StrCat("{\"", name, "\": null}"));
+  }
+}
+
+TEST(JsonDecoder, SomeNamesHaveNoCamelCase) {
+  EXPECT_FALSE(
+      Decoded<v1::GetRunRequest>(R"({"runId": "r"})").has_run_id());
+  EXPECT_FALSE(
+      Decoded<v1::DeleteRunRequest>(R"({"runUuid": "r"})").has_run_uuid());
 }
 
 TEST(JsonDecoder, BoolsAreNotQuoted) {

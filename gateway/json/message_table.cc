@@ -6,7 +6,6 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/synchronization/mutex.h"
 #include "base/str_cat.h"
-#include "millstream/v1/options.pb.h"
 
 namespace millstream::gateway {
 
@@ -33,6 +32,7 @@ class MessageTables {
     table->fields_.reserve(type->field_count());
     for (int i = 0; i < type->field_count(); ++i) {
       const FieldDescriptor* field = type->field(i);
+      const google::protobuf::FieldOptions& options = field->options();
       table->fields_.push_back(FieldInfo{
           .descriptor = field,
           .index = i,
@@ -43,9 +43,13 @@ class MessageTables {
           .bytes = field->type() == FieldDescriptor::TYPE_BYTES,
           .repeated = field->is_repeated(),
           .map = field->is_map(),
-          .required = field->options().GetExtension(v1::required),
-          .in_body = field->options().GetExtension(v1::in_body),
-          .always_shown = field->options().GetExtension(v1::always_shown),
+          .in_body = options.GetExtension(v1::in_body),
+          .exact_name = options.GetExtension(v1::exact_name) ||
+                        options.GetExtension(v1::required) ||
+                        options.GetExtension(v1::in_body),
+          .not_null = options.GetExtension(v1::not_null),
+          .misfit = options.GetExtension(v1::misfit),
+          .always_shown = options.GetExtension(v1::always_shown),
           .message = field->message_type() == nullptr
                          ? nullptr
                          : Get(field->message_type()),

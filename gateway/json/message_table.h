@@ -11,6 +11,7 @@
 
 #include "google/protobuf/descriptor.h"
 #include "google/protobuf/message.h"
+#include "millstream/v1/options.pb.h"
 
 namespace millstream::gateway {
 
@@ -29,9 +30,13 @@ struct FieldInfo {
   bool bytes;
   bool repeated;
   bool map;
-  // Marked (millstream.v1.required), (millstream.v1.in_body).
-  bool required;
+  // Marked (millstream.v1.in_body).
   bool in_body;
+  // Whether camel_name means nothing in requests.
+  bool exact_name;
+  // Marked (millstream.v1.not_null).
+  bool not_null;
+  v1::Misfit misfit;
   // Marked (millstream.v1.always_shown).
   bool always_shown;
   // Of the field's message type, or null.

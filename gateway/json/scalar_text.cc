@@ -1,5 +1,6 @@
 #include "gateway/json/scalar_text.h"
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <limits>
@@ -32,7 +33,7 @@ bool StartsAsNumber(std::string_view text) {
   return !text.empty() && absl::ascii_isdigit(text[0]);
 }
 
-// Like ParseInteger for a whole number; sets `*out_of_range` if it is one that
+// A whole number, without "+"; sets `*out_of_range` if it is one that
 // int64 cannot hold.
 std::optional<int64_t> ParseDigits(std::string_view text, bool* out_of_range) {
   int64_t value = 0;
@@ -141,6 +142,22 @@ std::string_view ExpectedOf(const FieldInfo& field) {
   return "something else";
 }
 
+bool Ignores(const FieldInfo& field, std::string_view token) {
+  if (field.misfit == v1::REFUSED) return false;
+  if (field.misfit == v1::IGNORED) return true;
+  if (field.misfit == v1::NUMBER_IGNORED && token.size() >= 2 &&
+      token.front() == '"' && token.back() == '"') {
+    token = token.substr(1, token.size() - 2);
+    return !token.empty() &&
+           std::all_of(token.begin(), token.end(), absl::ascii_isdigit);
+  }
+  if (token == "true" || token == "false") return true;
+  const std::optional<double> number = ParseDouble(token);
+  if (!number.has_value() || !StartsAsNumber(token)) return false;
+  return field.misfit == v1::NUMBER_IGNORED ||
+         *number != std::floor(*number);
+}
+
 bool SetInteger(const FieldInfo& field, int64_t value, Append append,
                 Message* message) {
   const Reflection& reflection = *message->GetReflection();
@@ -227,8 +244,10 @@ absl::Status SetFromText(const FieldInfo& field, std::string_view text,
             : reflection.SetEnum(message, descriptor, known);
         return absl::OkStatus();
       }
-      if (!StartsAsNumber(text)) return absl::OkStatus();
-      break;
+      bool out_of_range = false;
+      const std::optional<int64_t> number = ParseDigits(text, &out_of_range);
+      if (number.has_value()) SetInteger(field, *number, append, message);
+      return absl::OkStatus();
     }
     case FieldDescriptor::CPPTYPE_MESSAGE:
       return invalid();

@@ -35,11 +35,16 @@ absl::Status InvalidValue(std::string_view value, std::string_view path,
 // What a field holds, for InvalidValue: "an integer between ...".
 std::string_view ExpectedOf(const FieldInfo& field);
 
+// Whether a JSON value that `field` cannot take counts as absent
+// (millstream.v1.misfit); `token` is the value as written, at least its first
+// character, without blanks around it.
+bool Ignores(const FieldInfo& field, std::string_view token);
+
 enum class Append { kNo, kYes };
 
 // Sets `field` of `message`, or with kYes adds to it, from text.
-// INVALID_PARAMETER_VALUE naming `path` if it does not fit. A name that an enum
-// does not have changes nothing, as in the reference.
+// INVALID_PARAMETER_VALUE naming `path` if it does not fit. What an enum does
+// not have changes nothing, as in the reference.
 // REQUIRES: no message field.
 absl::Status SetFromText(const FieldInfo& field, std::string_view text,
                          std::string_view path, Append append,

@@ -404,10 +404,11 @@ absl::StatusOr<BoundOrder> BindLoggedModelTerm(
       if (attribute.name == field) bound.attribute = &attribute;
     }
     if (bound.attribute != nullptr) return bound;
-    return InvalidParameter("Logged models cannot be ordered by field_name '",
-                            FirstCharacters(field, 80),
-                            "': use an attribute such as creation_timestamp, "
-                            "or metrics.<name>.");
+    return WithAttributeNotFound(
+        InvalidParameter("Logged models cannot be ordered by field_name '",
+                         FirstCharacters(field, 80),
+                         "': use an attribute such as creation_timestamp, "
+                         "or metrics.<name>."));
   }
   if (field.substr(0, dot) != "metrics") {
     return InvalidParameter("Logged models cannot be ordered by field_name '",

@@ -143,4 +143,4 @@ def test_foreign_storage_is_named(door):
                      "run_id": run, "path": "x"})]:
         with pytest.raises(ApiError, match="s3") as refused:
             call()
-        assert refused.value.code == "NOT_IMPLEMENTED"
+        assert refused.value.code == "INVALID_PARAMETER_VALUE"
