@@ -60,6 +60,16 @@ TEST(ErrorTest, CanonicalNamesakesNeedNoPayload) {
             v1::TEMPORARILY_UNAVAILABLE);
 }
 
+TEST(ErrorTest, MarksForHttpKeepTheError) {
+  const absl::Status error = InvalidParameter("no such column");
+  EXPECT_FALSE(IsAttributeNotFound(error));
+  const absl::Status marked = WithAttributeNotFound(error);
+  EXPECT_TRUE(IsAttributeNotFound(marked));
+  EXPECT_FALSE(HasDetailBody(marked));
+  EXPECT_EQ(GetErrorCode(marked), v1::INVALID_PARAMETER_VALUE);
+  EXPECT_EQ(GetPublicMessage(marked), "no such column");
+}
+
 TEST(ErrorTest, EveryCodeHasAStatusAtBothDoors) {
   const auto* codes = v1::ErrorCode_descriptor();
   for (int i = 0; i < codes->value_count(); ++i) {

@@ -1,8 +1,11 @@
 #include "base/text.h"
 
-#include <cwctype>
-
 #include <locale.h>
+
+#include <algorithm>
+#include <cwctype>
+#include <iterator>
+#include <utility>
 
 namespace millstream {
 namespace {
@@ -21,6 +24,20 @@ int SequenceLength(unsigned char lead) {
 locale_t Utf8Locale() {
   static const locale_t locale = newlocale(LC_CTYPE_MASK, "C.UTF-8", nullptr);
   return locale;
+}
+
+// Numbers that C does not call digits and Python's patterns do, such as the
+// one in "R²": raised, lowered, in fractions and in circles.
+bool IsOtherNumber(char32_t c) {
+  static constexpr std::pair<char32_t, char32_t> kRanges[] = {
+      {0xB2, 0xB3},     {0xB9, 0xB9},     {0xBC, 0xBE},     {0x2070, 0x2070},
+      {0x2074, 0x2079}, {0x2080, 0x2089}, {0x2150, 0x215F}, {0x2189, 0x2189},
+      {0x2460, 0x249B}, {0x24EA, 0x24FF}, {0x2776, 0x2793}, {0x3192, 0x3195},
+      {0x3220, 0x3229}, {0x3248, 0x324F}, {0x3251, 0x325F}, {0x3280, 0x3289},
+      {0x32B1, 0x32BF}};
+  return std::any_of(
+      std::begin(kRanges), std::end(kRanges),
+      [c](const auto& range) { return c >= range.first && c <= range.second; });
 }
 
 }  // namespace
@@ -71,7 +88,8 @@ bool IsWordCharacter(char32_t c) {
            (c >= 'A' && c <= 'Z') || c == '_';
   }
   if (Utf8Locale() == nullptr || c == kNoCharacter) return false;
-  return iswalnum_l(static_cast<wint_t>(c), Utf8Locale()) != 0;
+  return iswalnum_l(static_cast<wint_t>(c), Utf8Locale()) != 0 ||
+         IsOtherNumber(c);
 }
 
 bool IsSpaceCharacter(char32_t c) {

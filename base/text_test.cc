@@ -26,7 +26,8 @@ TEST(TextTest, CutsBetweenCharacters) {
 }
 
 TEST(TextTest, LettersAndDigitsOfAllScriptsAreWordCharacters) {
-  for (std::string_view text : {"a", "Z", "5", "_", "ü", "Ж", "中", "٣"}) {
+  for (std::string_view text : {"a", "Z", "5", "_", "ü", "Ж", "中", "٣",
+                                "²", "¹", "½", "₂", "①"}) {
     EXPECT_TRUE(IsWordCharacter(TakeCharacter(&text)));
   }
   for (std::string_view text : {" ", "-", ".", "/", "☃", "😀", "\xff", "\n"}) {

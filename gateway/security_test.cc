@@ -102,6 +102,7 @@ TEST_F(SecurityTest, AStarAllowsAnyHost) {
 
 TEST_F(SecurityTest, ChangesComeFromKnownOrigins) {
   EXPECT_TRUE(ChangePasses("http://localhost:3000"));
+  EXPECT_TRUE(ChangePasses(""));
   EXPECT_TRUE(ChangePasses("http://127.0.0.1:8080"));
   EXPECT_TRUE(ChangePasses("http://192.168.1.5:5000", "192.168.1.5:5000"));
   EXPECT_FALSE(ChangePasses("http://192.168.1.6:5000", "192.168.1.5:5000"));

@@ -317,6 +317,20 @@ TEST_F(TransferTest, TheUisRoutesAnswerAsTheReferenceDoes) {
   EXPECT_EQ(put.headers["content-type"], "application/json");
   EXPECT_EQ(put.body, "");
   EXPECT_EQ(Ask("GET", "/get-artifact?run_id=r&path=up.txt").body, "uploaded");
+  WireReply form = Ask("POST",
+                       "/ajax-api/2.0/mlflow/upload-artifact?run_uuid=r&"
+                       "path=form.txt",
+                       "--x\r\n", "Content-Type: multipart/form-data; "
+                       "boundary=x\r\n");
+  EXPECT_EQ(form.status, 400);
+  EXPECT_NE(form.body.find("must specify data"), std::string::npos);
+  const auto range = [&](std::string_view path, std::string_view span) {
+    return Ask("GET", StrCat("/get-artifact?run_id=r&path=", path), "",
+               StrCat("Range: bytes=", span, "\r\n"))
+        .status;
+  };
+  EXPECT_EQ(range("up.txt", "0-1"), 206);
+  EXPECT_EQ(range("up.txt", "0-1,3-4"), 416);
   WireReply no_path = Ask("GET", "/get-artifact?run_id=r");
   EXPECT_EQ(no_path.status, 400);
   EXPECT_EQ(no_path.headers["content-type"], "text/html; charset=utf-8");
