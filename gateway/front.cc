@@ -103,7 +103,12 @@ Front::Plan Front::Begin(const RequestHead& head) const {
 Front::Plan Front::WithoutRoute(const RequestHead& head,
                                 const RouteTable::Found& found) const {
   Plan plan;
-  if (!found.allowed.empty()) {
+  // Beside the prefix there is only what the reference streams, and to it
+  // other methods find nothing there.
+  const bool below_prefix =
+      static_prefix_.empty() ||
+      absl::StartsWith(AbslView(head.path), StrCat(static_prefix_, "/"));
+  if (below_prefix && !found.allowed.empty()) {
     std::string allowed = absl::StrJoin(
         found.allowed, ", ", [](std::string* out, std::string_view method) {
           out->append(method);
@@ -130,7 +135,9 @@ Front::Plan Front::WithoutRoute(const RequestHead& head,
       plan.reply = Redirect(other, head.query);
       return plan;
     }
-    if (!there.allowed.empty()) return WithoutRoute(head, there);
+    if (below_prefix && !there.allowed.empty()) {
+      return WithoutRoute(head, there);
+    }
   }
   plan.reply = HtmlError(
       404, "There is nothing at this address. Check it for mistakes.");

@@ -305,6 +305,8 @@ TEST_F(TransferTest, ErrorsHaveTheFormOfTheirRoute) {
   // Under the prefix an upload answers as other rpcs do.
   EXPECT_EQ(Ask("PUT", StrCat("/mlf", kProxy, "x"), "x").body, "{}");
   EXPECT_EQ(Ask("PUT", StrCat(kProxy, "x"), "x").body, "");
+  EXPECT_EQ(Ask("DELETE", StrCat(kProxy, "x")).status, 404);
+  EXPECT_EQ(Ask("PATCH", StrCat("/mlf", kProxy, "x")).status, 405);
 }
 
 TEST_F(TransferTest, TheUisRoutesAnswerAsTheReferenceDoes) {

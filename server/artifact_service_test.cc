@@ -79,7 +79,7 @@ class ArtifactServiceTest : public ::testing::Test {
 
   absl::Status PutOfRun(std::string_view path, std::string_view data) {
     v1::UploadRunArtifactRequest first;
-    first.set_run_id(kRun);
+    first.set_run_uuid(kRun);
     first.set_path(std::string(path));
     return Fill(service_.UploadRunArtifact(context_, first), data);
   }
