@@ -248,7 +248,8 @@ TEST(JsonDecoder, OddParametersOfSearchesCountAsAbsent) {
   }
   Refused<v1::SearchExperimentsRequest>(R"({"view_type": []})");
   const auto models = Decoded<v1::SearchLoggedModelsRequest>(
-      R"({"order_by": ["name", {"field_name": "name", "ascending": "no"}]})");
+      R"({"experiment_ids": ["1"], "order_by": ["name", )"
+      R"({"field_name": "name", "ascending": "no"}]})");
   ASSERT_EQ(models.order_by_size(), 2);
   EXPECT_FALSE(models.order_by(0).has_field_name());
   EXPECT_EQ(models.order_by(1).field_name(), "name");
@@ -337,7 +338,7 @@ TEST(JsonDecoder, RefusalsNameTheParameter) {
                 .find("'tags[0]'"),
             std::string::npos);
   Refused<v1::LogBatchRequest>(R"({"tags": {"key": "a"}})");
-  Refused<v1::SearchRunsRequest>(R"({"experiment_ids": [null]})");
+  Refused<v1::SearchRunsRequest>(R"({"order_by": [null]})");
   Refused<v1::SearchRunsRequest>(R"({"experiment_ids": "1"})");
   Refused<v1::LogInputsRequest>(R"({"datasets": [{"dataset": []}]})");
   const std::string shown = Refused<v1::LogMetricRequest>(
