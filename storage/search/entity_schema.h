@@ -65,6 +65,8 @@ struct AttributeSpec {
   bool unique = false;
   // An index of the entity's table is in this order, after its scope.
   bool indexed = false;
+  // Of a run: the name of that index in our own schema.
+  std::string_view index = {};
   // Filters ask this tag, of which the column is a copy that may lack.
   std::string_view tag = {};
 };

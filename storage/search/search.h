@@ -11,7 +11,8 @@
 // How a store uses it (storage/sql/page_reader.h):
 //
 //   ASSIGN_OR_RETURN(SearchQuery query, BuildRunSearch(request, dialect));
-//   On one snapshot, for each of query.parts(), in order, until
+//   On one snapshot, take the first of query.ways() whose probe finds few rows;
+//   the last has no probe. Then for each of its parts, in order, until
 //   query.max_results() + 1 rows were seen over all of them: prepare its text,
 //   bind its bindings, the first one to parameter 1, and step.
 //   A row holds request.columns, in that order, then query.cursor_columns()
@@ -122,13 +123,26 @@ struct LoggedModelSearch {  // table logged_models
 
 // --- Result
 
+// One way to the rows of a search. All ways lead to the same rows.
+struct SearchWay {
+  // Gives one number: how many rows this way would visit, counted up to
+  // kFewRowsMax + 1. The way is to be taken if that is at most kFewRowsMax.
+  // Empty text: it may be taken whatever else is known.
+  SqlStatement probe;
+  // Statements to run one after the other; later ones only while rows are
+  // missing. Each is sorted, and so are their rows in sequence.
+  std::vector<SqlStatement> parts;
+};
+
+// Rows that are few: to fetch and to sort them takes some 4 ms. What holds for
+// more of N runs is met every N / kFewRowsMax rows in any order, on average.
+inline constexpr int kFewRowsMax = 2000;
+
 // What to run, and how to go on from its last row. A value; thread-compatible.
 class SearchQuery {
  public:
-  // Statements to run one after the other; later ones only while rows are
-  // missing. Each is sorted, and so are their rows in sequence. There is at
-  // least one.
-  const std::vector<SqlStatement>& parts() const { return parts_; }
+  // The best first; the last has no probe.
+  const std::vector<SearchWay>& ways() const { return ways_; }
 
   int64_t max_results() const { return max_results_; }
 
@@ -142,7 +156,7 @@ class SearchQuery {
  private:
   friend class SearchQueryBuilder;
 
-  std::vector<SqlStatement> parts_;
+  std::vector<SearchWay> ways_;
   int64_t max_results_ = 0;
   int cursor_columns_ = 0;
   uint64_t fingerprint_ = 0;  // of everything but the page and its size

@@ -151,13 +151,16 @@ std::string Search(const Block& block) {
     return StrCat("error: ", StdView(query.status().message()), "\n");
   }
   std::string out;
-  for (const SqlStatement& part : query->parts()) {
-    StrAppend(&out, "sql: ", part.text, "\n");
-    StrAppend(&out, "bind:");
-    for (const SqlValue& value : part.bindings) {
+  const auto show = [&out](std::string_view key, const SqlStatement& sql) {
+    StrAppend(&out, key, ": ", sql.text, "\nbind:");
+    for (const SqlValue& value : sql.bindings) {
       StrAppend(&out, " ", Show(value));
     }
     StrAppend(&out, "\n");
+  };
+  for (const SearchWay& way : query->ways()) {
+    if (!way.probe.text.empty()) show("probe", way.probe);
+    for (const SqlStatement& part : way.parts) show("sql", part);
   }
   return out;
 }
@@ -185,7 +188,8 @@ std::string Play(const Block& block) {
 }
 
 bool IsOutput(const std::string& key) {
-  return key == "tree" || key == "error" || key == "sql" || key == "bind";
+  return key == "tree" || key == "error" || key == "sql" || key == "bind" ||
+         key == "probe";
 }
 
 // `contents` with the output of each block as it is now.

@@ -15,6 +15,7 @@
 namespace {
 
 using millstream::storage::search::SearchQuery;
+using millstream::storage::search::SqlStatement;
 using millstream::storage::search::SqlValue;
 
 void Require(bool condition) {
@@ -75,6 +76,15 @@ absl::StatusOr<SearchQuery> Build(int kind, std::string_view text,
   }
 }
 
+void CheckText(const SqlStatement& sql) {
+  Require(std::count(sql.text.begin(), sql.text.end(), '?') ==
+          static_cast<ptrdiff_t>(sql.bindings.size()));
+  for (const char c : sql.text) Require(c >= ' ' && c <= '~');
+  // Text that is written out is closed, and is none of the caller's.
+  Require(std::count(sql.text.begin(), sql.text.end(), '\'') % 2 == 0);
+  Require(sql.text.find("--") == std::string::npos);
+}
+
 void Check(const absl::StatusOr<SearchQuery>& query) {
   if (!query.ok()) {
     Require(millstream::GetErrorCode(query.status()) ==
@@ -82,14 +92,11 @@ void Check(const absl::StatusOr<SearchQuery>& query) {
     Require(!query.status().message().empty());
     return;
   }
-  Require(!query->parts().empty());
-  for (const auto& part : query->parts()) {
-    Require(std::count(part.text.begin(), part.text.end(), '?') ==
-            static_cast<ptrdiff_t>(part.bindings.size()));
-    for (const char c : part.text) Require(c >= ' ' && c <= '~');
-    // Text that is written out is closed, and is none of the caller's.
-    Require(std::count(part.text.begin(), part.text.end(), '\'') % 2 == 0);
-    Require(part.text.find("--") == std::string::npos);
+  Require(!query->ways().empty());
+  Require(query->ways().back().probe.text.empty());
+  for (const auto& way : query->ways()) {
+    CheckText(way.probe);
+    for (const auto& part : way.parts) CheckText(part);
   }
 }
 

@@ -38,6 +38,23 @@ struct BoundOrder {
   std::string dataset_digest;
 };
 
+// A whole search, of which page_token alone was not looked at yet.
+struct BoundSearch {
+  const EntitySchema* schema = nullptr;
+  std::vector<std::string_view> columns;
+  std::vector<BoundComparison> filter;
+  std::vector<BoundOrder> order;
+  // Whichever the entity has.
+  ViewType view = ViewType::kActiveOnly;
+  std::vector<int64_t> experiment_ids;
+  std::string_view workspace;
+  std::vector<LoggedModelSearch::Dataset> datasets;
+
+  int64_t max_results = 0;
+  std::string_view page_token;
+  uint64_t fingerprint = 0;
+};
+
 // Parses and binds `text`.
 absl::StatusOr<std::vector<BoundComparison>> BindFilter(
     std::string_view text, const EntitySchema& schema);

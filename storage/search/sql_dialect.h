@@ -42,10 +42,11 @@ class SqlDialect {
                                      bool ascending) const = 0;
 
   // True for our own schema in a database that can be told by which index to
-  // begin: it has the indexes of sql_generator.h, runs.name is the tag
-  // mlflow.runName if there is that tag, CROSS JOIN keeps the order of tables,
-  // and LIMIT may be an expression. False: MLflow's schema, where one plain
-  // statement leaves all that to the database.
+  // begin: it has the indexes of search_plan.h, rows of tags, params and
+  // latest_metrics repeat experiment_id and start_time of their run, runs.name
+  // is the tag mlflow.runName if there is that tag, CROSS JOIN keeps the order
+  // of tables, and INDEXED BY names an index. False: MLflow's schema, where one
+  // plain statement leaves all that to the database.
   virtual bool FollowsPlans() const = 0;
 };
 

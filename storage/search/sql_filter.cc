@@ -31,6 +31,47 @@ std::string_view SqlOperator(Op op) {
   }
 }
 
+// A condition on text. `column` is qualified.
+void AppendTextCondition(std::string_view column, const BoundComparison& c,
+                         const SqlDialect& dialect, SqlWriter* out) {
+  const auto text = [&c]() -> const std::string& {
+    return std::get<std::string>(c.values[0]);
+  };
+  switch (c.op) {
+    case kNotEqual:
+      out->Text(dialect.TextDiffers(column)).Bind(c.values[0]);
+      return;
+    case kLike:
+      out->Text(dialect.Like(column)).BindText(dialect.LikePattern(text()));
+      return;
+    case kILike:
+      out->Text(dialect.ILike(column)).BindText(dialect.ILikePattern(text()));
+      return;
+    case kIn:
+    case kNotIn:
+      if (c.values.empty()) {
+        out->Text(c.op == kIn ? "1 = 0" : "1 = 1");
+        return;
+      }
+      out->Text(dialect.ExactText(column),
+                c.op == kIn ? " IN (" : " NOT IN (");
+      out->List(c.values).Text(")");
+      return;
+    default:
+      out->Text(dialect.TextEquals(column)).Bind(c.values[0]);
+  }
+}
+
+void AppendNumberCondition(std::string_view column, const BoundComparison& c,
+                           SqlWriter* out) {
+  if (c.op == kIn || c.op == kNotIn) {
+    out->Text(column, c.op == kIn ? " IN (" : " NOT IN (");
+    out->List(c.values).Text(")");
+    return;
+  }
+  out->Text(column, " ", SqlOperator(c.op), " ?").Bind(c.values[0]);
+}
+
 class FilterWriter {
  public:
   FilterWriter(const EntitySchema& schema,
@@ -64,45 +105,11 @@ class FilterWriter {
     return column == "key" ? "\"key\"" : std::string(column);
   }
 
-  // A condition on text. `column` is qualified.
   void TextCondition(std::string_view column, const BoundComparison& c) {
-    const auto text = [&c]() -> const std::string& {
-      return std::get<std::string>(c.values[0]);
-    };
-    switch (c.op) {
-      case kNotEqual:
-        out_.Text(dialect_.TextDiffers(column)).Bind(c.values[0]);
-        return;
-      case kLike:
-        out_.Text(dialect_.Like(column));
-        out_.BindText(dialect_.LikePattern(text()));
-        return;
-      case kILike:
-        out_.Text(dialect_.ILike(column));
-        out_.BindText(dialect_.ILikePattern(text()));
-        return;
-      case kIn:
-      case kNotIn:
-        if (c.values.empty()) {
-          out_.Text(c.op == kIn ? "1 = 0" : "1 = 1");
-          return;
-        }
-        out_.Text(dialect_.ExactText(column), c.op == kIn ? " IN (" :
-                                                            " NOT IN (");
-        out_.List(c.values).Text(")");
-        return;
-      default:
-        out_.Text(dialect_.TextEquals(column)).Bind(c.values[0]);
-    }
+    AppendTextCondition(column, c, dialect_, &out_);
   }
-
   void NumberCondition(std::string_view column, const BoundComparison& c) {
-    if (c.op == kIn || c.op == kNotIn) {
-      out_.Text(column, c.op == kIn ? " IN (" : " NOT IN (");
-      out_.List(c.values).Text(")");
-      return;
-    }
-    out_.Text(column, " ", SqlOperator(c.op), " ?").Bind(c.values[0]);
+    AppendNumberCondition(column, c, &out_);
   }
 
   void Attribute(const BoundComparison& c) {
@@ -253,10 +260,16 @@ void AppendDatasets(const std::vector<LoggedModelSearch::Dataset>& datasets,
   out->Text(")");
 }
 
-void AppendMetricValue(const BoundComparison& comparison,
-                       std::string_view alias, SqlWriter* out) {
-  out->Text(" AND ", alias, ".value ", SqlOperator(comparison.op), " ?");
-  out->Bind(comparison.values[0]);
+void AppendValue(const BoundComparison& comparison, std::string_view alias,
+                 const SqlDialect& dialect, SqlWriter* out) {
+  if (comparison.op == kIsNotNull) return;  // There is the row.
+  const std::string column = StrCat(alias, ".value");
+  out->Text(" AND ");
+  if (comparison.collection->has_is_nan) {
+    AppendNumberCondition(column, comparison, out);
+  } else {
+    AppendTextCondition(column, comparison, dialect, out);
+  }
 }
 
 void AppendFilter(const std::vector<BoundComparison>& filter,

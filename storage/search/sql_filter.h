@@ -66,10 +66,10 @@ void AppendFilter(const std::vector<BoundComparison>& filter,
                   const std::vector<LoggedModelSearch::Dataset>& datasets,
                   const SqlDialect& dialect, SqlWriter* out);
 
-// Appends " AND <alias.value compares>" for a comparison other than != with a
-// metric of a run, whose row is <alias> and no NaN.
-void AppendMetricValue(const BoundComparison& comparison,
-                       std::string_view alias, SqlWriter* out);
+// Appends " AND <alias.value compares>" for a comparison with a metric, param or
+// tag of a run, whose row is <alias> and no NaN.
+void AppendValue(const BoundComparison& comparison, std::string_view alias,
+                 const SqlDialect& dialect, SqlWriter* out);
 
 // Appends " AND (<alias is a metric on one of these datasets>)".
 void AppendDatasets(const std::vector<LoggedModelSearch::Dataset>& datasets,

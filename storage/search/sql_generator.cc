@@ -7,9 +7,11 @@
 #include <variant>
 #include <vector>
 
+#include "absl/types/span.h"
 #include "base/status_macros.h"
 #include "base/str_cat.h"
 #include "storage/search/page_token.h"
+#include "storage/search/search_plan.h"
 #include "storage/search/sql_filter.h"
 #include "storage/search/sql_order.h"
 
@@ -18,11 +20,11 @@ namespace millstream::storage::search {
 // The one that may fill in a SearchQuery.
 class SearchQueryBuilder {
  public:
-  static SearchQuery Make(std::vector<SqlStatement> parts,
+  static SearchQuery Make(std::vector<SearchWay> ways,
                           const BoundSearch& search, size_t cursor_columns,
                           int64_t offset) {
     SearchQuery query;
-    query.parts_ = std::move(parts);
+    query.ways_ = std::move(ways);
     query.max_results_ = search.max_results;
     query.cursor_columns_ = static_cast<int>(cursor_columns);
     query.fingerprint_ = search.fingerprint;
@@ -33,21 +35,12 @@ class SearchQueryBuilder {
 
 namespace {
 
-// What a statement begins with, see the header.
-enum class Shape {
-  kSort,         // the entity's table
-  kCandidates,   // the rows that a comparison allows
-  kWalkNumbers,  // the metric's numbers by index
-  kWalkNans,     // then its NaNs
-  kWalkMissing,  // then the runs without it
-};
+using Experiments = absl::Span<const int64_t>;
 
-bool IsWalk(Shape shape) {
-  return shape == Shape::kWalkNumbers || shape == Shape::kWalkNans ||
-         shape == Shape::kWalkMissing;
+// Columns of a run that the rows of its values repeat.
+bool IsRepeated(std::string_view column) {
+  return column == "run_uuid" || column == "start_time";
 }
-
-constexpr std::string_view kParentTag = "mlflow.parentRunId";
 
 CursorType TypeOf(const AttributeSpec& attribute) {
   return attribute.type == ValueType::kText ? CursorType::kText
@@ -57,7 +50,10 @@ CursorType TypeOf(const AttributeSpec& attribute) {
 class Generator {
  public:
   Generator(const BoundSearch& search, const SqlDialect& dialect)
-      : search_(search), schema_(*search.schema), dialect_(dialect) {}
+      : search_(search),
+        schema_(*search.schema),
+        dialect_(dialect),
+        plans_(schema_.entity == Entity::kRun && dialect.FollowsPlans()) {}
 
   absl::StatusOr<SearchQuery> Run();
 
@@ -65,157 +61,129 @@ class Generator {
   bool by_offset() const {
     return position_.offset > 0 && position_.cursor.empty();
   }
-  bool ByMetric() const {
-    const CollectionSpec* first = search_.order[0].collection;
-    return first != nullptr && first->has_is_nan;
+  bool InOrder(const Entry& entry) const {
+    return !by_offset() && !names_runs_ && IsInOrder(entry, search_);
   }
-  // Compares the metric that the order begins with.
-  bool ComparesWalked(const BoundComparison& comparison) const {
-    return comparison.collection == search_.order[0].collection &&
-           comparison.collection != nullptr &&
-           comparison.key == search_.order[0].key;
-  }
-  bool NamesRuns() const;
-  const BoundComparison* FindCandidates() const;
 
-  std::vector<SortKey> Keys(Shape shape) const;
-  SqlStatement Scope() const;
-  void Candidates(SqlWriter* out) const;
-  void From(Shape shape, SqlWriter* out) const;
+  std::vector<SortKey> Keys(const Entry& entry) const;
+  void AddMetricRank(const Entry& entry, bool is_entry,
+                     std::string_view table, std::vector<SortKey>* keys) const;
+
+  void Scope(const Entry& entry, Experiments experiments,
+             SqlWriter* out) const;
+  void From(const Entry& entry, SqlWriter* out) const;
   void OrderJoin(size_t index, SqlWriter* out) const;
-  void Begin(Shape shape, SqlWriter* out) const;
-  void Filter(Shape shape, SqlWriter* out) const;
-  void Guards(Shape shape, SqlWriter* out) const;
-  void Limit(Shape shape, SqlWriter* out) const;
-
-  bool NullIsApart(Shape shape, const std::vector<SortKey>& keys) const;
-  bool FetchesLate(Shape shape) const;
-  void AppendRows(Shape shape, const std::vector<SortKey>& keys,
-                  bool only_null, SqlWriter* out) const;
-  // `only_null`: all rows whose leading value is NULL, and no others.
-  SqlStatement Part(Shape shape, bool only_null) const;
-  void AddParts(Shape shape, std::vector<SqlStatement>* parts) const;
-  void AddWalk(std::vector<SqlStatement>* parts) const;
+  void Begin(const Entry& entry, SqlWriter* out) const;
+  void Filter(const Entry& entry, SqlWriter* out) const;
+  bool FetchesLate(const Entry& entry) const;
+  void Rows(const Entry& entry, Slice slice, Experiments experiments,
+            std::vector<SortKey>* keys, SqlWriter* out) const;
+  void Limit(SqlWriter* out) const;
+  SqlStatement Late(const Entry& entry, Slice slice) const;
+  SqlStatement Plain(const Entry& entry, Slice slice) const;
+  SqlStatement Probe(const Entry& entry) const;
+  void AddParts(const Entry& entry, std::vector<SqlStatement>* parts) const;
+  SearchWay MakeWay(const Way& way) const;
 
   const BoundSearch& search_;
   const EntitySchema& schema_;
   const SqlDialect& dialect_;
+  const bool plans_;  // see sql_dialect.h
+  bool names_runs_ = false;
   PagePosition position_;
-  bool plans_ = false;                           // see sql_dialect.h
-  bool walks_ = false;                           // by the metric's index
-  const BoundComparison* candidates_ = nullptr;  // or none
 };
 
-// Runs by their ids: the database finds them, whatever the order.
-bool Generator::NamesRuns() const {
-  for (const BoundComparison& c : search_.filter) {
-    if (c.attribute != nullptr && c.attribute->unique &&
-        (c.op == kEqual || c.op == kIn)) {
-      return true;
-    }
+// Numbers, then NaN, then none, in both directions.
+void Generator::AddMetricRank(const Entry& entry, bool is_entry,
+                              std::string_view table,
+                              std::vector<SortKey>* keys) const {
+  SortKey rank;
+  rank.nullable = false;
+  rank.constant = is_entry;
+  if (!is_entry) {
+    rank.expression =
+        StrCat("CASE WHEN ", table, ".is_nan = ", dialect_.BooleanLiteral(true),
+               " THEN 1 WHEN ", table, ".value IS NULL THEN 2 ELSE 0 END");
+  } else {
+    rank.expression = entry.kind == Entry::Kind::kValues ? "0"
+                      : entry.kind == Entry::Kind::kNans ? "1"
+                                                         : "2";
   }
-  return false;
+  keys->push_back(std::move(rank));
 }
 
-// The comparison whose rows an index holds together.
-const BoundComparison* Generator::FindCandidates() const {
-  const BoundComparison* found = nullptr;
-  for (const BoundComparison& c : search_.filter) {
-    if (c.collection == nullptr) continue;
-    if (c.collection->field == Field::kTag && c.key == kParentTag &&
-        c.op == kEqual) {
-      return &c;
-    }
-    if (found == nullptr && c.collection->has_is_nan && c.op != kNotEqual) {
-      found = &c;
-    }
-  }
-  return found;
-}
-
-std::vector<SortKey> Generator::Keys(Shape shape) const {
+std::vector<SortKey> Generator::Keys(const Entry& entry) const {
   std::vector<SortKey> keys;
   for (size_t i = 0; i < search_.order.size(); ++i) {
     const BoundOrder& order = search_.order[i];
     SortKey key;
     key.ascending = order.ascending;
     if (order.attribute != nullptr) {
-      key.expression = StrCat("e.", order.attribute->column);
+      const std::string_view column = order.attribute->column;
+      key.expression = StrCat(
+          entry.has_values() && IsRepeated(column) ? "d." : "e.", column);
       key.nullable = order.attribute->nullable;
       key.indexed = order.attribute->indexed;
       key.type = TypeOf(*order.attribute);
       keys.push_back(std::move(key));
       continue;
     }
-    const std::string table = StrCat("o", i);
-    const bool walks = i == 0 && IsWalk(shape);
+    const bool is_entry = entry.IsOf(order.collection, order.key);
+    const bool is_missing = is_entry && !entry.has_values();
+    const std::string table = is_entry ? "d" : StrCat("o", i);
     if (order.collection->has_is_nan) {
-      // Numbers, then NaN, then none, in both directions.
-      SortKey rank;
-      rank.nullable = false;
-      rank.constant = walks;
-      rank.expression =
-          !walks ? StrCat("CASE WHEN ", table, ".is_nan = ",
-                          dialect_.BooleanLiteral(true), " THEN 1 WHEN ",
-                          table, ".value IS NULL THEN 2 ELSE 0 END")
-          : shape == Shape::kWalkNumbers ? "0"
-          : shape == Shape::kWalkNans    ? "1"
-                                         : "2";
-      keys.push_back(std::move(rank));
+      AddMetricRank(entry, is_entry, table, &keys);
     }
-    key.expression = walks && shape == Shape::kWalkMissing
+    key.expression = is_missing
                          ? "NULL"
                          : StrCat(table, ".", order.collection->value_column);
     key.type = order.collection->field == Field::kMetric ? CursorType::kReal
                                                          : CursorType::kText;
-    if (walks) {
-      key.constant = shape != Shape::kWalkNumbers;
-      key.indexed = shape == Shape::kWalkNumbers;
-      key.nullable = shape == Shape::kWalkMissing;
-    }
+    key.nullable = !is_entry || is_missing;
+    key.indexed = is_entry;
+    key.constant = is_entry && entry.kind != Entry::Kind::kValues;
     keys.push_back(std::move(key));
   }
   return keys;
 }
 
-SqlStatement Generator::Scope() const {
-  SqlWriter out;
+void Generator::Scope(const Entry& entry, Experiments experiments,
+                      SqlWriter* out) const {
   switch (schema_.entity) {
     case Entity::kRun:
     case Entity::kExperiment:
-      out.Text(search_.view == ViewType::kActiveOnly
-                   ? "e.lifecycle_stage = 'active'"
-               : search_.view == ViewType::kDeletedOnly
-                   ? "e.lifecycle_stage = 'deleted'"
-                   : "e.lifecycle_stage IN ('active', 'deleted')");
+      out->Text(search_.view == ViewType::kActiveOnly
+                    ? "e.lifecycle_stage = 'active'"
+                : search_.view == ViewType::kDeletedOnly
+                    ? "e.lifecycle_stage = 'deleted'"
+                    : "e.lifecycle_stage IN ('active', 'deleted')");
       break;
     case Entity::kRegisteredModel:
-      out.Text("e.workspace = ?").BindText(search_.workspace);
+      out->Text("e.workspace = ?").BindText(search_.workspace);
       break;
     case Entity::kModelVersion:
-      out.Text("e.workspace = ?").BindText(search_.workspace);
-      out.Text(" AND e.current_stage <> 'Deleted_Internal'");
+      out->Text("e.workspace = ?").BindText(search_.workspace);
+      out->Text(" AND e.current_stage <> 'Deleted_Internal'");
       break;
     case Entity::kLoggedModel:
-      out.Text("e.lifecycle_stage <> 'deleted'");
+      out->Text("e.lifecycle_stage <> 'deleted'");
       break;
   }
-  if (schema_.entity == Entity::kRun ||
-      schema_.entity == Entity::kLoggedModel) {
-    if (search_.experiment_ids.empty()) {
-      out.Text(" AND 1 = 0");
-    } else {
-      out.Text(" AND e.experiment_id IN (");
-      out.List(search_.experiment_ids).Text(")");
-    }
+  if (schema_.entity != Entity::kRun &&
+      schema_.entity != Entity::kLoggedModel) {
+    return;
   }
-  return out.Take();
+  if (experiments.empty()) {
+    out->Text(" AND 1 = 0");
+    return;
+  }
+  out->Text(" AND ", entry.has_values() ? "d" : "e", ".experiment_id IN (");
+  out->List(experiments).Text(")");
 }
 
 // Joins the value to order by; at most one row for each entity.
 void Generator::OrderJoin(size_t index, SqlWriter* out) const {
   const BoundOrder& order = search_.order[index];
-  if (order.collection == nullptr) return;
   const std::string table = StrCat("o", index);
   const std::string owned = OwnedByEntity(table, schema_);
   out->Text(" LEFT JOIN ", order.collection->table, " ", table, " ON ", owned);
@@ -245,61 +213,62 @@ void Generator::OrderJoin(size_t index, SqlWriter* out) const {
             "p.run_id LIMIT 1)");
 }
 
-// "d is a candidate", without the run that it belongs to.
-void Generator::Candidates(SqlWriter* out) const {
-  if (candidates_->collection->field == Field::kTag) {
-    // The key is written out, as the index is of this key alone.
-    out->Text("d.\"key\" = '", kParentTag, "' AND ",
-              dialect_.TextEquals("d.value"));
-    out->Bind(candidates_->values[0]);
-    return;
-  }
-  out->Text(dialect_.TextEquals("d.\"key\""), " AND d.is_nan = ",
-            dialect_.BooleanLiteral(false));
-  out->BindText(candidates_->key);
-  AppendMetricValue(*candidates_, "d", out);
-}
-
-void Generator::From(Shape shape, SqlWriter* out) const {
-  // CROSS JOIN: SQLite keeps the order in which they stand.
-  if (shape == Shape::kWalkNumbers || shape == Shape::kWalkNans) {
-    out->Text(" FROM latest_metrics o0 CROSS JOIN runs e"
-              " ON e.run_uuid = o0.run_uuid");
-  } else if (shape == Shape::kCandidates) {
-    out->Text(" FROM ", candidates_->collection->table,
+void Generator::From(const Entry& entry, SqlWriter* out) const {
+  if (entry.has_values()) {
+    // CROSS JOIN: SQLite keeps the order in which they stand.
+    out->Text(" FROM ", entry.collection->table,
               " d CROSS JOIN runs e ON e.run_uuid = d.run_uuid");
   } else {
     out->Text(" FROM ", schema_.table, " e");
+    if (entry.attribute != nullptr && !search_.experiment_ids.empty()) {
+      out->Text(" INDEXED BY ", entry.attribute->index);
+    }
   }
-  for (size_t i = IsWalk(shape) ? 1 : 0; i < search_.order.size(); ++i) {
-    OrderJoin(i, out);
+  for (size_t i = 0; i < search_.order.size(); ++i) {
+    const BoundOrder& order = search_.order[i];
+    if (order.collection != nullptr &&
+        !entry.IsOf(order.collection, order.key)) {
+      OrderJoin(i, out);
+    }
   }
 }
 
 // The condition on what the statement begins with.
-void Generator::Begin(Shape shape, SqlWriter* out) const {
-  if (shape == Shape::kCandidates) {
-    out->Text(" AND ");
-    Candidates(out);
-  } else if (shape == Shape::kWalkMissing) {
-    out->Text(" AND NOT EXISTS (SELECT 1 FROM latest_metrics o0 WHERE ",
-              OwnedByEntity("o0", schema_), " AND ",
-              dialect_.TextEquals("o0.\"key\""), ")");
-    out->BindText(search_.order[0].key);
-  } else if (IsWalk(shape)) {
-    out->Text(" AND ", dialect_.TextEquals("o0.\"key\""), " AND o0.is_nan = ",
-              dialect_.BooleanLiteral(shape == Shape::kWalkNans));
-    out->BindText(search_.order[0].key);
+void Generator::Begin(const Entry& entry, SqlWriter* out) const {
+  switch (entry.kind) {
+    case Entry::Kind::kTable:
+      return;
+    case Entry::Kind::kMissing:
+      out->Text(" AND NOT EXISTS (SELECT 1 FROM ", entry.collection->table,
+                " d WHERE d.run_uuid = e.run_uuid AND ",
+                dialect_.TextEquals("d.\"key\""), ")");
+      out->BindText(entry.key);
+      return;
+    case Entry::Kind::kValues:
+      out->Text(" AND ", dialect_.TextEquals("d.\"key\""));
+      out->BindText(entry.key);
+      if (entry.collection->has_is_nan) {
+        out->Text(" AND d.is_nan = ", dialect_.BooleanLiteral(false));
+      }
+      return;
+    case Entry::Kind::kNans:
+      // Kept with the value 0: said so that the index goes on in order.
+      out->Text(" AND ", dialect_.TextEquals("d.\"key\""), " AND d.is_nan = ",
+                dialect_.BooleanLiteral(true), " AND d.value = 0");
+      out->BindText(entry.key);
+      return;
   }
 }
 
-void Generator::Filter(Shape shape, SqlWriter* out) const {
-  // What is said of the metric that is walked is asked of its row. Of the NaNs
-  // all hold, or there is no such statement.
+void Generator::Filter(const Entry& entry, SqlWriter* out) const {
+  // What is said of the key that the statement begins with is asked of its row.
+  // Of NaNs all of it holds, or there is no such statement.
   const auto done = [&](const BoundComparison& c) {
-    if (shape == Shape::kCandidates) return &c == candidates_;
-    if (!IsWalk(shape) || !ComparesWalked(c)) return false;
-    if (shape == Shape::kWalkNumbers) AppendMetricValue(c, "o0", out);
+    if (!entry.has_values() || c.collection == nullptr || c.op == kIsNull ||
+        !entry.IsOf(c.collection, c.key)) {
+      return false;
+    }
+    if (entry.kind == Entry::Kind::kValues) AppendValue(c, "d", dialect_, out);
     return true;
   };
   AppendFilter(search_.filter, done, schema_, search_.datasets, dialect_, out);
@@ -315,96 +284,79 @@ void Generator::Filter(Shape shape, SqlWriter* out) const {
   out->Text(")");
 }
 
-// Conditions of the whole statement, joined by AND.
-void Generator::Guards(Shape shape, SqlWriter* out) const {
-  const auto count = [out](std::string_view table) {
-    out->Text("(SELECT COUNT(*) FROM (SELECT 1 FROM ", table, " WHERE ");
-  };
-  const auto compare = [out](bool up_to, int limit) {
-    out->Text(" LIMIT ", limit + 1, "))", up_to ? " <= " : " > ", limit);
-  };
-  if (candidates_ != nullptr) {
-    count(StrCat(candidates_->collection->table, " d"));
-    Candidates(out);
-    compare(shape == Shape::kCandidates, kCandidatesMax);
-  }
-  if (walks_ && shape != Shape::kCandidates) {
-    if (candidates_ != nullptr) out->Text(" AND ");
-    count("runs e");
-    out->Append(Scope());
-    compare(shape == Shape::kSort, kSortedRunsMax);
-  }
-}
-
-void Generator::Limit(Shape shape, SqlWriter* out) const {
-  if (walks_ || candidates_ != nullptr) {
-    out->Text(" LIMIT CASE WHEN ");
-    Guards(shape, out);
-    out->Text(" THEN ? ELSE 0 END");
-  } else {
-    out->Text(" LIMIT ?");
-  }
+void Generator::Limit(SqlWriter* out) const {
   // One more than the page: is there another page?
-  out->Bind(search_.max_results + 1);
+  out->Text(" LIMIT ?").Bind(search_.max_results + 1);
   if (by_offset()) out->Text(" OFFSET ?").Bind(position_.offset);
 }
 
-// Whether the rows behind the cursor are two statements: those with a leading
-// value, in a range of its index, and those with NULL.
-bool Generator::NullIsApart(Shape shape,
-                            const std::vector<SortKey>& keys) const {
-  if (position_.cursor.empty()) return false;
-  if (shape != Shape::kSort && shape != Shape::kWalkMissing) return false;
-  const SortKey& key = keys[Leading(keys)];
-  return key.indexed && key.nullable &&
-         !IsNull(position_.cursor[Leading(keys)]);
+// " FROM ... WHERE ...", without order and limit.
+void Generator::Rows(const Entry& entry, Slice slice, Experiments experiments,
+                     std::vector<SortKey>* keys, SqlWriter* out) const {
+  From(entry, out);
+  out->Text(" WHERE ");
+  Scope(entry, experiments, out);
+  Begin(entry, out);
+  Filter(entry, out);
+  AppendSlice(slice, position_.cursor, keys, out);
 }
 
-// Whether to find and sort the rows by what the index of runs holds, and to
+// Whether to find and sort the rows by what an index holds of them, and to
 // fetch those of the page alone. It is not worth it if all that are visited
-// are of the page, or if they are few.
-bool Generator::FetchesLate(Shape shape) const {
-  if (!plans_ || NamesRuns()) return false;
-  if (shape == Shape::kWalkMissing) return true;
-  const AttributeSpec* first = search_.order[0].attribute;
-  const bool in_order = first != nullptr && first->indexed;
-  return shape == Shape::kSort && (!search_.filter.empty() || !in_order);
+// are of the page.
+bool Generator::FetchesLate(const Entry& entry) const {
+  if (!plans_ || names_runs_) return false;
+  if (!InOrder(entry) || search_.experiment_ids.size() > 1) return true;
+  return !entry.has_values() &&
+         (!search_.filter.empty() || entry.kind == Entry::Kind::kMissing);
 }
 
-// " FROM ... LIMIT".
-void Generator::AppendRows(Shape shape, const std::vector<SortKey>& keys,
-                           bool only_null, SqlWriter* out) const {
-  From(shape, out);
-  out->Text(" WHERE ").Append(Scope());
-  Begin(shape, out);
-  Filter(shape, out);
-  if (only_null) {
-    out->Text(" AND ", keys[Leading(keys)].expression, " IS NULL");
-  } else if (!position_.cursor.empty()) {
-    AppendBehind(keys, position_.cursor, NullIsApart(shape, keys), out);
-  }
-  AppendOrderBy(keys, dialect_, out);
-  Limit(shape, out);
-}
-
-SqlStatement Generator::Part(Shape shape, bool only_null) const {
-  std::vector<SortKey> keys = Keys(shape);
+// (SELECT id and sort values ... [UNION ALL ...]) k, to be joined with its
+// rows.
+SqlStatement Generator::Late(const Entry& entry, Slice slice) const {
+  const Experiments all(search_.experiment_ids);
+  const bool merges =
+      InOrder(entry) && all.size() > 1 && all.size() <= kMergedExperimentsMax;
+  std::vector<SortKey> keys;
   SqlWriter rows;
-  if (FetchesLate(shape)) {
-    // (SELECT id and sort values ...) k, to be joined with its rows.
-    rows.Text(" FROM (SELECT e.run_uuid");
-    for (size_t i = 0; i < keys.size(); ++i) {
-      rows.Text(", ", keys[i].expression, " AS k", i);
+  for (size_t i = 0; i < (merges ? all.size() : 1); ++i) {
+    keys = Keys(entry);
+    SqlWriter from;
+    Rows(entry, slice, merges ? all.subspan(i, 1) : all, &keys, &from);
+    rows.Text(i == 0 ? "SELECT e.run_uuid" : " UNION ALL SELECT e.run_uuid");
+    for (size_t k = 0; k < keys.size(); ++k) {
+      rows.Text(", ", keys[k].expression, " AS k", k);
     }
-    AppendRows(shape, keys, only_null, &rows);
-    rows.Text(") k CROSS JOIN runs e ON e.run_uuid = k.run_uuid");
-    for (size_t i = 0; i < keys.size(); ++i) {
-      keys[i].expression = StrCat("k.k", i);
-    }
-    AppendOrderBy(keys, dialect_, &rows);
-  } else {
-    AppendRows(shape, keys, only_null, &rows);
+    rows.Append(from.statement());
   }
+  std::vector<SortKey> inner = keys;
+  if (merges) {
+    for (size_t i = 0; i < keys.size(); ++i) inner[i].expression = StrCat("k", i);
+  }
+  AppendOrderBy(inner, dialect_, &rows);
+  Limit(&rows);
+
+  SqlWriter out;
+  std::string_view separator = "SELECT ";
+  for (const std::string_view column : search_.columns) {
+    out.Text(separator, "e.", column);
+    separator = ", ";
+  }
+  for (size_t i = 0; i < keys.size(); ++i) {
+    keys[i].expression = StrCat("k.k", i);
+    out.Text(separator, keys[i].expression);
+    separator = ", ";
+  }
+  out.Text(" FROM (").Append(rows.statement());
+  out.Text(") k CROSS JOIN runs e ON e.run_uuid = k.run_uuid");
+  AppendOrderBy(keys, dialect_, &out);
+  return out.Take();
+}
+
+SqlStatement Generator::Plain(const Entry& entry, Slice slice) const {
+  std::vector<SortKey> keys = Keys(entry);
+  SqlWriter rows;
+  Rows(entry, slice, search_.experiment_ids, &keys, &rows);
   SqlWriter out;
   std::string_view separator = "SELECT ";
   for (const std::string_view column : search_.columns) {
@@ -415,43 +367,76 @@ SqlStatement Generator::Part(Shape shape, bool only_null) const {
     out.Text(separator, key.expression);
     separator = ", ";
   }
-  return out.Append(rows.statement()).Take();
+  out.Append(rows.statement());
+  AppendOrderBy(keys, dialect_, &out);
+  Limit(&out);
+  return out.Take();
 }
 
-void Generator::AddParts(Shape shape,
-                         std::vector<SqlStatement>* parts) const {
-  parts->push_back(Part(shape, /*only_null=*/false));
-  if (NullIsApart(shape, Keys(shape))) {
-    parts->push_back(Part(shape, /*only_null=*/true));
+// Counts what the entry alone would visit; runs of other stages count as well.
+SqlStatement Generator::Probe(const Entry& entry) const {
+  SqlWriter out;
+  out.Text("SELECT COUNT(*) FROM (SELECT 1 FROM ");
+  if (entry.has_values()) {
+    out.Text(entry.collection->table, " d WHERE d.experiment_id IN (");
+  } else {
+    out.Text("runs e INDEXED BY ", entry.attribute->index,
+             " WHERE e.experiment_id IN (");
   }
-}
-
-// The three of the walk: a cursor is in one of them; those before it are over,
-// those behind it are whole.
-void Generator::AddWalk(std::vector<SqlStatement>* parts) const {
-  bool compared = false;
-  bool nans_match = true;
+  out.List(search_.experiment_ids).Text(")");
+  Begin(entry, &out);
   for (const BoundComparison& c : search_.filter) {
-    if (!ComparesWalked(c)) continue;
-    compared = true;
-    nans_match = nans_match && c.op == kNotEqual;
+    if (entry.has_values() && entry.IsOf(c.collection, c.key) &&
+        c.op != kIsNull) {
+      AppendValue(c, "d", dialect_, &out);
+    }
+    if (!entry.has_values() && c.attribute == entry.attribute &&
+        c.op == kEqual) {
+      out.Text(" AND ", dialect_.TextEquals(StrCat("e.", c.attribute->column)));
+      out.Bind(c.values[0]);
+    }
   }
-  Generator whole = *this;
-  whole.position_ = {};
-  const int64_t rank = position_.cursor.empty()
-                           ? 0
-                           : std::get<int64_t>(position_.cursor[0]);
-  const auto add = [&](int64_t number, Shape shape) {
-    const Generator& from = number == rank ? *this : whole;
-    if (number >= rank) from.AddParts(shape, parts);
-  };
-  add(0, Shape::kWalkNumbers);
-  if (nans_match) add(1, Shape::kWalkNans);
-  if (!compared) add(2, Shape::kWalkMissing);
+  out.Text(" LIMIT ", kFewRowsMax + 1, ")");
+  return out.Take();
+}
+
+// What the entry has behind the cursor. A metric's cursor is in one of numbers,
+// NaNs and none: those before it are over, those behind it are whole.
+void Generator::AddParts(const Entry& entry,
+                         std::vector<SqlStatement>* parts) const {
+  Generator from = *this;
+  if (entry.kind != Entry::Kind::kTable && !position_.cursor.empty() &&
+      entry.IsOf(search_.order[0].collection, search_.order[0].key)) {
+    const bool is_metric = entry.collection->has_is_nan;
+    const bool was_null =
+        std::holds_alternative<std::monostate>(position_.cursor[0]);
+    const int64_t rank = is_metric ? std::get<int64_t>(position_.cursor[0])
+                         : was_null ? 2
+                                    : 0;
+    const int64_t number = static_cast<int64_t>(entry.kind) -
+                           static_cast<int64_t>(Entry::Kind::kValues);
+    if (number < rank) return;
+    if (number > rank) from.position_ = {};
+  }
+  std::vector<Slice> slices = {Slice::kAll};
+  if (from.InOrder(entry)) {
+    slices = SlicesBehind(from.Keys(entry), from.position_.cursor);
+  }
+  for (const Slice slice : slices) {
+    parts->push_back(FetchesLate(entry) ? from.Late(entry, slice)
+                                        : from.Plain(entry, slice));
+  }
+}
+
+SearchWay Generator::MakeWay(const Way& way) const {
+  SearchWay made;
+  if (way.is_probed) made.probe = Probe(way.entries[0]);
+  for (const Entry& entry : way.entries) AddParts(entry, &made.parts);
+  return made;
 }
 
 absl::StatusOr<SearchQuery> Generator::Run() {
-  const std::vector<SortKey> keys = Keys(Shape::kSort);
+  const std::vector<SortKey> keys = Keys(Entry());
   if (!search_.page_token.empty()) {
     std::vector<CursorColumn> columns;
     for (const SortKey& key : keys) columns.push_back({key.type, key.nullable});
@@ -459,16 +444,14 @@ absl::StatusOr<SearchQuery> Generator::Run() {
                      DecodePageToken(search_.page_token, search_.fingerprint,
                                      columns));
   }
-  plans_ = schema_.entity == Entity::kRun && dialect_.FollowsPlans();
-  if (plans_ && !by_offset() && !NamesRuns()) {
-    walks_ = ByMetric();
-    candidates_ = FindCandidates();
+  names_runs_ = plans_ && NamesRuns(search_);
+  std::vector<Way> plan = {Way{.entries = {Entry()}}};
+  if (plans_ && !by_offset() && !search_.experiment_ids.empty()) {
+    plan = PlanRuns(search_);
   }
-  std::vector<SqlStatement> parts;
-  if (candidates_ != nullptr) AddParts(Shape::kCandidates, &parts);
-  AddParts(Shape::kSort, &parts);
-  if (walks_) AddWalk(&parts);
-  return SearchQueryBuilder::Make(std::move(parts), search_, keys.size(),
+  std::vector<SearchWay> ways;
+  for (const Way& way : plan) ways.push_back(MakeWay(way));
+  return SearchQueryBuilder::Make(std::move(ways), search_, keys.size(),
                                   position_.offset);
 }
 

@@ -1,11 +1,24 @@
 #include "storage/search/sql_order.h"
 
+#include <cstdint>
+#include <limits>
 #include <string_view>
 
 namespace millstream::storage::search {
 namespace {
 
-// From key `index` on.
+bool IsNull(const SqlValue& value) {
+  return std::holds_alternative<std::monostate>(value);
+}
+
+// The first key that is not the same in all rows.
+size_t Leading(const std::vector<SortKey>& keys) {
+  size_t leading = 0;
+  while (keys[leading].constant) ++leading;
+  return leading;
+}
+
+// "<the row sorts behind the cursor>", by the keys from `index` on.
 void Behind(const std::vector<SortKey>& keys,
             const std::vector<SqlValue>& cursor, size_t index,
             SqlWriter* out) {
@@ -34,12 +47,69 @@ void Behind(const std::vector<SortKey>& keys,
   out->Text(")");
 }
 
+// A value that none of the type is less than: databases enter an index there,
+// which "IS NOT NULL" does not tell them to.
+SqlValue Least(CursorType type) {
+  switch (type) {
+    case CursorType::kInteger:
+      return std::numeric_limits<int64_t>::min();
+    case CursorType::kReal:
+      return -std::numeric_limits<double>::max();
+    case CursorType::kText:
+      break;
+  }
+  return std::string();
+}
+
 }  // namespace
 
-size_t Leading(const std::vector<SortKey>& keys) {
-  size_t leading = 0;
-  while (keys[leading].constant) ++leading;
-  return leading;
+std::vector<Slice> SlicesBehind(const std::vector<SortKey>& keys,
+                                const std::vector<SqlValue>& cursor) {
+  const size_t leading = Leading(keys);
+  const SortKey& key = keys[leading];
+  if (!key.indexed) return {Slice::kAll};
+  if (cursor.empty()) {
+    // An index that ascends begins with NULL.
+    if (key.nullable && key.ascending) return {Slice::kBeyond, Slice::kNulls};
+    return {Slice::kAll};
+  }
+  if (IsNull(cursor[leading])) return {Slice::kAll};
+  std::vector<Slice> slices;
+  if (leading + 1 < keys.size()) slices.push_back(Slice::kTies);
+  slices.push_back(Slice::kBeyond);
+  if (key.nullable) slices.push_back(Slice::kNulls);
+  return slices;
+}
+
+void AppendSlice(Slice slice, const std::vector<SqlValue>& cursor,
+                 std::vector<SortKey>* keys, SqlWriter* out) {
+  const size_t leading = Leading(*keys);
+  SortKey& key = (*keys)[leading];
+  switch (slice) {
+    case Slice::kAll:
+      if (cursor.empty()) return;
+      out->Text(" AND ");
+      Behind(*keys, cursor, 0, out);
+      return;
+    case Slice::kTies:
+      out->Text(" AND ", key.expression, " = ? AND ").Bind(cursor[leading]);
+      key.constant = true;
+      Behind(*keys, cursor, leading + 1, out);
+      return;
+    case Slice::kBeyond:
+      key.nullable = false;
+      if (cursor.empty()) {
+        out->Text(" AND ", key.expression, " >= ?").Bind(Least(key.type));
+      } else {
+        out->Text(" AND ", key.expression, key.ascending ? " > ?" : " < ?");
+        out->Bind(cursor[leading]);
+      }
+      return;
+    case Slice::kNulls:
+      out->Text(" AND ", key.expression, " IS NULL");
+      key.constant = true;
+      return;
+  }
 }
 
 void AppendOrderBy(const std::vector<SortKey>& keys, const SqlDialect& dialect,
@@ -53,21 +123,6 @@ void AppendOrderBy(const std::vector<SortKey>& keys, const SqlDialect& dialect,
                   : StrCat(key.expression, key.ascending ? "" : " DESC"));
     separator = ", ";
   }
-}
-
-void AppendBehind(std::vector<SortKey> keys,
-                  const std::vector<SqlValue>& cursor, bool null_is_apart,
-                  SqlWriter* out) {
-  const size_t leading = Leading(keys);
-  SortKey& key = keys[leading];
-  out->Text(" AND ");
-  if (null_is_apart) key.nullable = false;
-  if (key.indexed && !key.nullable) {
-    // Says no more than the rest, but so that the index is entered there.
-    out->Text(key.expression, key.ascending ? " >= ?" : " <= ?", " AND ");
-    out->Bind(cursor[leading]);
-  }
-  Behind(keys, cursor, 0, out);
 }
 
 }  // namespace millstream::storage::search

@@ -1,4 +1,4 @@
-// The order of a search as SQL: ORDER BY, and the condition that a row sorts
+// The order of a search as SQL: ORDER BY, and the conditions that a row sorts
 // behind a cursor. Thread-safe.
 #ifndef MILLSTREAM_STORAGE_SEARCH_SQL_ORDER_H_
 #define MILLSTREAM_STORAGE_SEARCH_SQL_ORDER_H_
@@ -21,31 +21,37 @@ struct SortKey {
   std::string expression;
   bool ascending = true;
   bool nullable = true;
-  // An index enters the rows in this order.
+  // The statement's rows can come in this order by an index.
   bool indexed = false;
   // The same in all rows of the statement: nothing to sort.
   bool constant = false;
   CursorType type = CursorType::kInteger;
 };
 
-inline bool IsNull(const SqlValue& value) {
-  return std::holds_alternative<std::monostate>(value);
-}
+// Parts of the rows behind a cursor, by the leading key: the first that is not
+// constant. Together, in the order in which they stand here, they are all.
+enum class Slice {
+  kAll,     // undivided
+  kTies,    // rows with the cursor's leading value
+  kBeyond,  // rows with a leading value behind that; without a cursor all
+            // that have one
+  kNulls,   // rows without a leading value
+};
 
-// The first key that is not the same in all rows.
-size_t Leading(const std::vector<SortKey>& keys);
+// The parts to ask for rows in if they come by an index in the order of the
+// leading key; undivided if they do not.
+// `cursor` is empty or has a value for each key.
+std::vector<Slice> SlicesBehind(const std::vector<SortKey>& keys,
+                                const std::vector<SqlValue>& cursor);
+
+// Appends " AND <the row is in the slice, and sorts behind the cursor>", and
+// makes keys constant that are so in the slice, or not NULL.
+void AppendSlice(Slice slice, const std::vector<SqlValue>& cursor,
+                 std::vector<SortKey>* keys, SqlWriter* out);
 
 // Appends " ORDER BY ...".
 void AppendOrderBy(const std::vector<SortKey>& keys, const SqlDialect& dialect,
                    SqlWriter* out);
-
-// Appends " AND <the row sorts behind the one with these values>". Constant
-// keys count as equal. With `null_is_apart`, rows whose leading value is NULL
-// are left to another statement: what remains is a range of the index.
-// REQUIRES: cursor.size() == keys.size().
-void AppendBehind(std::vector<SortKey> keys,
-                  const std::vector<SqlValue>& cursor, bool null_is_apart,
-                  SqlWriter* out);
 
 }  // namespace millstream::storage::search
 

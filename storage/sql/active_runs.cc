@@ -16,8 +16,9 @@ absl::StatusOr<int64_t> ActiveRuns::Check(std::string_view run_id) {
   }
   int64_t experiment_id = 0;
   RETURN_IF_ERROR(database_->Read([&](sql::Connection& connection) {
-    absl::StatusOr<int64_t> checked = sql::CheckRunActive(connection, run_id);
-    if (checked.ok()) experiment_id = *checked;
+    absl::StatusOr<sql::RunRef> checked =
+        sql::CheckRunActive(connection, run_id);
+    if (checked.ok()) experiment_id = checked->experiment_id;
     return checked.status();
   }));
   absl::MutexLock lock(&mutex_);

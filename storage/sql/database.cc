@@ -42,13 +42,17 @@ absl::Status Statement::Finish() {
   }
 }
 
+std::string InsertSql(std::string_view table,
+                      absl::Span<const std::string_view> columns) {
+  return StrCat("INSERT INTO ", Quoted(table), " (",
+                absl::StrJoin(columns, ", ", AppendQuoted), ") VALUES (",
+                Placeholders(columns.size()), ")");
+}
+
 std::string UpsertSql(Dialect dialect, std::string_view table,
                       absl::Span<const std::string_view> columns,
                       int key_columns) {
-  std::string sql = StrCat(
-      "INSERT INTO ", Quoted(table), " (",
-      absl::StrJoin(columns, ", ", AppendQuoted), ") VALUES (",
-      Placeholders(columns.size()), ") ");
+  std::string sql = InsertSql(table, columns) + " ";
   if (dialect == Dialect::kMysql) {
     StrAppend(&sql, "ON DUPLICATE KEY UPDATE ");
   } else {

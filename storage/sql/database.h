@@ -209,9 +209,13 @@ class Database {
   virtual absl::Status Sync() = 0;
 };
 
-// "INSERT INTO table (columns...) VALUES (?, ...)" that overwrites the other
-// columns of the row whose first `key_columns` columns are equal. Names are
-// constants of the caller's code.
+// "INSERT INTO table (columns...) VALUES (?, ...)". Names are constants of the
+// caller's code.
+std::string InsertSql(std::string_view table,
+                      absl::Span<const std::string_view> columns);
+
+// The same that overwrites the other
+// columns of the row whose first `key_columns` columns are equal.
 std::string UpsertSql(Dialect dialect, std::string_view table,
                       absl::Span<const std::string_view> columns,
                       int key_columns);

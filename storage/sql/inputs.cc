@@ -118,11 +118,11 @@ absl::Status SqlTrackingStore::LogInputs(
     const google::protobuf::RepeatedPtrField<v1::DatasetInput>& datasets,
     const google::protobuf::RepeatedPtrField<v1::ModelInput>& models) {
   return database_->Write([&](Transaction& transaction) -> absl::Status {
-    ASSIGN_OR_RETURN(const int64_t experiment_id,
+    ASSIGN_OR_RETURN(const sql::RunRef run,
                      sql::CheckRunActive(transaction, run_id));
     for (const v1::DatasetInput& input : datasets) {
       RETURN_IF_ERROR(
-          AddDatasetInput(transaction, experiment_id, run_id, input));
+          AddDatasetInput(transaction, run.experiment_id, run_id, input));
     }
     for (const v1::ModelInput& model : models) {
       ASSIGN_OR_RETURN(

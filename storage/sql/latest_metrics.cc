@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 #include <utility>
 
 #include "absl/container/flat_hash_set.h"
@@ -15,16 +16,16 @@ namespace {
 // no longer than these take.
 constexpr size_t kProjectPointsMax = 4096;
 
-constexpr std::string_view kRunExistsSql =
-    "SELECT 1 FROM runs WHERE run_uuid = ?";
+constexpr std::string_view kRunSql =
+    "SELECT experiment_id, start_time FROM runs WHERE run_uuid = ?";
 
 // Moves a row forward, or makes it. One row of VALUES: an INSERT from a SELECT
 // may write several, so SQLite would open and close a journal of its own for
 // each, which costs the more the more the transaction has written.
 constexpr std::string_view kProjectSql =
     "INSERT INTO latest_metrics "
-    "(run_uuid, \"key\", value, \"timestamp\", step, is_nan) "
-    "VALUES (?, ?, ?, ?, ?, ?) "
+    "(run_uuid, \"key\", value, \"timestamp\", step, is_nan, experiment_id, "
+    "start_time) VALUES (?, ?, ?, ?, ?, ?, ?, ?) "
     "ON CONFLICT (run_uuid, \"key\") DO UPDATE SET "
     "value = excluded.value, \"timestamp\" = excluded.\"timestamp\", "
     "step = excluded.step, is_nan = excluded.is_nan "
@@ -38,17 +39,21 @@ absl::Status Project(sql::Transaction& transaction,
                      absl::Span<const RunPoints> runs) {
   ASSIGN_OR_RETURN(sql::StatementPtr statement,
                    transaction.Prepare(kProjectSql));
-  ASSIGN_OR_RETURN(sql::StatementPtr run, transaction.Prepare(kRunExistsSql));
+  ASSIGN_OR_RETURN(sql::StatementPtr run, transaction.Prepare(kRunSql));
   for (const auto& [run_id, points] : runs) {
     run->Rewind();
     run->BindAll(run_id);
     ASSIGN_OR_RETURN(const bool exists, run->Step());
     if (!exists) continue;
+    const int64_t experiment_id = run->Int64(0);
+    std::optional<int64_t> start_time;
+    if (!run->IsNull(1)) start_time = run->Int64(1);
     for (const auto& [key, point] : points) {
       const bool is_nan = std::isnan(point.value);
       statement->Rewind();
       statement->BindAll(run_id, key, is_nan ? 0.0 : point.value,
-                         point.timestamp_ms, point.step, is_nan);
+                         point.timestamp_ms, point.step, is_nan, experiment_id,
+                         start_time);
       RETURN_IF_ERROR(statement->Finish());
     }
   }

@@ -14,8 +14,9 @@ absl::Status SqlTrackingStore::LogParam(std::string_view run_id,
                                         std::string_view key,
                                         std::string_view value) {
   return database_->Write([&](Transaction& transaction) -> absl::Status {
-    RETURN_IF_ERROR(sql::CheckRunActive(transaction, run_id).status());
-    return sql::WriteParam(transaction, run_id, key, value);
+    ASSIGN_OR_RETURN(const sql::RunRef run,
+                     sql::CheckRunActive(transaction, run_id));
+    return sql::WriteParam(transaction, run, key, value);
   });
 }
 
@@ -23,8 +24,9 @@ absl::Status SqlTrackingStore::SetRunTag(std::string_view run_id,
                                          std::string_view key,
                                          std::string_view value) {
   return database_->Write([&](Transaction& transaction) -> absl::Status {
-    RETURN_IF_ERROR(sql::CheckRunActive(transaction, run_id).status());
-    return sql::WriteTag(transaction, run_id, key, value);
+    ASSIGN_OR_RETURN(const sql::RunRef run,
+                     sql::CheckRunActive(transaction, run_id));
+    return sql::WriteTag(transaction, run, key, value);
   });
 }
 
@@ -45,7 +47,8 @@ absl::Status SqlTrackingStore::UpdateRunTag(
         absl::StatusOr<std::string>(std::optional<std::string_view>)>
         update) {
   return database_->Write([&](Transaction& transaction) -> absl::Status {
-    RETURN_IF_ERROR(sql::CheckRunActive(transaction, run_id).status());
+    ASSIGN_OR_RETURN(const sql::RunRef run,
+                     sql::CheckRunActive(transaction, run_id));
     std::string value;
     {
       ASSIGN_OR_RETURN(
@@ -58,7 +61,7 @@ absl::Status SqlTrackingStore::UpdateRunTag(
       if (found) present = row->Text(0);
       ASSIGN_OR_RETURN(value, update(present));
     }
-    return sql::WriteTag(transaction, run_id, key, value);
+    return sql::WriteTag(transaction, run, key, value);
   });
 }
 

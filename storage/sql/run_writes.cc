@@ -2,16 +2,52 @@
 
 #include "base/error.h"
 #include "base/status_macros.h"
+#include "base/str_cat.h"
 #include "storage/sql/experiment_rows.h"
 
 namespace millstream::storage::sql {
+namespace {
 
-absl::StatusOr<int64_t> CheckRunActive(Connection& connection,
-                                       std::string_view run_id) {
+// Texts that write one row of a run's values, for either kind of schema.
+class ValueTexts {
+ public:
+  ValueTexts(std::string_view table, bool overwrites) {
+    const std::initializer_list<std::string_view> plain = {"run_uuid", "key",
+                                                           "value"};
+    const std::initializer_list<std::string_view> own = {
+        "run_uuid", "key", "value", "experiment_id", "start_time"};
+    for (Dialect dialect :
+         {Dialect::kSqlite, Dialect::kPostgres, Dialect::kMysql}) {
+      const absl::Span<const std::string_view> columns =
+          RepeatsRun(dialect) ? own : plain;
+      texts_[static_cast<size_t>(dialect)] =
+          overwrites ? UpsertSql(dialect, table, columns, 2)
+                     : InsertSql(table, columns);
+    }
+  }
+
+  absl::Status Execute(Transaction& transaction, const RunRef& run,
+                       std::string_view key, std::string_view value) const {
+    const Dialect dialect = transaction.dialect();
+    const std::string& text = texts_[static_cast<size_t>(dialect)];
+    return RepeatsRun(dialect)
+               ? transaction.Execute(text, run.run_id, key, value,
+                                     run.experiment_id, run.start_time)
+               : transaction.Execute(text, run.run_id, key, value);
+  }
+
+ private:
+  std::string texts_[3];
+};
+
+}  // namespace
+
+absl::StatusOr<RunRef> CheckRunActive(Connection& connection,
+                                      std::string_view run_id) {
   ASSIGN_OR_RETURN(
       StatementPtr row,
-      connection.Query("SELECT lifecycle_stage, experiment_id FROM runs "
-                       "WHERE run_uuid = ?",
+      connection.Query("SELECT lifecycle_stage, experiment_id, start_time "
+                       "FROM runs WHERE run_uuid = ?",
                        run_id));
   ASSIGN_OR_RETURN(const bool found, row->Step());
   if (!found) return DoesNotExist("Run with id=", run_id, " not found");
@@ -20,59 +56,63 @@ absl::StatusOr<int64_t> CheckRunActive(Connection& connection,
                             " must be in the 'active' state. Current state is ",
                             row->Text(0), ".");
   }
-  return row->Int64(1);
+  RunRef run{.run_id = run_id, .experiment_id = row->Int64(1)};
+  if (!row->IsNull(2)) run.start_time = row->Int64(2);
+  return run;
 }
 
-absl::Status WriteParam(Transaction& transaction, std::string_view run_id,
+absl::Status WriteParam(Transaction& transaction, const RunRef& run,
                         std::string_view key, std::string_view value) {
+  static const auto& insert = *new ValueTexts("params", /*overwrites=*/false);
   // Read first: most repetitions write what is there.
   ASSIGN_OR_RETURN(
       StatementPtr row,
       transaction.Query("SELECT value FROM params WHERE run_uuid = ? "
                         "AND \"key\" = ?",
-                        run_id, key));
+                        run.run_id, key));
   ASSIGN_OR_RETURN(const bool found, row->Step());
-  if (!found) {
-    return transaction.Execute(
-        "INSERT INTO params (run_uuid, \"key\", value) VALUES (?, ?, ?)",
-        run_id, key, value);
-  }
+  if (!found) return insert.Execute(transaction, run, key, value);
   if (row->Text(0) == value) return absl::OkStatus();
   return InvalidParameter(
-      "Changing param values is not allowed: run '", run_id, "' has param '",
-      key, "' with value '", Shown(row->Text(0)), "', and the request wants '",
-      Shown(value), "'. Log the new value under another key, or in a new run.");
+      "Changing param values is not allowed: run '", run.run_id,
+      "' has param '", key, "' with value '", Shown(row->Text(0)),
+      "', and the request wants '", Shown(value),
+      "'. Log the new value under another key, or in a new run.");
 }
 
 absl::Status WriteParams(
-    Transaction& transaction, std::string_view run_id,
+    Transaction& transaction, const RunRef& run,
     const google::protobuf::RepeatedPtrField<v1::Param>& params) {
   for (const v1::Param& param : params) {
     RETURN_IF_ERROR(
-        WriteParam(transaction, run_id, param.key(), param.value()));
+        WriteParam(transaction, run, param.key(), param.value()));
   }
   return absl::OkStatus();
 }
 
-absl::Status WriteTag(Transaction& transaction, std::string_view run_id,
+absl::Status AddTag(Transaction& transaction, const RunRef& run,
+                    std::string_view key, std::string_view value) {
+  static const auto& insert = *new ValueTexts("tags", /*overwrites=*/false);
+  return insert.Execute(transaction, run, key, value);
+}
+
+absl::Status WriteTag(Transaction& transaction, const RunRef& run,
                       std::string_view key, std::string_view value) {
-  static const UpsertTexts& upsert =
-      *new UpsertTexts("tags", {"run_uuid", "key", "value"}, 2);
+  static const auto& upsert = *new ValueTexts("tags", /*overwrites=*/true);
   if (key == kRunNameTag) {
     // A run is never without a name.
     if (value.empty()) return absl::OkStatus();
     RETURN_IF_ERROR(transaction.Execute(
-        "UPDATE runs SET name = ? WHERE run_uuid = ?", value, run_id));
+        "UPDATE runs SET name = ? WHERE run_uuid = ?", value, run.run_id));
   }
-  return transaction.Execute(upsert.text(transaction.dialect()), run_id, key,
-                             value);
+  return upsert.Execute(transaction, run, key, value);
 }
 
 absl::Status WriteTags(
-    Transaction& transaction, std::string_view run_id,
+    Transaction& transaction, const RunRef& run,
     const google::protobuf::RepeatedPtrField<v1::RunTag>& tags) {
   for (const v1::RunTag& tag : tags) {
-    RETURN_IF_ERROR(WriteTag(transaction, run_id, tag.key(), tag.value()));
+    RETURN_IF_ERROR(WriteTag(transaction, run, tag.key(), tag.value()));
   }
   return absl::OkStatus();
 }

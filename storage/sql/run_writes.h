@@ -6,6 +6,8 @@
 #ifndef MILLSTREAM_STORAGE_SQL_RUN_WRITES_H_
 #define MILLSTREAM_STORAGE_SQL_RUN_WRITES_H_
 
+#include <cstdint>
+#include <optional>
 #include <string_view>
 
 #include "absl/status/status.h"
@@ -19,27 +21,42 @@ namespace millstream::storage::sql {
 // The tag that is the run's name.
 inline constexpr std::string_view kRunNameTag = "mlflow.runName";
 
-// The id of the experiment of `run_id`. RESOURCE_DOES_NOT_EXIST: no such run;
+// What never changes of a run. In our own schema the rows of its tags, params
+// and latest metrics repeat the last two (storage/search/search_plan.h).
+struct RunRef {
+  std::string_view run_id;
+  int64_t experiment_id = 0;
+  std::optional<int64_t> start_time = std::nullopt;
+};
+
+// Whether they do: they do not in MLflow's schema.
+inline bool RepeatsRun(Dialect dialect) { return dialect == Dialect::kSqlite; }
+
+// The run, which borrows `run_id`. RESOURCE_DOES_NOT_EXIST: no such run;
 // INVALID_PARAMETER_VALUE: it is not active.
-absl::StatusOr<int64_t> CheckRunActive(Connection& connection,
-                                       std::string_view run_id);
+absl::StatusOr<RunRef> CheckRunActive(Connection& connection,
+                                      std::string_view run_id);
 
 // REQUIRES for all below: the run exists and is active.
 
 // Writes params that are new; a key may repeat with one value.
 // INVALID_PARAMETER_VALUE: a key has another value.
-absl::Status WriteParam(Transaction& transaction, std::string_view run_id,
+absl::Status WriteParam(Transaction& transaction, const RunRef& run,
                         std::string_view key, std::string_view value);
 absl::Status WriteParams(
-    Transaction& transaction, std::string_view run_id,
+    Transaction& transaction, const RunRef& run,
     const google::protobuf::RepeatedPtrField<v1::Param>& params);
+
+// Adds a tag that the run does not have.
+absl::Status AddTag(Transaction& transaction, const RunRef& run,
+                    std::string_view key, std::string_view value);
 
 // Overwrites; of a repeated key the last value stays. kRunNameTag renames the
 // run, and an empty name changes nothing.
-absl::Status WriteTag(Transaction& transaction, std::string_view run_id,
+absl::Status WriteTag(Transaction& transaction, const RunRef& run,
                       std::string_view key, std::string_view value);
 absl::Status WriteTags(
-    Transaction& transaction, std::string_view run_id,
+    Transaction& transaction, const RunRef& run,
     const google::protobuf::RepeatedPtrField<v1::RunTag>& tags);
 
 }  // namespace millstream::storage::sql

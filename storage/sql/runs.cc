@@ -39,10 +39,12 @@ absl::Status SqlTrackingStore::CreateRun(
             info.run_id(), info.run_name(), info.user_id(),
             v1::RunStatus_Name(info.status()), info.start_time(), artifact_uri,
             experiment_id));
+        const sql::RunRef created{.run_id = info.run_id(),
+                                  .experiment_id = experiment_id,
+                                  .start_time = info.start_time()};
         for (const v1::RunTag& tag : tags) {
-          RETURN_IF_ERROR(transaction.Execute(
-              "INSERT INTO tags (run_uuid, \"key\", value) VALUES (?, ?, ?)",
-              info.run_id(), tag.key(), tag.value()));
+          RETURN_IF_ERROR(
+              sql::AddTag(transaction, created, tag.key(), tag.value()));
         }
         return absl::OkStatus();
       }));
@@ -96,7 +98,8 @@ absl::Status SqlTrackingStore::UpdateRun(std::string_view run_id,
                                          const RunUpdate& update,
                                          v1::RunInfo* info) {
   return database_->Write([&](Transaction& transaction) -> absl::Status {
-    RETURN_IF_ERROR(sql::CheckRunActive(transaction, run_id).status());
+    ASSIGN_OR_RETURN(const sql::RunRef run,
+                     sql::CheckRunActive(transaction, run_id));
     if (update.status.has_value() || update.end_time.has_value()) {
       std::optional<std::string> status;
       if (update.status) status = v1::RunStatus_Name(*update.status);
@@ -106,7 +109,7 @@ absl::Status SqlTrackingStore::UpdateRun(std::string_view run_id,
           status, update.end_time, run_id));
     }
     if (update.run_name.has_value()) {
-      RETURN_IF_ERROR(sql::WriteTag(transaction, run_id, sql::kRunNameTag,
+      RETURN_IF_ERROR(sql::WriteTag(transaction, run, sql::kRunNameTag,
                                     *update.run_name));
     }
     info->Clear();

@@ -55,13 +55,13 @@ absl::Status CheckModelExists(sql::Transaction& transaction,
 // changes nothing; as in MLflow, another one of the same time and step is
 // refused.
 absl::Status WriteModelMetric(sql::Transaction& transaction,
-                              std::string_view run_id, int64_t experiment_id,
+                              const sql::RunRef& run,
                               const v1::Metric& metric) {
   // No number stands for NaN; MLflow keeps 0.
   const double value = std::isnan(metric.value()) ? 0.0 : metric.value();
   RETURN_IF_ERROR(CheckModelExists(transaction, metric.model_id()));
   ASSIGN_OR_RETURN(const Place place,
-                   FindModelMetric(transaction, run_id, metric, value));
+                   FindModelMetric(transaction, run.run_id, metric, value));
   if (place == Place::kSame) return absl::OkStatus();
   if (place == Place::kOther) {
     return MakeError(
@@ -78,7 +78,7 @@ absl::Status WriteModelMetric(sql::Transaction& transaction,
           "experiment_id, dataset_name, dataset_digest) "
           "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
           metric.model_id(), metric.key(), metric.timestamp(), metric.step(),
-          run_id, value, experiment_id));
+          run.run_id, value, run.experiment_id));
   if (!metric.dataset_name().empty()) row->Bind(8, metric.dataset_name());
   if (!metric.dataset_digest().empty()) row->Bind(9, metric.dataset_digest());
   return row->Finish();
@@ -184,18 +184,16 @@ absl::Status SqlRunLog::LogThroughOutbox(const RunLogBatch& batch) {
   int64_t sequence = 0;
   RETURN_IF_ERROR(database_->Write([&](sql::Transaction& transaction)
                                        -> absl::Status {
-    ASSIGN_OR_RETURN(const int64_t experiment_id,
+    ASSIGN_OR_RETURN(const sql::RunRef run,
                      sql::CheckRunActive(transaction, batch.run_id));
     if (batch.params != nullptr) {
-      RETURN_IF_ERROR(
-          sql::WriteParams(transaction, batch.run_id, *batch.params));
+      RETURN_IF_ERROR(sql::WriteParams(transaction, run, *batch.params));
     }
     if (batch.tags != nullptr) {
-      RETURN_IF_ERROR(sql::WriteTags(transaction, batch.run_id, *batch.tags));
+      RETURN_IF_ERROR(sql::WriteTags(transaction, run, *batch.tags));
     }
     for (const v1::Metric* metric : batch.model_metrics) {
-      RETURN_IF_ERROR(WriteModelMetric(transaction, batch.run_id, experiment_id,
-                                       *metric));
+      RETURN_IF_ERROR(WriteModelMetric(transaction, run, *metric));
     }
     if (batch.metrics.empty()) return absl::OkStatus();
     ASSIGN_OR_RETURN(sequence,

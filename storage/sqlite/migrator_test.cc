@@ -63,6 +63,39 @@ TEST_F(MigratorTest, LeadsFromEveryVersionToTheLatest) {
   }
 }
 
+TEST_F(MigratorTest, SearchTakesOverTheValuesOfRuns) {
+  auto connection = Open("db");
+  ASSERT_TRUE(Migrate(*connection, 1).ok());
+  const absl::Status filled = connection->ExecuteScript(
+      "INSERT INTO experiments VALUES (7, 'e', 'default', 'l', 'active', 1, 2);"
+      "INSERT INTO runs (run_uuid, name, status, start_time, lifecycle_stage, "
+      "experiment_id) VALUES ('r', 'n', 'RUNNING', 17, 'active', 7), "
+      "('s', 'n', 'RUNNING', NULL, 'deleted', 7);"
+      "INSERT INTO tags VALUES ('r', 'mlflow.runName', 'n'), ('r', 't', NULL);"
+      "INSERT INTO params VALUES ('r', 'p', 'v'), ('s', 'p', 'w');"
+      "INSERT INTO latest_metrics VALUES ('r', 'm', 0.5, 1, 2, 0), "
+      "('s', 'm', 0, 3, 4, 1);");
+  ASSERT_TRUE(filled.ok()) << filled;
+  ASSERT_TRUE(Migrate(*connection, 2).ok());
+  auto row = connection->Query(
+      "SELECT run_uuid, \"key\", value, experiment_id, start_time FROM tags "
+      "UNION ALL SELECT run_uuid, \"key\", value, experiment_id, start_time "
+      "FROM params UNION ALL SELECT run_uuid, \"key\", value || ' ' || "
+      "\"timestamp\" || ' ' || step || ' ' || is_nan, experiment_id, "
+      "start_time FROM latest_metrics");
+  ASSERT_TRUE(row.ok()) << row.status();
+  std::vector<std::string> rows;
+  while (*(*row)->Step()) {
+    rows.push_back(StrCat((*row)->Text(0), " ", (*row)->Text(1), " ",
+                          (*row)->Text(2), " in ", (*row)->Int64(3), " at ",
+                          (*row)->Text(4)));
+  }
+  EXPECT_EQ(rows, (std::vector<std::string>{
+                      "r mlflow.runName n in 7 at 17", "r t  in 7 at 17",
+                      "r p v in 7 at 17", "s p w in 7 at ",
+                      "r m 0.5 1 2 0 in 7 at 17", "s m 0.0 3 4 1 in 7 at "}));
+}
+
 TEST_F(MigratorTest, AgainChangesNothing) {
   auto connection = Open("db");
   ASSERT_TRUE(Migrate(*connection, LatestVersion()).ok());

@@ -21,6 +21,7 @@
 #include "storage/search/search.h"
 #include "storage/search/sql_dialect.h"
 #include "storage/sql/page_reader.h"
+#include "storage/sql/run_writes.h"
 #include "storage/sqlite/sqlite_database.h"
 
 namespace millstream::storage::sqlite {
@@ -76,23 +77,22 @@ class Runs {
     // Ids come in no order.
     const std::string run = StrCat(absl::Hex(random_(), absl::kZeroPad16),
                                    absl::Hex(random_(), absl::kZeroPad16));
+    const sql::RunRef ref{run, 1, 1700000000000 + number};
     Must(to.Execute(
         "INSERT INTO runs (run_uuid, name, status, start_time, "
         "lifecycle_stage, artifact_uri, experiment_id) "
         "VALUES (?, ?, 'FINISHED', ?, 'active', ?, 1)",
-        run, StrCat("run-", number), 1700000000000 + number,
+        run, StrCat("run-", number), ref.start_time,
         StrCat("mlflow-artifacts:/1/", run, "/artifacts")));
     for (int i = 0; i < kParams; ++i) {
       // p0 is unique, p1 has four values.
-      Must(to.Execute(
-          "INSERT INTO params (run_uuid, \"key\", value) VALUES (?, ?, ?)",
-          run, StrCat("p", i),
+      Must(sql::WriteParam(
+          to, ref, StrCat("p", i),
           StrCat("v", i == 0 ? number : random_() % (i == 1 ? 4 : 1000))));
     }
     for (int i = 0; i < kTags; ++i) {
-      Must(to.Execute(
-          "INSERT INTO tags (run_uuid, \"key\", value) VALUES (?, ?, ?)", run,
-          i == 0 ? "mlflow.runName" : StrCat("t", i),
+      Must(sql::AddTag(
+          to, ref, i == 0 ? std::string(sql::kRunNameTag) : StrCat("t", i),
           i == 0 ? StrCat("run-", number) : StrCat("v", random_() % 10)));
     }
     for (int i = 0; i < kMetrics; ++i) {
@@ -101,8 +101,10 @@ class Runs {
       const double value = (random_() % 1000003) / 1000003.0;
       Must(to.Execute(
           "INSERT INTO latest_metrics (run_uuid, \"key\", value, "
-          "\"timestamp\", step, is_nan) VALUES (?, ?, ?, 0, 0, 0)",
-          run, StrCat("m", i), i == 1 ? number % 3 : value));
+          "\"timestamp\", step, is_nan, experiment_id, start_time) "
+          "VALUES (?, ?, ?, 0, 0, 0, ?, ?)",
+          run, StrCat("m", i), i == 1 ? number % 3 : value, ref.experiment_id,
+          ref.start_time));
     }
   }
 

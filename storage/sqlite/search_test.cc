@@ -19,6 +19,7 @@
 #include "storage/search/sql_dialect.h"
 #include "storage/sql/database.h"
 #include "storage/sql/page_reader.h"
+#include "storage/sql/run_writes.h"
 #include "storage/sqlite/sqlite_database.h"
 
 namespace millstream::storage::sqlite {
@@ -100,24 +101,21 @@ absl::Status InsertRun(Transaction& to, const TestRun& run) {
       "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
       run.id, run.id, StrCat("user ", run.id), run.status, run.start_time,
       run.end_time, run.stage, StrCat(run.id, "/artifacts"), run.experiment));
-  RETURN_IF_ERROR(to.Execute(
-      "INSERT INTO tags (run_uuid, \"key\", value) VALUES (?, ?, ?)", run.id,
-      "mlflow.runName", run.id));
+  const sql::RunRef ref{run.id, run.experiment, run.start_time};
+  RETURN_IF_ERROR(sql::AddTag(to, ref, sql::kRunNameTag, run.id));
   for (const auto& [key, value] : run.tags) {
-    RETURN_IF_ERROR(to.Execute(
-        "INSERT INTO tags (run_uuid, \"key\", value) VALUES (?, ?, ?)", run.id,
-        key, value));
+    RETURN_IF_ERROR(sql::AddTag(to, ref, key, value));
   }
   for (const auto& [key, value] : run.params) {
-    RETURN_IF_ERROR(to.Execute(
-        "INSERT INTO params (run_uuid, \"key\", value) VALUES (?, ?, ?)",
-        run.id, key, value));
+    RETURN_IF_ERROR(sql::WriteParam(to, ref, key, value));
   }
   for (const auto& [key, value] : run.metrics) {
     RETURN_IF_ERROR(to.Execute(
         "INSERT INTO latest_metrics (run_uuid, \"key\", value, \"timestamp\", "
-        "step, is_nan) VALUES (?, ?, ?, 0, 0, ?)",
-        run.id, key, value.value_or(0), value.has_value() ? 0 : 1));
+        "step, is_nan, experiment_id, start_time) "
+        "VALUES (?, ?, ?, 0, 0, ?, ?, ?)",
+        run.id, key, value.value_or(0), value.has_value() ? 0 : 1,
+        run.experiment, run.start_time));
   }
   return absl::OkStatus();
 }
@@ -203,12 +201,17 @@ class SearchTest : public testing::Test {
     return Pages(request, search::BuildRunSearch);
   }
 
-  // The plan of each statement of a search for runs.
+  // The plan of each statement of a search for runs, probes as well.
   std::vector<std::string> Plans(const RunSearch& request) {
     std::vector<std::string> plans;
     const auto query = search::BuildRunSearch(request, *dialect_);
     EXPECT_TRUE(query.ok()) << query.status();
-    for (const search::SqlStatement& part : query->parts()) {
+    std::vector<search::SqlStatement> statements;
+    for (const search::SearchWay& way : query->ways()) {
+      if (!way.probe.text.empty()) statements.push_back(way.probe);
+      statements.insert(statements.end(), way.parts.begin(), way.parts.end());
+    }
+    for (const search::SqlStatement& part : statements) {
       std::string plan;
       const absl::Status status = database_->Read([&](Connection& connection) {
         ASSIGN_OR_RETURN(
@@ -444,6 +447,9 @@ const std::vector<std::vector<std::string_view>>& Orders() {
           {"metrics.m", "params.p DESC"},
           {"metrics.n DESC", "metrics.m"},
           {"metrics.n", "start_time"},
+          {"tags.t"},
+          {"run_name DESC"},
+          {"end_time"},
           {"status", "metrics.m DESC"}};
   return *kOrders;
 }
@@ -472,7 +478,9 @@ TEST_F(SearchTest, AllWaysGiveTheSame) {
          {"", "params.p = 'v3'", "metrics.m > 0", "metrics.m > 330",
           "metrics.m != 3 AND metrics.n >= 1", "metrics.n = 1",
           "tags.mlflow.parentRunId = 'few' AND metrics.n = 1",
-          "tags.mlflow.parentRunId = 'many'"}) {
+          "tags.mlflow.parentRunId = 'many'", "params.p IS NOT NULL",
+          "tags.t IS NULL", "params.p != 'v1' AND tags.t LIKE 'v%'",
+          "status = 'RUNNING' AND params.p ILIKE '%3'"}) {
       SCOPED_TRACE(filter);
       SortingDialect sorting;
       dialect_ = &sorting;
@@ -481,6 +489,26 @@ TEST_F(SearchTest, AllWaysGiveTheSame) {
       EXPECT_THAT(Runs(filter, order, 10000), ElementsAreArray(sorted));
       EXPECT_THAT(Runs(filter, order, 1500), ElementsAreArray(sorted));
       EXPECT_GT(sorted.size(), filter.empty() ? 4000u : 150u);
+    }
+  }
+}
+
+// Several experiments are merged, or sorted if there are too many.
+TEST_F(SearchTest, ExperimentsTogetherGiveTheSame) {
+  Insert(RandomRuns(600));
+  std::vector<std::string> ids;
+  for (int i = 1; i <= 150; ++i) ids.push_back(StrCat(i));
+  for (const size_t count : {2, 100, 150}) {
+    experiments_.assign(ids.begin(), ids.begin() + count);
+    for (const auto& order : Orders()) {
+      SCOPED_TRACE(order.empty() ? "default" : std::string(order[0]));
+      for (const std::string_view filter : {"", "params.p = 'v3'"}) {
+        SortingDialect sorting;
+        dialect_ = &sorting;
+        const std::vector<std::string> sorted = Runs(filter, order, 10000);
+        dialect_ = &search::SqliteDialect();
+        EXPECT_THAT(Runs(filter, order, 90), ElementsAreArray(sorted));
+      }
     }
   }
 }
@@ -544,15 +572,44 @@ TEST_F(SearchTest, PagesKeepTheirPlaceWhileRunsComeAndGo) {
 
 // --- By which index
 
-TEST_F(SearchTest, DefaultOrderWalksTheIndexOfRuns) {
-  RunSearch request;
-  request.columns = {"run_uuid", "name"};
-  request.experiment_ids = {"1"};
-  request.max_results = 100;
-  request.filter =
-      "metrics.acc != 0.5 AND params.lr = '0.1' AND tags.t LIKE 'a%'";
+class SearchPlanTest : public SearchTest {
+ protected:
+  std::vector<std::string> PlansOf(std::string_view filter,
+                                   std::vector<std::string_view> order = {}) {
+    RunSearch request;
+    request.columns = {"run_uuid", "status"};
+    request.experiment_ids = experiments_;
+    request.filter = filter;
+    request.order_by = std::move(order);
+    request.max_results = 100;
+    request.page_token = token_;
+    return Plans(request);
+  }
+  // From here on, of the page behind a row with these sort values.
+  void GoBehind(std::string_view filter, std::vector<std::string_view> order,
+                std::vector<search::SqlValue> cursor) {
+    RunSearch request;
+    request.experiment_ids = experiments_;
+    request.filter = filter;
+    request.order_by = std::move(order);
+    const auto query = search::BuildRunSearch(request, *dialect_);
+    ASSERT_TRUE(query.ok()) << query.status();
+    token_ = query->NextPageToken(cursor);
+  }
+
+  std::string token_;
+};
+
+constexpr std::string_view kSorts = "USE TEMP B-TREE FOR ORDER BY";
+
+TEST_F(SearchPlanTest, DefaultOrderWalksTheIndexOfRuns) {
+  EXPECT_THAT(PlansOf(""),
+              ElementsAre("SEARCH e USING INDEX "
+                          "index_runs_experiment_id_start_time "
+                          "(experiment_id=?)\n"));
+  // What the index tells is not read from the row of each run visited.
   EXPECT_THAT(
-      Plans(request),
+      PlansOf("run_name ILIKE '%x%' AND metrics.acc != 0.5"),
       ElementsAre(
           "CO-ROUTINE k\n"
           "SEARCH e USING COVERING INDEX index_runs_experiment_id_start_time "
@@ -561,62 +618,99 @@ TEST_F(SearchTest, DefaultOrderWalksTheIndexOfRuns) {
           "SEARCH c USING PRIMARY KEY (run_uuid=? AND key=?)\n"
           "CORRELATED SCALAR SUBQUERY 2\n"
           "SEARCH c USING PRIMARY KEY (run_uuid=? AND key=?)\n"
-          "CORRELATED SCALAR SUBQUERY 3\n"
-          "SEARCH c USING PRIMARY KEY (run_uuid=? AND key=?)\n"
           "SCAN k\n"
           "SEARCH e USING PRIMARY KEY (run_uuid=?)\n"
           // Of the page's rows.
           "USE TEMP B-TREE FOR ORDER BY\n"));
-  request.filter = "";
-  request.columns = {"run_uuid", "status"};
-  EXPECT_THAT(Plans(request),
-              ElementsAre("SEARCH e USING INDEX "
-                          "index_runs_experiment_id_start_time "
-                          "(experiment_id=?)\n"));
 }
 
-TEST_F(SearchTest, NamesAreSearchedInTheIndex) {
-  RunSearch request;
-  request.columns = {"run_uuid", "status"};
-  request.experiment_ids = {"1"};
-  request.max_results = 100;
-  request.filter = "run_name ILIKE '%x%'";
-  EXPECT_THAT(Plans(request)[0],
-              HasSubstr("SEARCH e USING COVERING INDEX "
-                        "index_runs_experiment_id_start_time"));
+TEST_F(SearchPlanTest, EqualValuesComeInTheDefaultOrder) {
+  const std::vector<std::string> plans =
+      PlansOf("metrics.acc != 0.5 AND params.lr = '0.1'");
+  ASSERT_EQ(plans.size(), 1u);
+  EXPECT_THAT(plans[0], HasSubstr("SEARCH d USING COVERING INDEX "
+                                  "index_params_experiment_id_key_value "
+                                  "(experiment_id=? AND key=? AND value=?)"));
+  EXPECT_THAT(plans[0], Not(HasSubstr(kSorts)));
+  EXPECT_THAT(PlansOf("tags.`mlflow.parentRunId` = 'abc'")[0],
+              HasSubstr("index_tags_experiment_id_key_value "
+                        "(experiment_id=? AND key=? AND value=?)"));
+  EXPECT_THAT(PlansOf("status = 'FAILED'")[0],
+              HasSubstr("index_runs_experiment_id_status "
+                        "(experiment_id=? AND status=?)"));
+  EXPECT_THAT(PlansOf("run_name = 'x'")[0],
+              HasSubstr("index_runs_experiment_id_name "
+                        "(experiment_id=? AND name=?)"));
 }
 
-TEST_F(SearchTest, MetricOrderWalksTheIndexOfMetrics) {
-  RunSearch request;
-  request.columns = {"run_uuid", "name"};
-  request.experiment_ids = {"1"};
-  request.max_results = 100;
-  request.order_by = {"metrics.acc DESC"};
-  request.filter = "params.lr = '0.1'";
-  const std::vector<std::string> plans = Plans(request);
-  ASSERT_EQ(plans.size(), 4u);
-  EXPECT_THAT(plans[1],
-              HasSubstr("SEARCH o0 USING COVERING INDEX "
-                        "index_latest_metrics_key_value (key=? AND is_nan=?)"));
+TEST_F(SearchPlanTest, OrdersWalkTheIndexOfTheirValues) {
+  const std::vector<std::string> plans =
+      PlansOf("metrics.acc > 0.5", {"metrics.acc DESC"});
+  ASSERT_EQ(plans.size(), 1u);
+  EXPECT_THAT(plans[0],
+              HasSubstr("SEARCH d USING COVERING INDEX "
+                        "index_latest_metrics_experiment_id_key_value "
+                        "(experiment_id=? AND key=? AND is_nan=? AND value>?)"));
   // Sorts runs of equal values only.
-  EXPECT_THAT(plans[1], Not(HasSubstr("TEMP B-TREE FOR ORDER BY")));
-  EXPECT_THAT(plans[3], HasSubstr("index_runs_experiment_id_start_time"));
-  EXPECT_THAT(plans[3], HasSubstr("COVERING INDEX"));
+  EXPECT_THAT(plans[0], Not(HasSubstr(kSorts)));
+  for (const auto& [order, index] :
+       std::vector<std::pair<std::string, std::string>>{
+           {"params.p", "index_params_experiment_id_key_value"},
+           {"tags.t DESC", "index_tags_experiment_id_key_value"},
+           {"metrics.m", "index_latest_metrics_experiment_id_key_value"},
+           {"start_time", "index_runs_experiment_id_start_time"},
+           {"run_name DESC", "index_runs_experiment_id_name"},
+           {"status", "index_runs_experiment_id_status"},
+           {"end_time", "index_runs_experiment_id_end_time"}}) {
+    SCOPED_TRACE(order);
+    const std::string plan = PlansOf("", {order})[0];
+    EXPECT_THAT(plan, HasSubstr(index + " (experiment_id=?"));
+    EXPECT_THAT(plan, Not(HasSubstr(kSorts)));
+  }
 }
 
-TEST_F(SearchTest, CandidatesComeByIndex) {
-  RunSearch request;
-  request.columns = {"run_uuid"};
-  request.experiment_ids = {"1"};
-  request.filter = "metrics.acc > 0.99 AND params.lr = '0.1'";
-  EXPECT_THAT(Plans(request)[0],
-              HasSubstr("SEARCH d USING COVERING INDEX "
-                        "index_latest_metrics_key_value (key=? AND is_nan=? "
-                        "AND value>?)"));
-  request.filter = "tags.`mlflow.parentRunId` = 'abc'";
-  EXPECT_THAT(Plans(request)[0],
-              HasSubstr("SEARCH d USING COVERING INDEX "
-                        "index_tags_parent_run_id (value=?)"));
+TEST_F(SearchPlanTest, PagesFarBackAreRangesOfTheIndex) {
+  GoBehind("", {"metrics.m"}, {0, 0.5, 17, "run"});
+  const std::vector<std::string> plans = PlansOf("", {"metrics.m"});
+  ASSERT_EQ(plans.size(), 4u);  // Ties, beyond, NaNs, none.
+  EXPECT_THAT(plans[0],
+              HasSubstr("(experiment_id=? AND key=? AND is_nan=? AND value=?)"));
+  EXPECT_THAT(plans[1],
+              HasSubstr("(experiment_id=? AND key=? AND is_nan=? AND value>?)"));
+  for (size_t i = 0; i < 2; ++i) EXPECT_THAT(plans[i], Not(HasSubstr(kSorts)));
+  GoBehind("", {}, {17, "run"});
+  const std::vector<std::string> newest = PlansOf("");
+  ASSERT_EQ(newest.size(), 3u);  // Ties, beyond, none.
+  EXPECT_THAT(newest[0], HasSubstr("(experiment_id=? AND start_time=? AND "
+                                   "run_uuid>?)"));
+  EXPECT_THAT(newest[1], HasSubstr("(experiment_id=? AND start_time<?)"));
+}
+
+TEST_F(SearchPlanTest, FewCandidatesAreCountedAndFetchedByIndex) {
+  const std::vector<std::string> plans =
+      PlansOf("metrics.acc > 0.99 AND params.lr = '0.1'", {"metrics.loss"});
+  ASSERT_EQ(plans.size(), 7u);  // Two probed ways, then three parts.
+  for (size_t i : {0, 1}) {
+    EXPECT_THAT(plans[i],
+                HasSubstr("SEARCH d USING COVERING INDEX "
+                          "index_params_experiment_id_key_value "
+                          "(experiment_id=? AND key=? AND value=?)"));
+  }
+  for (size_t i : {2, 3}) {
+    EXPECT_THAT(plans[i],
+                HasSubstr("SEARCH d USING COVERING INDEX "
+                          "index_latest_metrics_experiment_id_key_value "
+                          "(experiment_id=? AND key=? AND is_nan=? AND "
+                          "value>?)"));
+  }
+}
+
+TEST_F(SearchPlanTest, OrdersOfExperimentsAreMerged) {
+  experiments_ = {"1", "2", "3"};
+  const std::string plan = PlansOf("", {"metrics.m"})[0];
+  EXPECT_THAT(plan, HasSubstr("MERGE (UNION ALL)"));
+  EXPECT_THAT(plan, HasSubstr("SEARCH d USING COVERING INDEX "
+                              "index_latest_metrics_experiment_id_key_value"));
 }
 
 }  // namespace

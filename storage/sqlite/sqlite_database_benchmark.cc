@@ -11,6 +11,7 @@
 
 #include "base/str_cat.h"
 #include "benchmark/benchmark.h"
+#include "storage/sql/run_writes.h"
 #include "storage/sqlite/sqlite_database.h"
 
 namespace millstream::storage::sqlite {
@@ -66,26 +67,24 @@ std::string RunId(int number) {
 
 absl::Status WriteRun(sql::Transaction& transaction, int number) {
   const std::string run = RunId(number);
+  const sql::RunRef ref{run, 1, number};
   Must(transaction.Execute(
       "INSERT INTO runs (run_uuid, name, status, start_time, lifecycle_stage, "
       "artifact_uri, experiment_id) VALUES (?, ?, 'RUNNING', ?, 'active', ?, "
       "1)",
       run, "run", number, "mlflow-artifacts:/1/artifacts"));
   for (int i = 0; i < kParams; ++i) {
-    Must(transaction.Execute(
-        "INSERT INTO params (run_uuid, \"key\", value) VALUES (?, ?, ?)", run,
-        StrCat("param", i), "value"));
+    Must(sql::WriteParam(transaction, ref, StrCat("param", i), "value"));
   }
   for (int i = 0; i < kTags; ++i) {
-    Must(transaction.Execute(
-        "INSERT INTO tags (run_uuid, \"key\", value) VALUES (?, ?, ?)", run,
-        StrCat("tag", i), "value"));
+    Must(sql::AddTag(transaction, ref, StrCat("tag", i), "value"));
   }
   for (int i = 0; i < kMetrics; ++i) {
     Must(transaction.Execute(
         "INSERT INTO latest_metrics (run_uuid, \"key\", value, \"timestamp\", "
-        "step, is_nan) VALUES (?, ?, ?, ?, ?, 0)",
-        run, StrCat("metric", i), number * 0.1, number, i));
+        "step, is_nan, experiment_id, start_time) "
+        "VALUES (?, ?, ?, ?, ?, 0, 1, ?)",
+        run, StrCat("metric", i), number * 0.1, number, i, number));
   }
   return absl::OkStatus();
 }
@@ -129,10 +128,8 @@ void BM_WriteTag(benchmark::State& state) {
   for (auto _ : state) {
     const std::string value = StrCat(store->runs++);
     Must((*store)->Write([&](sql::Transaction& transaction) {
-      return transaction.Execute(
-          "INSERT INTO tags (run_uuid, \"key\", value) VALUES (?, ?, ?) "
-          "ON CONFLICT DO UPDATE SET value = excluded.value",
-          RunId(0), key, value);
+      const std::string run = RunId(0);
+      return sql::WriteTag(transaction, {run, 1, 0}, key, value);
     }));
   }
   state.SetItemsProcessed(state.iterations());
@@ -175,6 +172,7 @@ void BM_ReadRun(benchmark::State& state) {
   for (auto _ : state) {
     number = (number + 7919) % kRuns;
     const std::string run = RunId(number);
+  const sql::RunRef ref{run, 1, number};
     Must((*store)->Read([&](sql::Connection& connection) {
       size_t bytes = ReadRows(connection, "params", run) +
                      ReadRows(connection, "tags", run) +
