@@ -20,7 +20,8 @@
 // Indexes that this counts on:
 //   runs (experiment_id, start_time DESC, run_uuid, lifecycle_stage, name)
 //   runs (experiment_id, <name, status, end_time>, start_time DESC, run_uuid)
-//   latest_metrics (experiment_id, key, is_nan, value, start_time DESC, run_uuid)
+//   latest_metrics (experiment_id, key, is_nan, value, start_time DESC,
+//                   run_uuid)
 //   params, tags (experiment_id, key, value, start_time DESC, run_uuid)
 //   logged_models (experiment_id, creation_timestamp_ms DESC, model_id)
 // and primary keys that begin with the owner: params (run_uuid, key).

@@ -66,8 +66,8 @@ void AppendFilter(const std::vector<BoundComparison>& filter,
                   const std::vector<LoggedModelSearch::Dataset>& datasets,
                   const SqlDialect& dialect, SqlWriter* out);
 
-// Appends " AND <alias.value compares>" for a comparison with a metric, param or
-// tag of a run, whose row is <alias> and no NaN.
+// Appends " AND <alias.value compares>" for a comparison with a metric, param
+// or tag of a run, whose row is <alias> and no NaN.
 void AppendValue(const BoundComparison& comparison, std::string_view alias,
                  const SqlDialect& dialect, SqlWriter* out);
 

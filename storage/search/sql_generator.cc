@@ -331,7 +331,9 @@ SqlStatement Generator::Late(const Entry& entry, Slice slice) const {
   }
   std::vector<SortKey> inner = keys;
   if (merges) {
-    for (size_t i = 0; i < keys.size(); ++i) inner[i].expression = StrCat("k", i);
+    for (size_t i = 0; i < keys.size(); ++i) {
+      inner[i].expression = StrCat("k", i);
+    }
   }
   AppendOrderBy(inner, dialect_, &rows);
   Limit(&rows);

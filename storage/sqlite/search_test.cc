@@ -650,7 +650,8 @@ TEST_F(SearchPlanTest, OrdersWalkTheIndexOfTheirValues) {
   EXPECT_THAT(plans[0],
               HasSubstr("SEARCH d USING COVERING INDEX "
                         "index_latest_metrics_experiment_id_key_value "
-                        "(experiment_id=? AND key=? AND is_nan=? AND value>?)"));
+                        "(experiment_id=? AND key=? AND is_nan=? AND "
+                        "value>?)"));
   // Sorts runs of equal values only.
   EXPECT_THAT(plans[0], Not(HasSubstr(kSorts)));
   for (const auto& [order, index] :
@@ -674,9 +675,11 @@ TEST_F(SearchPlanTest, PagesFarBackAreRangesOfTheIndex) {
   const std::vector<std::string> plans = PlansOf("", {"metrics.m"});
   ASSERT_EQ(plans.size(), 4u);  // Ties, beyond, NaNs, none.
   EXPECT_THAT(plans[0],
-              HasSubstr("(experiment_id=? AND key=? AND is_nan=? AND value=?)"));
+              HasSubstr("(experiment_id=? AND key=? AND is_nan=? AND "
+                        "value=?)"));
   EXPECT_THAT(plans[1],
-              HasSubstr("(experiment_id=? AND key=? AND is_nan=? AND value>?)"));
+              HasSubstr("(experiment_id=? AND key=? AND is_nan=? AND "
+                        "value>?)"));
   for (size_t i = 0; i < 2; ++i) EXPECT_THAT(plans[i], Not(HasSubstr(kSorts)));
   GoBehind("", {}, {17, "run"});
   const std::vector<std::string> newest = PlansOf("");
