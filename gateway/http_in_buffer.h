@@ -4,10 +4,11 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
 #include <cstring>
+#include <memory>
 #include <string_view>
 #include <utility>
-#include <vector>
 
 #include "boost/asio/buffer.hpp"
 
@@ -17,38 +18,30 @@ namespace millstream::gateway {
 class InBuffer {
  public:
   std::string_view view() const {
-    return std::string_view(bytes_.data() + begin_, end_ - begin_);
+    return std::string_view(bytes_.get() + begin_, end_ - begin_);
   }
   bool empty() const { return begin_ == end_; }
   void Consume(size_t count) { begin_ += count; }
 
-  // Room for a read. It grows with the reads that fill it.
-  boost::asio::mutable_buffer Prepare() {
-    if (begin_ > 0) {
-      std::memmove(bytes_.data(), bytes_.data() + begin_, end_ - begin_);
-      end_ -= begin_;
+  // Room for a read of `expected` bytes, within bounds.
+  boost::asio::mutable_buffer Prepare(uint64_t expected) {
+    const size_t room = std::clamp<uint64_t>(expected, kIdleBytes, kReadBytes);
+    const size_t used = end_ - begin_;
+    if (capacity_ - used < room) {
+      Reallocate(used + room);
+    } else if (capacity_ - end_ < room) {
+      std::memmove(bytes_.get(), bytes_.get() + begin_, used);
       begin_ = 0;
+      end_ = used;
     }
-    if (bytes_.size() - end_ < kIdleBytes || full_) {
-      bytes_.resize(std::max(
-          kIdleBytes, end_ + std::clamp(bytes_.size(), kIdleBytes,
-                                        kReadBytes)));
-    }
-    return boost::asio::buffer(bytes_.data() + end_, bytes_.size() - end_);
+    return boost::asio::buffer(bytes_.get() + end_, capacity_ - end_);
   }
-  void Commit(size_t count) {
-    full_ = count == bytes_.size() - end_ && bytes_.size() < 2 * kReadBytes;
-    end_ += count;
-  }
+  void Commit(size_t count) { end_ += count; }
   // Gives memory back that only a large request needed.
   void Shrink() {
-    if (bytes_.size() <= kIdleBytes || end_ - begin_ > kIdleBytes) return;
-    std::vector<char> smaller(kIdleBytes);
-    std::copy(bytes_.begin() + begin_, bytes_.begin() + end_, smaller.begin());
-    end_ -= begin_;
-    begin_ = 0;
-    bytes_ = std::move(smaller);
-    full_ = false;
+    if (capacity_ > kIdleBytes && end_ - begin_ <= kIdleBytes) {
+      Reallocate(kIdleBytes);
+    }
   }
 
  private:
@@ -56,10 +49,20 @@ class InBuffer {
   static constexpr size_t kReadBytes = 64 * 1024;
   static constexpr size_t kIdleBytes = 4 * 1024;
 
-  std::vector<char> bytes_;
+  // REQUIRES: what is there fits.
+  void Reallocate(size_t capacity) {
+    auto moved = std::make_unique_for_overwrite<char[]>(capacity);
+    std::copy(bytes_.get() + begin_, bytes_.get() + end_, moved.get());
+    end_ -= begin_;
+    begin_ = 0;
+    bytes_ = std::move(moved);
+    capacity_ = capacity;
+  }
+
+  std::unique_ptr<char[]> bytes_;
+  size_t capacity_ = 0;
   size_t begin_ = 0;
   size_t end_ = 0;
-  bool full_ = false;
 };
 
 }  // namespace millstream::gateway

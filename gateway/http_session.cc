@@ -101,10 +101,21 @@ class Session {
   }
 
  private:
-  // One read more; false if there is nothing more to come.
-  asio::awaitable<bool> Read() {
-    const auto [error, count] =
-        co_await socket_.async_read_some(in_.Prepare(), kAwait);
+  // One read more, of a body of which `expected` bytes are missing; false if
+  // there is nothing more to come.
+  asio::awaitable<bool> Read(uint64_t expected = 0) {
+    const asio::mutable_buffer room = in_.Prepare(expected);
+    if (expected > 0) {
+      // Most of it is there already; through the scheduler each piece would
+      // wake another thread.
+      boost::system::error_code failed;
+      const size_t count = socket_.read_some(room, failed);
+      if (!failed && count > 0) {
+        in_.Commit(count);
+        co_return true;
+      }
+    }
+    const auto [error, count] = co_await socket_.async_read_some(room, kAwait);
     if (error || count == 0) {
       lost_ = true;
       co_return false;
@@ -295,8 +306,14 @@ class Session {
 
   // Reads more of the body; false if the connection is lost or the body bad.
   asio::awaitable<bool> ReadBody() {
+    // Of a body in chunks it is not known: it comes as it does.
+    const uint64_t length =
+        parser_.head().content_length.value_or(limits::kTransferChunkBytes);
+    const uint64_t missing =
+        std::max<uint64_t>(length, parser_.body_bytes() + 1) -
+        parser_.body_bytes();
     if (in_.empty()) {
-      const bool read = co_await ReadInPace();
+      const bool read = co_await ReadInPace(missing);
       if (!read) co_return false;
     }
     const size_t used = parser_.Feed(in_.view());
@@ -306,17 +323,18 @@ class Session {
       co_return false;
     }
     if (used == 0 && parser_.state() == HttpParser::State::kBody) {
-      co_return co_await ReadInPace();
+      co_return co_await ReadInPace(missing);
     }
     co_return true;
   }
 
-  // A read of the body, in the time that is left for it.
-  asio::awaitable<bool> ReadInPace() {
+  // A read of the body, of which `missing` bytes are to come, in the time that
+  // is left for it.
+  asio::awaitable<bool> ReadInPace(uint64_t missing) {
     const int64_t start_ms = MonotonicMs();
     const size_t had = in_.view().size();
     entry_.SetDeadline(start_ms + pace_.MsLeft());
-    const bool read = co_await Read();
+    const bool read = co_await Read(missing);
     pace_.Count(MonotonicMs() - start_ms, in_.view().size() - had);
     co_return read;
   }

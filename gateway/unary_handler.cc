@@ -20,6 +20,8 @@ using google::protobuf::Message;
 
 // First block of a call's arena, on the stack; most calls need no more.
 constexpr size_t kArenaBytes = 8 * 1024;
+// Later blocks double up to this: a page of history has some megabytes.
+constexpr size_t kArenaBlockBytesMax = 256 * 1024;
 
 class UnaryHandler final : public Handler {
  public:
@@ -41,6 +43,7 @@ class UnaryHandler final : public Handler {
     ArenaOptions arena_options;
     arena_options.initial_block = block.data();
     arena_options.initial_block_size = block.size();
+    arena_options.max_block_size = kArenaBlockBytesMax;
     Arena arena(arena_options);
     Message* message = method_.request_type->New(&arena);
     const size_t body_bytes = body->size();

@@ -113,15 +113,6 @@ std::string_view RawKey(ondemand::raw_json_string key) {
   return std::string_view(begin, end - begin);
 }
 
-// A message being filled. Its reflection is looked up once for all fields.
-struct Target {
-  explicit Target(Message* message)
-      : message(message), reflection(*message->GetReflection()) {}
-
-  Message* message;
-  const Reflection& reflection;
-};
-
 // Reads one text. Every function returns false when it stops: then either
 // `refusal` says why, or the text is no JSON.
 class Decoder {
@@ -154,19 +145,19 @@ class Decoder {
     return false;
   }
   bool Field(ondemand::value value, const FieldInfo& field,
-             const Place& place, int depth, const Target& target);
+             const Place& place, int depth, Message* message);
   bool Present(ondemand::value value, const FieldInfo& field,
-               const Place& place, int depth, const Target& target);
+               const Place& place, int depth, Message* message);
   bool List(ondemand::value value, const FieldInfo& field, const Place& place,
-            int depth, const Target& target);
+            int depth, Message* message);
   bool Map(ondemand::value value, const FieldInfo& field, const Place& place,
-           int depth, const Target& target);
+           int depth, Message* message);
   bool Scalar(ondemand::value value, const FieldInfo& field,
-              const Place& place, Append append, const Target& target);
+              const Place& place, Append append, Message* message);
   bool Text(ondemand::value value, const FieldInfo& field, const Place& place,
-            Append append, const Target& target);
+            Append append, Message* message);
   bool OddScalar(ondemand::value value, const FieldInfo& field,
-                 const Place& place, Append append, const Target& target);
+                 const Place& place, Append append, Message* message);
   bool Skip(ondemand::value value, int depth);
   bool Wrong(ondemand::value value, const Place& place,
              std::string_view expected, int depth);
@@ -190,7 +181,6 @@ bool Decoder::Object(ondemand::object object, const MessageTable& table,
   if (depth > limits::kJsonDepthMax) return TooDeep();
   uint64_t seen_by_name = 0;
   uint64_t seen_by_camel_name = 0;
-  const Target target(message);
   size_t hint = 0;
   for (simdjson::simdjson_result<ondemand::field> member : object) {
     ondemand::field field_text;
@@ -224,53 +214,53 @@ bool Decoder::Object(ondemand::object object, const MessageTable& table,
       if (!Skip(field_text.value(), depth)) return false;
       continue;
     }
-    if (again) target.reflection.ClearField(message, field->descriptor);
+    if (again) message->GetReflection()->ClearField(message, field->descriptor);
     const Place here{.parent = &place, .name = field->name};
     ondemand::value value = field_text.value();
     if (depth == 1 && !IsEmpty(value)) given |= bit;
-    if (!Field(value, *field, here, depth, target)) return false;
+    if (!Field(value, *field, here, depth, message)) return false;
   }
   return true;
 }
 
 bool Decoder::Field(ondemand::value value, const FieldInfo& field,
-                    const Place& place, int depth, const Target& target) {
+                    const Place& place, int depth, Message* message) {
   if (FirstByte(value) == 'n') {
     if (field.not_null) return Wrong(value, place, ExpectedOf(field), depth);
     // An absent member; checked like any other atom.
     return Skip(value, depth);
   }
   const std::string_view token = value.raw_json_token();
-  if (Present(value, field, place, depth, target)) return true;
+  if (Present(value, field, place, depth, message)) return true;
   if (refusal.ok() || field.repeated || !Ignores(field, Trim(token))) {
     return false;
   }
   refusal = absl::OkStatus();
-  target.reflection.ClearField(target.message, field.descriptor);
+  message->GetReflection()->ClearField(message, field.descriptor);
   return true;
 }
 
 // A value that is not null.
 bool Decoder::Present(ondemand::value value, const FieldInfo& field,
-                      const Place& place, int depth, const Target& target) {
+                      const Place& place, int depth, Message* message) {
   const char first = FirstByte(value);
   if (field.repeated) {
-    return field.map ? Map(value, field, place, depth, target)
-                     : List(value, field, place, depth, target);
+    return field.map ? Map(value, field, place, depth, message)
+                     : List(value, field, place, depth, message);
   }
   if (field.message != nullptr) {
     ondemand::object object;
     if (first != '{') return Wrong(value, place, ExpectedOf(field), depth);
     if (value.get_object().get(object) != simdjson::SUCCESS) return false;
     return Object(object, *field.message, place, depth + 1,
-                  target.reflection.MutableMessage(target.message,
-                                                   field.descriptor));
+                  message->GetReflection()->MutableMessage(message,
+                                                           field.descriptor));
   }
-  return Scalar(value, field, place, Append::kNo, target);
+  return Scalar(value, field, place, Append::kNo, message);
 }
 
 bool Decoder::List(ondemand::value value, const FieldInfo& field,
-                   const Place& place, int depth, const Target& target) {
+                   const Place& place, int depth, Message* message) {
   if (depth > limits::kJsonDepthMax) return TooDeep();
   if (FirstByte(value) != '[') {
     return Wrong(value, place, ExpectedOf(field), depth);
@@ -289,20 +279,19 @@ bool Decoder::List(ondemand::value value, const FieldInfo& field,
         if (!Ignores(field, Trim(item.raw_json_token()))) {
           return Wrong(item, here, "an object", depth + 1);
         }
-        target.reflection.AddMessage(target.message, field.descriptor);
+        field.access.add_message(message, field.descriptor);
         if (!Skip(item, depth + 1)) return false;
         continue;
       }
       ondemand::object object;
       if (item.get_object().get(object) != simdjson::SUCCESS) return false;
       if (!Object(object, *field.message, here, depth + 2,
-                  target.reflection.AddMessage(target.message,
-                                               field.descriptor))) {
+                  field.access.add_message(message, field.descriptor))) {
         return false;
       }
     } else {
       const std::string_view token = item.raw_json_token();
-      if (Scalar(item, field, here, Append::kYes, target)) continue;
+      if (Scalar(item, field, here, Append::kYes, message)) continue;
       if (refusal.ok() || !Ignores(field, Trim(token))) return false;
       refusal = absl::OkStatus();
     }
@@ -311,7 +300,7 @@ bool Decoder::List(ondemand::value value, const FieldInfo& field,
 }
 
 bool Decoder::Map(ondemand::value value, const FieldInfo& field,
-                  const Place& place, int depth, const Target& target) {
+                  const Place& place, int depth, Message* message) {
   if (depth > limits::kJsonDepthMax) return TooDeep();
   if (FirstByte(value) != '{') {
     return Wrong(value, place, ExpectedOf(field), depth);
@@ -328,11 +317,11 @@ bool Decoder::Map(ondemand::value value, const FieldInfo& field,
         pair.unescaped_key().get(key) != simdjson::SUCCESS) {
       return false;
     }
-    const Target entry(
-        target.reflection.AddMessage(target.message, field.descriptor));
+    Message* const entry =
+        field.access.add_message(message, field.descriptor);
     const Place here{.parent = &place, .name = key};
     if (absl::Status status = SetFromText(key_field, key, here.Path(),
-                                          Append::kNo, entry.message);
+                                          Append::kNo, entry);
         !status.ok()) {
       refusal = status;
       return false;
@@ -346,23 +335,21 @@ bool Decoder::Map(ondemand::value value, const FieldInfo& field,
 }
 
 bool Decoder::Scalar(ondemand::value value, const FieldInfo& field,
-                     const Place& place, Append append, const Target& target) {
-  // The common kinds, one value each; everything else goes the long way.
-  const Reflection& reflection = target.reflection;
-  Message* const message = target.message;
+                     const Place& place, Append append, Message* message) {
+  // The common kinds; everything else goes the long way.
   const FieldDescriptor* descriptor = field.descriptor;
   const bool add = append == Append::kYes;
   switch (field.type) {
     case FieldDescriptor::CPPTYPE_STRING:
       if (FirstByte(value) == '"') {
-        return Text(value, field, place, append, target);
+        return Text(value, field, place, append, message);
       }
       break;
     case FieldDescriptor::CPPTYPE_DOUBLE: {
       double number;
       if (value.get_double().get(number) == simdjson::SUCCESS) {
-        add ? reflection.AddDouble(message, descriptor, number)
-            : reflection.SetDouble(message, descriptor, number);
+        add ? message->GetReflection()->AddDouble(message, descriptor, number)
+            : field.access.set_double(message, descriptor, number);
         return true;
       }
       break;
@@ -370,6 +357,7 @@ bool Decoder::Scalar(ondemand::value value, const FieldInfo& field,
     case FieldDescriptor::CPPTYPE_BOOL: {
       bool yes;
       if (value.get_bool().get(yes) == simdjson::SUCCESS) {
+        const Reflection& reflection = *message->GetReflection();
         add ? reflection.AddBool(message, descriptor, yes)
             : reflection.SetBool(message, descriptor, yes);
         return true;
@@ -379,8 +367,8 @@ bool Decoder::Scalar(ondemand::value value, const FieldInfo& field,
     case FieldDescriptor::CPPTYPE_INT64: {
       int64_t number;
       if (value.get_int64().get(number) == simdjson::SUCCESS) {
-        add ? reflection.AddInt64(message, descriptor, number)
-            : reflection.SetInt64(message, descriptor, number);
+        add ? message->GetReflection()->AddInt64(message, descriptor, number)
+            : field.access.set_int64(message, descriptor, number);
         return true;
       }
       break;
@@ -394,11 +382,11 @@ bool Decoder::Scalar(ondemand::value value, const FieldInfo& field,
       break;
     }
   }
-  return OddScalar(value, field, place, append, target);
+  return OddScalar(value, field, place, append, message);
 }
 
 bool Decoder::Text(ondemand::value value, const FieldInfo& field,
-                   const Place& place, Append append, const Target& target) {
+                   const Place& place, Append append, Message* message) {
   const std::string_view raw = value.raw_json_token();
   std::string_view text;
   if (value.get_string().get(text) != simdjson::SUCCESS) {
@@ -413,15 +401,13 @@ bool Decoder::Text(ondemand::value value, const FieldInfo& field,
         !absl::WebSafeBase64Unescape(AbslView(text), &decoded)) {
       return Refuse(Trim(raw), place, ExpectedOf(field));
     }
-  } else {
-    decoded.assign(text);
+    text = decoded;
   }
   if (append == Append::kYes) {
-    target.reflection.AddString(target.message, field.descriptor,
-                                std::move(decoded));
+    message->GetReflection()->AddString(message, field.descriptor,
+                                        std::string(text));
   } else {
-    target.reflection.SetString(target.message, field.descriptor,
-                                std::move(decoded));
+    field.access.set_text(message, field.descriptor, text);
   }
   return true;
 }
@@ -429,7 +415,7 @@ bool Decoder::Text(ondemand::value value, const FieldInfo& field,
 // Numbers in quotes or with a fraction, enums, and all that does not fit.
 bool Decoder::OddScalar(ondemand::value value, const FieldInfo& field,
                         const Place& place, Append append,
-                        const Target& target) {
+                        Message* message) {
   const std::string_view token = Trim(value.raw_json_token());
   const char first = token.empty() ? '\0' : token[0];
   const bool numeric = field.type != FieldDescriptor::CPPTYPE_STRING &&
@@ -440,7 +426,7 @@ bool Decoder::OddScalar(ondemand::value value, const FieldInfo& field,
       if (!HasGoodEscapes(token)) return false;
       return Refuse(token, place, ExpectedOf(field));
     }
-    refusal = SetFromText(field, text, place.Path(), append, target.message);
+    refusal = SetFromText(field, text, place.Path(), append, message);
     return refusal.ok();
   }
   bool whole = false;
@@ -448,24 +434,24 @@ bool Decoder::OddScalar(ondemand::value value, const FieldInfo& field,
       field.type != FieldDescriptor::CPPTYPE_DOUBLE) {
     const std::optional<int64_t> number = ParseInteger(token);
     if (number.has_value() &&
-        SetInteger(field, *number, append, target.message)) {
+        SetInteger(field, *number, append, message)) {
       return true;
     }
   }
   if (field.type == FieldDescriptor::CPPTYPE_FLOAT &&
       IsJsonNumber(token, &whole)) {
-    refusal = SetFromText(field, token, place.Path(), append, target.message);
+    refusal = SetFromText(field, token, place.Path(), append, message);
     return refusal.ok();
   }
   // To the reference, true is 1 here.
   if (field.type == FieldDescriptor::CPPTYPE_ENUM && token == "true" &&
-      SetInteger(field, 1, append, target.message)) {
+      SetInteger(field, 1, append, message)) {
     return true;
   }
   if (field.type == FieldDescriptor::CPPTYPE_DOUBLE &&
       (token == "true" || token == "false")) {
     refusal = SetFromText(field, token == "true" ? "1" : "0", place.Path(),
-                          append, target.message);
+                          append, message);
     return refusal.ok();
   }
   return Wrong(value, place, ExpectedOf(field), 0);

@@ -1,14 +1,13 @@
 #include "gateway/json/json_writer.h"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <cmath>
 #include <cstring>
 
 #include "absl/strings/escaping.h"
-#include "base/str_cat.h"
 #include "gateway/json/utf8.h"
-#include "millstream/v1/entities.pb.h"
 
 namespace millstream::gateway {
 
@@ -26,276 +25,79 @@ constexpr std::array<bool, 256> kPlain = [] {
   return plain;
 }();
 
-void WriteEscaped(unsigned char c, std::string* out) {
+// A number's text at most.
+constexpr size_t kNumberBytesMax = 32;
+
+// Gathers short pieces, as JSON consists of, and appends many at a time.
+class Sink {
+ public:
+  explicit Sink(std::string* out) : out_(*out) {}
+  ~Sink() { Flush(); }
+  Sink(const Sink&) = delete;
+  Sink& operator=(const Sink&) = delete;
+
+  void Put(char c) {
+    if (size_ == kBytes) Flush();
+    bytes_[size_++] = c;
+  }
+  void Put(std::string_view text) {
+    if (text.size() > kBytes - size_) {
+      Flush();
+      if (text.size() > kBytes) {
+        out_.append(text);
+        return;
+      }
+    }
+    std::memcpy(bytes_ + size_, text.data(), text.size());
+    size_ += text.size();
+  }
+  // Room for `count` bytes, of which Took() says how many were written.
+  // REQUIRES: count <= kBytes.
+  char* Room(size_t count) {
+    if (count > kBytes - size_) Flush();
+    return bytes_ + size_;
+  }
+  void Took(const char* end) { size_ = end - bytes_; }
+
+  // Bytes so far.
+  size_t size() const { return out_.size() + size_; }
+  // Expects this many bytes in all.
+  void Expect(size_t bytes) {
+    if (bytes > out_.capacity()) out_.reserve(bytes);
+  }
+
+ private:
+  void Flush() {
+    out_.append(bytes_, size_);
+    size_ = 0;
+  }
+
+  static constexpr size_t kBytes = 4096;
+
+  std::string& out_;
+  size_t size_ = 0;
+  char bytes_[kBytes];
+};
+
+void PutEscaped(unsigned char c, Sink* out) {
   switch (c) {
-    case '"': out->append("\\\""); return;
-    case '\\': out->append("\\\\"); return;
-    case '\n': out->append("\\n"); return;
-    case '\r': out->append("\\r"); return;
-    case '\t': out->append("\\t"); return;
-    case '\b': out->append("\\b"); return;
-    case '\f': out->append("\\f"); return;
+    case '"': return out->Put("\\\"");
+    case '\\': return out->Put("\\\\");
+    case '\n': return out->Put("\\n");
+    case '\r': return out->Put("\\r");
+    case '\t': return out->Put("\\t");
+    case '\b': return out->Put("\\b");
+    case '\f': return out->Put("\\f");
     default: break;
   }
   constexpr char kDigits[] = "0123456789abcdef";
   const char escape[] = {'\\', 'u', '0', '0', kDigits[c >> 4],
                          kDigits[c & 15]};
-  out->append(escape, sizeof(escape));
+  out->Put(std::string_view(escape, sizeof(escape)));
 }
 
-// Digits d1 d2 ... dn of |value| and the power of ten of the first.
-struct Digits {
-  char digits[24];
-  int count;
-  int exponent;
-};
-
-Digits ShortestDigits(double value) {
-  // "d.ddde+xx"
-  char text[32];
-  const auto result = std::to_chars(text, text + sizeof(text), value,
-                                    std::chars_format::scientific);
-  Digits shortest{};
-  const char* at = text;
-  for (; at != result.ptr && *at != 'e'; ++at) {
-    if (*at != '.') shortest.digits[shortest.count++] = *at;
-  }
-  // from_chars takes no "+".
-  at += at[1] == '+' ? 2 : 1;
-  std::from_chars(at, result.ptr, shortest.exponent);
-  return shortest;
-}
-
-const MessageTable& MetricTable() {
-  static const MessageTable& table = MessageTable::Of(v1::Metric::descriptor());
-  return table;
-}
-
-// A point by its own accessors: a page of history has 25,000, and a batch
-// 1,000. The same as WriteJson makes of it, by reflection, in twice the time.
-void WriteMetric(const v1::Metric& metric, std::string* out) {
-  char separator = '{';
-  const auto begin = [&](std::string_view key) {
-    out->push_back(separator);
-    out->append(key);
-    separator = ',';
-  };
-  const auto text = [&](std::string_view key, const std::string& value) {
-    begin(key);
-    WriteJsonString(value, out);
-  };
-  if (metric.has_key()) text("\"key\":", metric.key());
-  if (metric.has_value()) {
-    begin("\"value\":");
-    WriteJsonDouble(metric.value(), out);
-  }
-  if (metric.has_timestamp()) {
-    begin("\"timestamp\":");
-    WriteJsonInteger(metric.timestamp(), out);
-  }
-  if (metric.has_step()) {
-    begin("\"step\":");
-    WriteJsonInteger(metric.step(), out);
-  }
-  if (metric.has_dataset_name()) {
-    text("\"dataset_name\":", metric.dataset_name());
-  }
-  if (metric.has_dataset_digest()) {
-    text("\"dataset_digest\":", metric.dataset_digest());
-  }
-  if (metric.has_model_id()) text("\"model_id\":", metric.model_id());
-  if (metric.has_run_id()) text("\"run_id\":", metric.run_id());
-  if (separator == '{') out->push_back('{');
-  out->push_back('}');
-}
-
-void WriteOne(const Message& message, const Reflection& reflection,
-              const FieldInfo& field, std::string* out);
-void WriteElement(const Message& message, const Reflection& reflection,
-                  const FieldInfo& field, int index, std::string* out);
-void WriteMap(const Message& message, const Reflection& reflection,
-              const FieldInfo& field, std::string* out);
-
-void WriteBytesOrString(const FieldInfo& field, const std::string& value,
-                        std::string* out) {
-  if (!field.bytes) {
-    WriteJsonString(value, out);
-    return;
-  }
-  out->push_back('"');
-  out->append(absl::Base64Escape(value));
-  out->push_back('"');
-}
-
-void WriteEnum(const FieldInfo& field, int number, std::string* out) {
-  const EnumValueDescriptor* value =
-      field.descriptor->enum_type()->FindValueByNumber(number);
-  if (value == nullptr) {
-    WriteJsonInteger(number, out);
-  } else {
-    WriteJsonString(value->name(), out);
-  }
-}
-
-void WriteOne(const Message& message, const Reflection& reflection,
-              const FieldInfo& field, std::string* out) {
-  const FieldDescriptor* descriptor = field.descriptor;
-  switch (field.type) {
-    case FieldDescriptor::CPPTYPE_STRING: {
-      std::string scratch;
-      WriteBytesOrString(
-          field, reflection.GetStringReference(message, descriptor, &scratch),
-          out);
-      return;
-    }
-    case FieldDescriptor::CPPTYPE_INT64:
-      return WriteJsonInteger(reflection.GetInt64(message, descriptor), out);
-    case FieldDescriptor::CPPTYPE_DOUBLE:
-      return WriteJsonDouble(reflection.GetDouble(message, descriptor), out);
-    case FieldDescriptor::CPPTYPE_MESSAGE:
-      return WriteJson(reflection.GetMessage(message, descriptor),
-                       *field.message, out);
-    case FieldDescriptor::CPPTYPE_ENUM:
-      return WriteEnum(field, reflection.GetEnumValue(message, descriptor),
-                       out);
-    case FieldDescriptor::CPPTYPE_BOOL:
-      out->append(reflection.GetBool(message, descriptor) ? "true" : "false");
-      return;
-    case FieldDescriptor::CPPTYPE_INT32:
-      return WriteJsonInteger(reflection.GetInt32(message, descriptor), out);
-    case FieldDescriptor::CPPTYPE_UINT32:
-      return WriteJsonInteger(reflection.GetUInt32(message, descriptor), out);
-    case FieldDescriptor::CPPTYPE_UINT64:
-      StrAppend(out, reflection.GetUInt64(message, descriptor));
-      return;
-    case FieldDescriptor::CPPTYPE_FLOAT:
-      return WriteJsonDouble(reflection.GetFloat(message, descriptor), out);
-  }
-}
-
-void WriteElement(const Message& message, const Reflection& reflection,
-                  const FieldInfo& field, int index, std::string* out) {
-  const FieldDescriptor* descriptor = field.descriptor;
-  switch (field.type) {
-    case FieldDescriptor::CPPTYPE_STRING: {
-      std::string scratch;
-      WriteBytesOrString(field,
-                         reflection.GetRepeatedStringReference(
-                             message, descriptor, index, &scratch),
-                         out);
-      return;
-    }
-    case FieldDescriptor::CPPTYPE_INT64:
-      return WriteJsonInteger(
-          reflection.GetRepeatedInt64(message, descriptor, index), out);
-    case FieldDescriptor::CPPTYPE_DOUBLE:
-      return WriteJsonDouble(
-          reflection.GetRepeatedDouble(message, descriptor, index), out);
-    case FieldDescriptor::CPPTYPE_MESSAGE:
-      return WriteJson(
-          reflection.GetRepeatedMessage(message, descriptor, index),
-          *field.message, out);
-    case FieldDescriptor::CPPTYPE_ENUM:
-      return WriteEnum(
-          field, reflection.GetRepeatedEnumValue(message, descriptor, index),
-          out);
-    case FieldDescriptor::CPPTYPE_BOOL:
-      out->append(reflection.GetRepeatedBool(message, descriptor, index)
-                      ? "true"
-                      : "false");
-      return;
-    case FieldDescriptor::CPPTYPE_INT32:
-      return WriteJsonInteger(
-          reflection.GetRepeatedInt32(message, descriptor, index), out);
-    case FieldDescriptor::CPPTYPE_UINT32:
-      return WriteJsonInteger(
-          reflection.GetRepeatedUInt32(message, descriptor, index), out);
-    case FieldDescriptor::CPPTYPE_UINT64:
-      StrAppend(out, reflection.GetRepeatedUInt64(message, descriptor, index));
-      return;
-    case FieldDescriptor::CPPTYPE_FLOAT:
-      return WriteJsonDouble(
-          reflection.GetRepeatedFloat(message, descriptor, index), out);
-  }
-}
-
-void WriteMap(const Message& message, const Reflection& reflection,
-              const FieldInfo& field, std::string* out) {
-  const FieldInfo& key = field.message->fields()[0];
-  const FieldInfo& value = field.message->fields()[1];
-  const int size = reflection.FieldSize(message, field.descriptor);
-  char separator = '{';
-  if (size == 0) out->push_back('{');
-  for (int i = 0; i < size; ++i) {
-    const Message& entry =
-        reflection.GetRepeatedMessage(message, field.descriptor, i);
-    const Reflection& entry_reflection = *entry.GetReflection();
-    out->push_back(separator);
-    separator = ',';
-    // Keys of any type are strings in JSON.
-    if (key.type == FieldDescriptor::CPPTYPE_STRING) {
-      WriteOne(entry, entry_reflection, key, out);
-    } else {
-      out->push_back('"');
-      WriteOne(entry, entry_reflection, key, out);
-      out->push_back('"');
-    }
-    out->push_back(':');
-    WriteOne(entry, entry_reflection, value, out);
-  }
-  out->push_back('}');
-}
-
-// Whether a field holds generated Metrics: such lists have a way of their own.
-bool IsMetric(const FieldInfo& field) {
-  return field.message == &MetricTable();
-}
-
-}  // namespace
-
-void WriteJson(const Message& message, const MessageTable& table,
-               std::string* out) {
-  const Reflection& reflection = *message.GetReflection();
-  char separator = '{';
-  for (const FieldInfo& field : table.fields()) {
-    if (!field.repeated) {
-      if (!reflection.HasField(message, field.descriptor)) continue;
-      out->push_back(separator);
-      out->append(field.json_key);
-      WriteOne(message, reflection, field, out);
-      separator = ',';
-      continue;
-    }
-    const int size = reflection.FieldSize(message, field.descriptor);
-    if (size == 0 && !field.always_shown) continue;
-    out->push_back(separator);
-    out->append(field.json_key);
-    separator = ',';
-    if (field.map) {
-      WriteMap(message, reflection, field, out);
-      continue;
-    }
-    out->push_back('[');
-    const bool metrics = IsMetric(field);
-    for (int i = 0; i < size; ++i) {
-      if (i > 0) out->push_back(',');
-      if (metrics) {
-        WriteMetric(static_cast<const v1::Metric&>(
-                        reflection.GetRepeatedMessage(
-                            message, field.descriptor, i)),
-                    out);
-      } else {
-        WriteElement(message, reflection, field, i, out);
-      }
-    }
-    out->push_back(']');
-  }
-  if (separator == '{') out->push_back('{');
-  out->push_back('}');
-}
-
-void WriteJsonString(std::string_view text, std::string* out) {
-  out->push_back('"');
+void PutString(std::string_view text, Sink* out) {
+  out->Put('"');
   size_t start = 0;
   size_t at = 0;
   while (at < text.size()) {
@@ -310,62 +112,241 @@ void WriteJsonString(std::string_view text, std::string* out) {
         continue;
       }
     }
-    out->append(text.data() + start, at - start);
+    out->Put(text.substr(start, at - start));
     if (c >= 0x80) {
-      out->append("\xEF\xBF\xBD");
+      out->Put("\xEF\xBF\xBD");
     } else {
-      WriteEscaped(c, out);
+      PutEscaped(c, out);
     }
     start = ++at;
   }
-  out->append(text.data() + start, at - start);
-  out->push_back('"');
+  out->Put(text.substr(start));
+  out->Put('"');
 }
 
-void WriteJsonInteger(int64_t value, std::string* out) {
-  char text[24];
-  const auto result = std::to_chars(text, text + sizeof(text), value);
-  out->append(text, result.ptr - text);
+template <typename Integer>
+void PutInteger(Integer value, Sink* out) {
+  char* const room = out->Room(kNumberBytesMax);
+  out->Took(std::to_chars(room, room + kNumberBytesMax, value).ptr);
+}
+
+void PutDouble(double value, Sink* out) {
+  if (!std::isfinite(value)) {
+    return out->Put(std::isnan(value) ? "\"NaN\""
+                    : value > 0      ? "\"Infinity\""
+                                     : "\"-Infinity\"");
+  }
+  // Whole numbers below 2^53 have their own digits.
+  const double size = std::fabs(value);
+  if (size < 9007199254740992.0 && value == std::trunc(value) &&
+      !(value == 0 && std::signbit(value))) {
+    PutInteger(static_cast<int64_t>(value), out);
+    return out->Put(".0");
+  }
+  // Python's choice between the notations. Either has the fewest digits.
+  char* const room = out->Room(kNumberBytesMax);
+  if (size >= 1e-4 && size < 1e16) {
+    const char* const end =
+        std::to_chars(room, room + kNumberBytesMax, value,
+                      std::chars_format::fixed).ptr;
+    out->Took(end);
+    if (std::find(room, const_cast<char*>(end), '.') == end) out->Put(".0");
+  } else if (size == 0) {
+    out->Put("-0.0");
+  } else {
+    out->Took(std::to_chars(room, room + kNumberBytesMax, value,
+                            std::chars_format::scientific).ptr);
+  }
+}
+
+void PutMessage(const Message& message, const MessageTable& table, Sink* out);
+
+void PutBytesOrString(const FieldInfo& field, const std::string& value,
+                      Sink* out) {
+  if (!field.bytes) return PutString(value, out);
+  out->Put('"');
+  out->Put(absl::Base64Escape(value));
+  out->Put('"');
+}
+
+void PutEnum(const FieldInfo& field, int number, Sink* out) {
+  const EnumValueDescriptor* value =
+      field.descriptor->enum_type()->FindValueByNumber(number);
+  if (value == nullptr) {
+    PutInteger(number, out);
+  } else {
+    PutString(value->name(), out);
+  }
+}
+
+void PutOne(const Message& message, const FieldInfo& field, Sink* out) {
+  const FieldDescriptor* descriptor = field.descriptor;
+  const auto reflection = [&message]() -> const Reflection& {
+    return *message.GetReflection();
+  };
+  switch (field.type) {
+    case FieldDescriptor::CPPTYPE_STRING:
+      return PutBytesOrString(
+          field, field.access.get_text(message, descriptor), out);
+    case FieldDescriptor::CPPTYPE_INT64:
+      return PutInteger(field.access.get_int64(message, descriptor), out);
+    case FieldDescriptor::CPPTYPE_DOUBLE:
+      return PutDouble(field.access.get_double(message, descriptor), out);
+    case FieldDescriptor::CPPTYPE_MESSAGE:
+      return PutMessage(reflection().GetMessage(message, descriptor),
+                        *field.message, out);
+    case FieldDescriptor::CPPTYPE_ENUM:
+      return PutEnum(field, reflection().GetEnumValue(message, descriptor),
+                     out);
+    case FieldDescriptor::CPPTYPE_BOOL:
+      return out->Put(reflection().GetBool(message, descriptor) ? "true"
+                                                                : "false");
+    case FieldDescriptor::CPPTYPE_INT32:
+      return PutInteger(reflection().GetInt32(message, descriptor), out);
+    case FieldDescriptor::CPPTYPE_UINT32:
+      return PutInteger(reflection().GetUInt32(message, descriptor), out);
+    case FieldDescriptor::CPPTYPE_UINT64:
+      return PutInteger(reflection().GetUInt64(message, descriptor), out);
+    case FieldDescriptor::CPPTYPE_FLOAT:
+      return PutDouble(reflection().GetFloat(message, descriptor), out);
+  }
+}
+
+void PutElement(const Message& message, const FieldInfo& field, int index,
+                Sink* out) {
+  const FieldDescriptor* descriptor = field.descriptor;
+  if (field.message != nullptr) {
+    return PutMessage(field.access.get_message(message, descriptor, index),
+                      *field.message, out);
+  }
+  const Reflection& reflection = *message.GetReflection();
+  switch (field.type) {
+    case FieldDescriptor::CPPTYPE_STRING: {
+      std::string scratch;
+      return PutBytesOrString(field,
+                              reflection.GetRepeatedStringReference(
+                                  message, descriptor, index, &scratch),
+                              out);
+    }
+    case FieldDescriptor::CPPTYPE_INT64:
+      return PutInteger(
+          reflection.GetRepeatedInt64(message, descriptor, index), out);
+    case FieldDescriptor::CPPTYPE_DOUBLE:
+      return PutDouble(
+          reflection.GetRepeatedDouble(message, descriptor, index), out);
+    case FieldDescriptor::CPPTYPE_ENUM:
+      return PutEnum(
+          field, reflection.GetRepeatedEnumValue(message, descriptor, index),
+          out);
+    case FieldDescriptor::CPPTYPE_BOOL:
+      return out->Put(reflection.GetRepeatedBool(message, descriptor, index)
+                          ? "true"
+                          : "false");
+    case FieldDescriptor::CPPTYPE_INT32:
+      return PutInteger(
+          reflection.GetRepeatedInt32(message, descriptor, index), out);
+    case FieldDescriptor::CPPTYPE_UINT32:
+      return PutInteger(
+          reflection.GetRepeatedUInt32(message, descriptor, index), out);
+    case FieldDescriptor::CPPTYPE_UINT64:
+      return PutInteger(
+          reflection.GetRepeatedUInt64(message, descriptor, index), out);
+    case FieldDescriptor::CPPTYPE_FLOAT:
+      return PutDouble(
+          reflection.GetRepeatedFloat(message, descriptor, index), out);
+    case FieldDescriptor::CPPTYPE_MESSAGE:
+      return;  // above
+  }
+}
+
+void PutMap(const Message& message, const FieldInfo& field, int size,
+            Sink* out) {
+  const FieldInfo& key = field.message->fields()[0];
+  const FieldInfo& value = field.message->fields()[1];
+  char separator = '{';
+  if (size == 0) out->Put('{');
+  for (int i = 0; i < size; ++i) {
+    const Message& entry =
+        field.access.get_message(message, field.descriptor, i);
+    out->Put(separator);
+    separator = ',';
+    // Keys of any type are strings in JSON.
+    const bool quote = key.type != FieldDescriptor::CPPTYPE_STRING;
+    if (quote) out->Put('"');
+    PutOne(entry, key, out);
+    if (quote) out->Put('"');
+    out->Put(':');
+    PutOne(entry, value, out);
+  }
+  out->Put('}');
+}
+
+void PutList(const Message& message, const FieldInfo& field, int size,
+             Sink* out) {
+  // After so many elements the size of the rest is guessed: long lists are
+  // not moved while they grow.
+  constexpr int kSampled = 32;
+  out->Put('[');
+  const size_t begin = out->size();
+  for (int i = 0; i < size; ++i) {
+    if (i > 0) out->Put(',');
+    if (i == kSampled) {
+      const size_t each = (out->size() - begin) / kSampled + 1;
+      out->Expect(begin + (each + each / 8) * size);
+    }
+    PutElement(message, field, i, out);
+  }
+  out->Put(']');
+}
+
+void PutMessage(const Message& message, const MessageTable& table,
+                Sink* out) {
+  char separator = '{';
+  for (const FieldInfo& field : table.fields()) {
+    if (!field.repeated) {
+      if (!field.access.has(message, field.descriptor)) continue;
+      out->Put(separator);
+      out->Put(field.json_key);
+      PutOne(message, field, out);
+      separator = ',';
+      continue;
+    }
+    const int size = field.access.count(message, field.descriptor);
+    if (size == 0 && !field.always_shown) continue;
+    out->Put(separator);
+    out->Put(field.json_key);
+    separator = ',';
+    if (field.map) {
+      PutMap(message, field, size, out);
+    } else {
+      PutList(message, field, size, out);
+    }
+  }
+  if (separator == '{') out->Put('{');
+  out->Put('}');
+}
+
+}  // namespace
+
+void WriteJson(const Message& message, const MessageTable& table,
+               std::string* out) {
+  Sink sink(out);
+  PutMessage(message, table, &sink);
+}
+
+void WriteJsonString(std::string_view text, std::string* out) {
+  Sink sink(out);
+  PutString(text, &sink);
 }
 
 void WriteJsonDouble(double value, std::string* out) {
-  if (!std::isfinite(value)) {
-    out->append(std::isnan(value) ? "\"NaN\""
-                : value > 0      ? "\"Infinity\""
-                                 : "\"-Infinity\"");
-    return;
-  }
-  // Whole numbers below 2^53 have their own digits.
-  if (std::fabs(value) < 9007199254740992.0 && value == std::trunc(value) &&
-      !(value == 0 && std::signbit(value))) {
-    WriteJsonInteger(static_cast<int64_t>(value), out);
-    out->append(".0");
-    return;
-  }
-  if (std::signbit(value)) out->push_back('-');
-  const Digits shortest = ShortestDigits(std::fabs(value));
-  const std::string_view digits(shortest.digits, shortest.count);
-  const int exponent = shortest.exponent;
-  if (exponent < -4 || exponent >= 16) {
-    out->push_back(digits[0]);
-    if (digits.size() > 1) {
-      out->push_back('.');
-      out->append(digits.substr(1));
-    }
-    out->append(exponent < 0 ? "e-" : "e+");
-    if (std::abs(exponent) < 10) out->push_back('0');
-    WriteJsonInteger(std::abs(exponent), out);
-  } else if (exponent < 0) {
-    out->append("0.");
-    out->append(-exponent - 1, '0');
-    out->append(digits);
-  } else {
-    const size_t before = exponent + 1;
-    out->append(digits.substr(0, before));
-    if (digits.size() < before) out->append(before - digits.size(), '0');
-    out->push_back('.');
-    out->append(digits.size() > before ? digits.substr(before) : "0");
-  }
+  Sink sink(out);
+  PutDouble(value, &sink);
+}
+
+void WriteJsonInteger(int64_t value, std::string* out) {
+  Sink sink(out);
+  PutInteger(value, &sink);
 }
 
 }  // namespace millstream::gateway

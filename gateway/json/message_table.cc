@@ -53,6 +53,7 @@ class MessageTables {
           .message = field->message_type() == nullptr
                          ? nullptr
                          : Get(field->message_type()),
+          .access = AccessTo(field),
       });
     }
     return table;

@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "gateway/json/field_access.h"
 #include "google/protobuf/descriptor.h"
 #include "google/protobuf/message.h"
 #include "millstream/v1/options.pb.h"
@@ -41,6 +42,7 @@ struct FieldInfo {
   bool always_shown;
   // Of the field's message type, or null.
   const MessageTable* message;
+  FieldAccess access;
 };
 
 // Immutable and thread-safe; lives as long as the program.
