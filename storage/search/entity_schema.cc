@@ -45,9 +45,7 @@ constexpr AttributeSpec kRunAttributes[] = {
     {.name = "status",
      .column = "status",
      .ops = kTextOps,
-     .nullable = false,
-     .indexed = true,
-     .index = "index_runs_experiment_id_status"},
+     .nullable = false},
     {.name = "artifact_uri", .column = "artifact_uri", .ops = kTextOps},
     {.name = "start_time",
      .column = "start_time",
@@ -70,9 +68,7 @@ constexpr AttributeSpec kRunAttributes[] = {
     {.name = "end_time",
      .column = "end_time",
      .type = ValueType::kNumber,
-     .ops = kOrderingOps,
-     .indexed = true,
-     .index = "index_runs_experiment_id_end_time"},
+     .ops = kOrderingOps},
 };
 constexpr CollectionSpec kRunCollections[] = {
     {.field = Field::kMetric,

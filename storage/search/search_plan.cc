@@ -49,17 +49,23 @@ bool IsEquality(const Entry& entry, const BoundSearch& search) {
       });
 }
 
-// How promising an equality is to begin with: names are nearly unique, and a
-// status is nearly that of all runs.
+// How promising an equality is to begin with: names are nearly unique.
 int RankOfEquality(const Entry& entry) {
-  if (entry.attribute == nullptr) return 1;
-  return entry.attribute->tag.empty() ? 2 : 0;
+  return entry.attribute != nullptr ? 0 : 1;
+}
+
+// Runs in the default order: the index that holds most of their columns.
+Entry DefaultEntry(const BoundSearch& search) {
+  for (const AttributeSpec& spec : search.schema->attributes) {
+    if (spec.column == kStartColumn) return Entry{.attribute = &spec};
+  }
+  return Entry();
 }
 
 // Where to begin if the order is that of the start.
 Entry BestEquality(const BoundSearch& search) {
-  Entry best{.attribute = search.order[0].attribute};
-  int best_rank = 3;
+  Entry best = DefaultEntry(search);
+  int best_rank = 2;
   for (const BoundComparison& c : search.filter) {
     if (c.op != kEqual) continue;
     const std::optional<Entry> entry = EntryOf(c);
@@ -99,7 +105,7 @@ std::vector<Entry> WalkOfOrder(const BoundSearch& search) {
   if (!order.attribute->index.empty()) {
     return {Entry{.attribute = order.attribute}};
   }
-  return {Entry()};
+  return {DefaultEntry(search)};
 }
 
 }  // namespace

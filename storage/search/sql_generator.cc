@@ -42,6 +42,12 @@ bool IsRepeated(std::string_view column) {
   return column == "run_uuid" || column == "start_time";
 }
 
+// Numbers or text, then NaN, then none.
+int64_t Rank(const Entry& entry) {
+  return static_cast<int64_t>(entry.kind) -
+         static_cast<int64_t>(Entry::Kind::kValues);
+}
+
 CursorType TypeOf(const AttributeSpec& attribute) {
   return attribute.type == ValueType::kText ? CursorType::kText
                                             : CursorType::kInteger;
@@ -93,7 +99,7 @@ class Generator {
   PagePosition position_;
 };
 
-// Numbers, then NaN, then none, in both directions.
+// In both directions.
 void Generator::AddMetricRank(const Entry& entry, bool is_entry,
                               std::string_view table,
                               std::vector<SortKey>* keys) const {
@@ -105,9 +111,7 @@ void Generator::AddMetricRank(const Entry& entry, bool is_entry,
         StrCat("CASE WHEN ", table, ".is_nan = ", dialect_.BooleanLiteral(true),
                " THEN 1 WHEN ", table, ".value IS NULL THEN 2 ELSE 0 END");
   } else {
-    rank.expression = entry.kind == Entry::Kind::kValues ? "0"
-                      : entry.kind == Entry::Kind::kNans ? "1"
-                                                         : "2";
+    rank.expression = StrCat(Rank(entry));
   }
   keys->push_back(std::move(rank));
 }
@@ -415,10 +419,8 @@ void Generator::AddParts(const Entry& entry,
     const int64_t rank = is_metric ? std::get<int64_t>(position_.cursor[0])
                          : was_null ? 2
                                     : 0;
-    const int64_t number = static_cast<int64_t>(entry.kind) -
-                           static_cast<int64_t>(Entry::Kind::kValues);
-    if (number < rank) return;
-    if (number > rank) from.position_ = {};
+    if (Rank(entry) < rank) return;
+    if (Rank(entry) > rank) from.position_ = {};
   }
   std::vector<Slice> slices = {Slice::kAll};
   if (from.InOrder(entry)) {

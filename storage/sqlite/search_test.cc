@@ -604,7 +604,7 @@ constexpr std::string_view kSorts = "USE TEMP B-TREE FOR ORDER BY";
 
 TEST_F(SearchPlanTest, DefaultOrderWalksTheIndexOfRuns) {
   EXPECT_THAT(PlansOf(""),
-              ElementsAre("SEARCH e USING INDEX "
+              ElementsAre("SEARCH e USING COVERING INDEX "
                           "index_runs_experiment_id_start_time "
                           "(experiment_id=?)\n"));
   // What the index tells is not read from the row of each run visited.
@@ -635,9 +635,6 @@ TEST_F(SearchPlanTest, EqualValuesComeInTheDefaultOrder) {
   EXPECT_THAT(PlansOf("tags.`mlflow.parentRunId` = 'abc'")[0],
               HasSubstr("index_tags_experiment_id_key_value "
                         "(experiment_id=? AND key=? AND value=?)"));
-  EXPECT_THAT(PlansOf("status = 'FAILED'")[0],
-              HasSubstr("index_runs_experiment_id_status "
-                        "(experiment_id=? AND status=?)"));
   EXPECT_THAT(PlansOf("run_name = 'x'")[0],
               HasSubstr("index_runs_experiment_id_name "
                         "(experiment_id=? AND name=?)"));
@@ -660,13 +657,26 @@ TEST_F(SearchPlanTest, OrdersWalkTheIndexOfTheirValues) {
            {"tags.t DESC", "index_tags_experiment_id_key_value"},
            {"metrics.m", "index_latest_metrics_experiment_id_key_value"},
            {"start_time", "index_runs_experiment_id_start_time"},
-           {"run_name DESC", "index_runs_experiment_id_name"},
-           {"status", "index_runs_experiment_id_status"},
-           {"end_time", "index_runs_experiment_id_end_time"}}) {
+           {"run_name DESC", "index_runs_experiment_id_name"}}) {
     SCOPED_TRACE(order);
     const std::string plan = PlansOf("", {order})[0];
     EXPECT_THAT(plan, HasSubstr(index + " (experiment_id=?"));
     EXPECT_THAT(plan, Not(HasSubstr(kSorts)));
+  }
+}
+
+TEST_F(SearchPlanTest, OtherColumnsAreReadFromTheIndexOfRuns) {
+  for (const auto& [filter, order] :
+       std::vector<std::pair<std::string, std::string>>{
+           {"status = 'FAILED'", "start_time DESC"},
+           {"user_id = 'x' AND end_time > 5", "start_time DESC"},
+           {"", "status"},
+           {"", "end_time DESC"}}) {
+    SCOPED_TRACE(filter + order);
+    const std::vector<std::string> plans = PlansOf(filter, {order});
+    ASSERT_EQ(plans.size(), 1u);
+    EXPECT_THAT(plans[0], HasSubstr("SEARCH e USING COVERING INDEX "
+                                    "index_runs_experiment_id_start_time"));
   }
 }
 

@@ -16,7 +16,7 @@ constexpr int kBusyTimeoutMs = 20'000;
 
 // The log is copied into the database when it has grown to this: larger writes
 // a page that changes often fewer times, smaller keeps the log short.
-constexpr int kCheckpointPages = 4000;
+constexpr int kCheckpointPages = 16'000;
 
 // Steps of SQLite's machine between two looks at whether the caller of a
 // statement still waits: well below a millisecond.

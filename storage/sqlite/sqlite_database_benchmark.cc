@@ -172,7 +172,6 @@ void BM_ReadRun(benchmark::State& state) {
   for (auto _ : state) {
     number = (number + 7919) % kRuns;
     const std::string run = RunId(number);
-  const sql::RunRef ref{run, 1, number};
     Must((*store)->Read([&](sql::Connection& connection) {
       size_t bytes = ReadRows(connection, "params", run) +
                      ReadRows(connection, "tags", run) +

@@ -58,11 +58,11 @@ CREATE INDEX index_latest_metrics_experiment_id_key_value
   ON latest_metrics (experiment_id, "key", is_nan, value, start_time DESC,
                      run_uuid);
 
--- Runs by their own columns. index_runs_experiment_id_start_time is older.
+-- Runs in their own order, now with what else they are filtered and ordered by;
+-- an index of each would have to be written with each run.
+DROP INDEX index_runs_experiment_id_start_time;
+CREATE INDEX index_runs_experiment_id_start_time
+  ON runs (experiment_id, start_time DESC, run_uuid, lifecycle_stage, name,
+           status, end_time, user_id);
 CREATE INDEX index_runs_experiment_id_name
   ON runs (experiment_id, name, start_time DESC, run_uuid, lifecycle_stage);
-CREATE INDEX index_runs_experiment_id_status
-  ON runs (experiment_id, status, start_time DESC, run_uuid, lifecycle_stage);
-CREATE INDEX index_runs_experiment_id_end_time
-  ON runs (experiment_id, end_time, start_time DESC, run_uuid,
-           lifecycle_stage);
