@@ -16,15 +16,30 @@ from harness.server import Server
 
 SEARCHED = "bench-search"
 HISTORY = "bench-history"
+CHART = "bench-chart"
 ARTIFACTS = "bench-artifacts"
 
 WRITES = ("log-metric", "log-batch-10", "log-batch-1000", "sweep")
-SEARCHES = ("get-run", "search-filter", "search-newest", "search-all")
+STREAM = "stream"
+SEARCHES = ("search-metric", "search-filter", "search-param", "search-rare",
+            "search-by-param", "search-name", "search-newest", "search-deep")
+# These read all runs, or any: they say nothing new with more of them.
+FIRST_SIZES_ONLY = ("get-run", "search-all")
 HISTORIES = ("get-history", "history-interval")
 FILES = ("artifact-upload", "artifact-download")
-WORKLOADS = ("history-fill", *HISTORIES, *WRITES, "fill", *SEARCHES, *FILES)
-# Readers that page: with one client the cost of a page is seen.
-_ONE_CLIENT = {"search-all", *HISTORIES, *FILES}
+WORKLOADS = ("history-fill", *HISTORIES, "chart", *WRITES, STREAM, "fill",
+             "get-run", "search-all", *SEARCHES, *FILES)
+# Readers whose cost of one answer is to be seen.
+_ONE_CLIENT = {"search-all", *SEARCHES, *HISTORIES, *FILES}
+# No slow peer reads pages in the middle of more runs than these: to get there
+# it reads half of them.
+_DEEP_RUNS_MAX_OF_SLOW = 10_000
+_ALL_RUNS_MAX = 10_000
+
+
+def sized(workload: str, runs: int) -> str:
+    """The name of a result that belongs to a number of runs."""
+    return f"{workload}@{runs}"
 
 
 @dataclass(frozen=True)
@@ -34,16 +49,19 @@ class Scale:
     seconds: float = 4.0
     warmup: float = 1.0
     repetitions: int = 2
-    runs: int = 10_000
+    # Experiments with so many runs are searched, one after the other.
+    runs: tuple[int, ...] = (1_000, 10_000, 100_000)
     points: int = 1_000_000
+    # Steps of the series of which a chart shows 320.
+    chart_points: int = 10_000_000
     clients: int = 8
     artifact_mb: int = 64
     settle_s: float = 6.0
 
 
 FULL = Scale()
-QUICK = Scale(seconds=1.0, warmup=0.5, repetitions=1, runs=1_000,
-              points=100_000, settle_s=2.0)
+QUICK = Scale(seconds=1.0, warmup=0.5, repetitions=1, runs=(1_000, 10_000),
+              points=100_000, chart_points=1_000_000, settle_s=2.0)
 
 Log = Callable[[str], None]
 
@@ -51,10 +69,11 @@ Log = Callable[[str], None]
 class Campaign:
     """Measures one peer in a folder of its own, which is removed at the end."""
 
-    def __init__(self, peer: Peer, generator: str, scale: Scale,
-                 workloads: set[str], log: Log) -> None:
+    def __init__(self, peer: Peer, generator: str, stream_load: str,
+                 scale: Scale, workloads: set[str], log: Log) -> None:
         self._peer = peer
         self._generator = generator
+        self._stream_load = stream_load
         self._scale = scale
         self._workloads = workloads
         self._log = log
@@ -113,7 +132,7 @@ class Campaign:
         with Server(self._peer, data) as server:
             server.wait_for_rest()
             self._step(server, Step("history-fill", HISTORY, clients=1,
-                                    count=by_api))
+                                    count=by_api), "")
             time.sleep(self._scale.settle_s / 2)
         size = proc.disk_bytes(data) - self._empty_bytes
         self._process["bytes_per_point"] = size / by_api
@@ -129,29 +148,68 @@ class Campaign:
             for name in HISTORIES:
                 self._repeat(server, self._timed(
                     name, HISTORY, expect=self._scale.points))
+            self._measure_chart(server, data)
             for name in WRITES:
                 self._repeat(server, self._timed(name, name))
+            self._measure_stream(server)
             self._process["pss_after_writes_mb"] = (
                 proc.memory_mb(server.pid)["pss_mb"])
-            self._fill_runs(server, data)
-            for name in SEARCHES:
-                self._repeat(server, self._timed(
-                    name, SEARCHED, expect=self._scale.runs))
+            for runs in self._scale.runs:
+                self._measure_searches(server, data, runs)
+            self._process["pss_after_searches_mb"] = (
+                proc.memory_mb(server.pid)["pss_mb"])
             for name in FILES:
                 self._repeat(server, self._timed(name, ARTIFACTS))
             self._process["pss_end_mb"] = proc.memory_mb(server.pid)["pss_mb"]
 
-    def _fill_runs(self, server: Server, data: Path) -> None:
-        if not {"fill", *SEARCHES} & self._workloads:
+    def _measure_chart(self, server: Server, data: Path) -> None:
+        """A chart of a series that is longer than the history."""
+        if "chart" not in self._workloads:
             return
-        runs = self._scale.runs
+        points = self._scale.chart_points
+        by_api = min(points, self._peer.api_points or points)
+        filled = load.run(self._generator, server, Step(
+            "history-fill", CHART, clients=1, count=by_api))
+        self._log(_line(filled))
+        if by_api < points:
+            self._peer.copy_points(data, CHART, points)
+            self._notes.append(f"series of the chart: {by_api:,} points by the "
+                               f"API, copied in SQL to {points:,}")
+        self._repeat(server, self._timed("history-interval", CHART,
+                                         expect=points), name="chart")
+
+    def _measure_stream(self, server: Server) -> None:
+        if STREAM not in self._workloads:
+            return
+        address = self._peer.grpc_address(server.directory)
+        if address is None:
+            return
+        for _ in range(self._scale.repetitions):
+            result = load.run_stream(self._stream_load, server, address,
+                                     self._scale.seconds)
+            self._results.setdefault(STREAM, []).append(result)
+            self._log(_line(result))
+
+    def _measure_searches(self, server: Server, data: Path, runs: int) -> None:
+        wanted = {"fill", *FIRST_SIZES_ONLY, *SEARCHES} & self._workloads
+        if not wanted:
+            return
+        experiment = f"{SEARCHED}-{runs}"
         by_api = min(runs, self._peer.api_runs or runs)
-        self._step(server, Step("fill", SEARCHED, clients=self._scale.clients,
-                                count=by_api))
+        self._step(server, Step("fill", experiment, count=by_api,
+                                clients=self._scale.clients), sized("fill", runs))
         if by_api < runs:
-            self._peer.copy_runs(data, SEARCHED, runs)
-            self._notes.append(f"searched runs: {by_api:,} by the API, copied "
-                               f"in SQL to {runs:,}")
+            self._peer.copy_runs(data, experiment, runs)
+            self._notes.append(f"{runs:,} searched runs: {by_api:,} by the "
+                               "API, the others copied in SQL")
+        for name in (*FIRST_SIZES_ONLY, *SEARCHES):
+            if name in FIRST_SIZES_ONLY and runs > _ALL_RUNS_MAX:
+                continue
+            if (name == "search-deep" and self._peer.api_runs is not None
+                    and runs > _DEEP_RUNS_MAX_OF_SLOW):
+                continue
+            self._repeat(server, self._timed(name, experiment, expect=runs),
+                         name=sized(name, runs))
 
     def _timed(self, workload: str, experiment: str, expect: int = 0) -> Step:
         clients = 1 if workload in _ONE_CLIENT else self._scale.clients
@@ -159,8 +217,9 @@ class Campaign:
                     seconds=self._scale.seconds, warmup=self._scale.warmup,
                     expect=expect, artifact_mb=self._scale.artifact_mb)
 
-    def _repeat(self, server: Server, step: Step) -> None:
-        if step.workload not in self._workloads:
+    def _repeat(self, server: Server, step: Step, name: str = "") -> None:
+        """`name` is the result's if that is not the workload's."""
+        if (name or step.workload).partition("@")[0] not in self._workloads:
             return
         if step.workload in ("search-all", "get-history"):
             # A pass reads all there is: warm enough, and slow on some peers.
@@ -170,12 +229,13 @@ class Campaign:
                 # Each repetition writes, and reads back, runs of its own.
                 step = replace(step,
                                experiment=f"{step.workload}-{repetition}")
-            if "error" in self._step(server, step):
+            if "error" in self._step(server, step, name):
                 return
 
-    def _step(self, server: Server, step: Step) -> dict[str, Any]:
+    def _step(self, server: Server, step: Step, name: str) -> dict[str, Any]:
         result = load.run(self._generator, server, step)
-        self._results.setdefault(step.workload, []).append(result)
+        result["workload"] = name or step.workload
+        self._results.setdefault(result["workload"], []).append(result)
         self._log(_line(result))
         return result
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -18,6 +19,10 @@ from harness.server import ServerFailed
 
 _ROOT = Path(__file__).resolve().parents[2]
 _GENERATOR = _ROOT / "bazel-bin/bench/load/load"
+_STREAM_LOAD = _ROOT / "bazel-bin/bench/stream/stream_load"
+# Where the README has the small table.
+_README_BEGIN = "<!-- by bench/run --publish -->"
+_README_END = "<!-- end of bench/run -->"
 _MILLSTREAM = _ROOT / "bazel-bin/app/millstream"
 
 _EPILOG = """
@@ -51,15 +56,22 @@ def _parse(argv: list[str]) -> argparse.Namespace:
                         help="1 s, once, a tenth of the data")
     parser.add_argument("--seconds", type=float, help="of each measurement")
     parser.add_argument("--repetitions", type=int)
-    parser.add_argument("--runs", type=int, help="that are searched")
+    parser.add_argument("--runs", type=int, nargs="+", metavar="N",
+                        help="sizes of the experiments that are searched")
     parser.add_argument("--points", type=int, help="of the history")
+    parser.add_argument("--chart-points", type=int, metavar="N",
+                        help="of the series of the chart")
     parser.add_argument("--clients", type=int, help="of the closed loop")
     parser.add_argument("--out", type=Path, default=Path("bench-results"),
-                        help="folder for results.json and results.md")
+                        help="folder for results.json, results.md, summary.md "
+                        "and plot.svg")
     parser.add_argument("--against", type=Path, metavar="JSON",
                         help="add the peers of an earlier run to the table")
     parser.add_argument("--table", type=Path, metavar="JSON",
                         help="measure nothing, print the table of a result")
+    parser.add_argument("--publish", action="store_true",
+                        help="put the small table and the plot into README.md "
+                        "and docs/")
     parser.add_argument("--no-build", action="store_true",
                         help="take the programs in bazel-bin as they are")
     parser.add_argument("--millstream", default=str(_MILLSTREAM),
@@ -75,16 +87,18 @@ def _parse(argv: list[str]) -> argparse.Namespace:
 
 def _scale(arguments: argparse.Namespace) -> Scale:
     scale = QUICK if arguments.quick else FULL
-    given = {name: value for name in ("seconds", "repetitions", "runs",
-                                      "points", "clients")
+    given = {name: value for name in ("seconds", "repetitions", "points",
+                                      "chart_points", "clients")
              if (value := getattr(arguments, name)) is not None}
+    if arguments.runs is not None:
+        given["runs"] = tuple(arguments.runs)
     return replace(scale, **given)
 
 
 def _build(arguments: argparse.Namespace) -> None:
     targets = ["//bench/load"]
     if peers.Millstream.name in arguments.peers:
-        targets.append("//app:millstream")
+        targets += ["//app:millstream", "//bench/stream:stream_load"]
     subprocess.run(["bazel", "build", "--config=release", *targets],
                    cwd=_ROOT, check=True)
 
@@ -93,6 +107,31 @@ def _write(results: dict[str, Any], folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "results.json").write_text(json.dumps(results, indent=1) + "\n")
     (folder / "results.md").write_text(report.markdown(results))
+    (folder / "summary.md").write_text(report.summary(results))
+
+
+def _plot(arguments: argparse.Namespace, folder: Path) -> None:
+    """With a Python that has matplotlib; else the table must do."""
+    beside_mlflow = Path(shutil.which(arguments.mlflow) or "").parent / "python"
+    script = Path(__file__).with_name("plot.py")
+    for python in (sys.executable, str(beside_mlflow)):
+        if shutil.which(python) and subprocess.run(
+                [python, script, folder / "results.json", folder / "plot.svg"],
+                stderr=subprocess.DEVNULL, check=False).returncode == 0:
+            return
+    print("bench/run: no plot; install python3-matplotlib", file=sys.stderr)
+
+
+def _publish(folder: Path) -> None:
+    """Puts the small table and the plot into the README."""
+    shutil.copy(folder / "plot.svg", _ROOT / "docs/performance.svg")
+    readme = _ROOT / "README.md"
+    head, begin, rest = readme.read_text().partition(_README_BEGIN)
+    _, end, tail = rest.partition(_README_END)
+    if not begin or not end:
+        raise SystemExit("bench/run: README.md has no place for the table")
+    readme.write_text(f"{head}{begin}\n{(folder / 'summary.md').read_text()}"
+                      f"{end}{tail}")
 
 
 def _load_earlier(path: Path | None) -> dict[str, Any]:
@@ -115,8 +154,8 @@ def _measure(arguments: argparse.Namespace) -> int:
                   file=sys.stderr, flush=True)
         try:
             campaign = Campaign(kind(programs), arguments.load,
-                                _scale(arguments), set(arguments.workloads),
-                                log)
+                                str(_STREAM_LOAD), _scale(arguments),
+                                set(arguments.workloads), log)
             results["peers"].pop(kind.name, None)
             results["peers"][kind.name] = campaign.run()
         except (peers.PeerMissing, ServerFailed) as error:
@@ -126,6 +165,9 @@ def _measure(arguments: argparse.Namespace) -> int:
         _write(results, arguments.out)
     if results["peers"]:
         print(report.markdown(results))
+        _plot(arguments, arguments.out)
+        if arguments.publish:
+            _publish(arguments.out)
     return failed
 
 

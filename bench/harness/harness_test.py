@@ -122,6 +122,27 @@ class ReportTest(unittest.TestCase):
         self.assertIn("failed", text)
         self.assertIn("| requests | – | – |", text)
 
+    def test_rows_of_sizes_come_in_order(self) -> None:
+        peer = _peer(50)
+        (result,) = peer["workloads"]["log-metric"]
+        for runs in (10_000, 1_000):
+            peer["workloads"][f"search-metric@{runs}"] = [result]
+        results = _results(millstream=peer)
+        self.assertEqual(report.rows_of(results),
+                         ["log-metric", "search-metric@1000",
+                          "search-metric@10000"])
+        self.assertIn("| search, metric filter and order, 1,000 runs |",
+                      report.markdown(results))
+
+    def test_the_summary_takes_the_largest_size(self) -> None:
+        peer = _peer(50)
+        (result,) = peer["workloads"]["log-metric"]
+        for runs in (1_000, 10_000):
+            peer["workloads"][f"search-metric@{runs}"] = [result]
+        text = report.summary(_results(millstream=peer, mlflow_sqlite=_peer(6)))
+        self.assertIn("order, 10,000 runs, per request | 50 (1) | – |", text)
+        self.assertNotIn("order, 1,000 runs", text)
+
     def test_names_no_host_and_no_folder(self) -> None:
         text = report.markdown(_results(millstream=_peer(50)))
         self.assertNotIn(os.uname().nodename, text)

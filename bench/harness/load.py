@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import time
 from dataclasses import dataclass
@@ -46,6 +47,52 @@ class _Sample:
                        proc.machine_busy_seconds())
 
 
+def _with_cpu(result: dict[str, Any], before: _Sample,
+              after: _Sample) -> dict[str, Any]:
+    """Adds what the server and others used between two samples."""
+    wall = after.time - before.time
+    cpu = after.server - before.server
+    others = after.machine - before.machine - cpu - result["client_cpu_s"]
+    result["server_cpu_s"] = cpu
+    result["server_cores"] = cpu / wall
+    result["other_cores"] = max(0.0, others / wall)
+    if result["units"] > 0:
+        result["server_cpu_us_per_unit"] = cpu / result["units"] * 1e6
+        result["client_cpu_us_per_unit"] = (
+            result["client_cpu_s"] / result["units"] * 1e6)
+    return result
+
+
+def run_stream(program: str, server: Server, address: str,
+               seconds: float) -> dict[str, Any]:
+    """One gRPC stream of frames of 10,000 points, as fast as it goes.
+
+    The latency is that of a frame's acknowledgement.
+    """
+    children = os.times()
+    before = _Sample.take(server)
+    done = subprocess.run(
+        [program, "--address", address, "--seconds", str(seconds)],
+        capture_output=True, text=True, check=False)
+    after = _Sample.take(server)
+    ended = os.times()
+    if not done.stdout:
+        return {"workload": "stream", "error": done.stderr.strip()[:300]}
+    told: dict[str, Any] = json.loads(done.stdout)
+    result = {
+        "workload": "stream", "unit": "points", "clients": told["streams"],
+        "elapsed_s": told["seconds"], "units": told["points"],
+        "units_per_s": told["points_per_second"],
+        "p50_ms": told["acknowledged_p50_ms"],
+        "p99_ms": told["acknowledged_p99_ms"], "errors": 0, "first_error": "",
+        "client_cpu_s": (ended.children_user + ended.children_system
+                         - children.children_user - children.children_system),
+    }
+    if told["failed"]:
+        result["error"] = "the stream ended early"
+    return _with_cpu(result, before, after)
+
+
 def run(program: str, server: Server, step: Step) -> dict[str, Any]:
     """The generator's figures, and what the server used meanwhile.
 
@@ -67,17 +114,6 @@ def run(program: str, server: Server, step: Step) -> dict[str, Any]:
     if len(samples) < 2 or not answer:
         return {"workload": step.workload, "error": error or "no result"}
     result: dict[str, Any] = json.loads(answer)
-    before, after = samples
-    wall = after.time - before.time
-    cpu = after.server - before.server
-    others = after.machine - before.machine - cpu - result["client_cpu_s"]
-    result["server_cpu_s"] = cpu
-    result["server_cores"] = cpu / wall
-    result["other_cores"] = max(0.0, others / wall)
-    if result["units"] > 0:
-        result["server_cpu_us_per_unit"] = cpu / result["units"] * 1e6
-        result["client_cpu_us_per_unit"] = (
-            result["client_cpu_s"] / result["units"] * 1e6)
     if not result["verified"]:
         result["error"] = result["verify_error"]
-    return result
+    return _with_cpu(result, *samples)

@@ -53,6 +53,10 @@ class Peer:
     def version(self) -> str:
         raise NotImplementedError
 
+    def grpc_address(self, directory: Path) -> str | None:
+        """Of the server that runs on this folder; None: it has no streams."""
+        return None
+
     def copy_runs(self, directory: Path, experiment: str, total: int) -> None:
         raise NotImplementedError
 
@@ -82,7 +86,12 @@ class Millstream(Peer):
 
     def command(self, directory: Path, port: int) -> list[str]:
         return [self._server(), "server", "--port", str(port),
-                "--grpc-port", "0", "--data-dir", str(directory)]
+                "--grpc-port", "0", "--data-dir", str(directory),
+                "--port-file", str(directory.with_suffix(".ports"))]
+
+    def grpc_address(self, directory: Path) -> str | None:
+        ports = directory.with_suffix(".ports").read_text().split()
+        return f"127.0.0.1:{ports[1]}"
 
     def version(self) -> str:
         return self._ask_version([self._server(), "--version"])

@@ -19,11 +19,19 @@ _LABELS = {
     "fill": "fill, 2 requests per run",
     "history-fill": "history fill, one key",
     "get-run": "get-run",
-    "search-filter": "search, metric and param filter, page of 100",
+    "search-metric": "search, metric filter and order",
+    "search-filter": "search, metric and param filter",
+    "search-param": "search, param and tag filter",
+    "search-rare": "search, rare metric, by another",
+    "search-by-param": "search, order by a param",
+    "search-name": "search, part of the name",
     "search-newest": "search, newest 100",
+    "search-deep": "search, page in the middle by a metric",
     "search-all": "search, page through all",
     "get-history": "get-history, pages of 25,000",
     "history-interval": "get-history-bulk-interval, 320 of all",
+    "chart": "chart, 320 points of a long series",
+    "stream": "gRPC stream, frames of 10,000 points",
     "artifact-upload": "artifact upload",
     "artifact-download": "artifact download",
 }
@@ -35,13 +43,14 @@ _PROCESS = (
     ("idle_pss_mb", "PSS idle, MB"),
     ("idle_rss_mb", "RSS idle, MB (sum)"),
     ("pss_after_writes_mb", "PSS after the writes, MB"),
+    ("pss_after_searches_mb", "PSS after the searches, MB"),
     ("pss_end_mb", "PSS at the end, MB"),
     ("bytes_per_point", "bytes on disk per point of the history"),
     ("disk_end_mb", "disk at the end, MB"),
 )
 
 
-def _number(value: float) -> str:
+def number(value: float) -> str:
     if value >= 100:
         return f"{value:,.0f}"
     return f"{value:.3g}"
@@ -52,8 +61,8 @@ def _good(results: Results, peer: str, workload: str) -> list[dict[str, Any]]:
     return [r for r in found if "error" not in r and r.get("units")]
 
 
-def _median(results: Results, peer: str, workload: str,
-            field: str) -> float | None:
+def median_of(results: Results, peer: str, workload: str,
+              field: str) -> float | None:
     values = [r[field] for r in _good(results, peer, workload) if field in r]
     return median(values) if values else None
 
@@ -63,27 +72,43 @@ def _missing(results: Results, peer: str, workload: str) -> str:
     return "failed" if tried else "–"
 
 
+def label(row: str) -> str:
+    """What a row is called: "search, newest 100, 1,000 runs"."""
+    workload, _, runs = row.partition("@")
+    return _LABELS[workload] + (f", {int(runs):,} runs" if runs else "")
+
+
+def rows_of(results: Results) -> list[str]:
+    """The names of all results, in the order of the workloads."""
+    found = {name for peer in results["peers"].values()
+             for name in peer["workloads"]}
+
+    def place(name: str) -> tuple[int, int]:
+        workload, _, runs = name.partition("@")
+        return WORKLOADS.index(workload), int(runs or 0)
+    return sorted(found, key=place)
+
+
 def _table(results: Results, cell: Cell, with_unit: str = "") -> list[str]:
     peers = list(results["peers"])
-    rows = [w for w in WORKLOADS
-            if any(results["peers"][p]["workloads"].get(w) for p in peers)]
+    rows = rows_of(results)
     lines = [f"| workload | {with_unit} | " + " | ".join(peers) + " |",
              "|---|---|" + "---:|" * len(peers)]
     for workload in rows:
         unit = next((r["unit"] for p in peers
                      for r in _good(results, p, workload)), "")
         cells = " | ".join(cell(p, workload) for p in peers)
-        lines.append(f"| {_LABELS[workload]} | {unit} | {cells} |")
+        lines.append(f"| {label(workload)} | {unit} | {cells} |")
     return lines + [""]
 
 
 def _figure(results: Results, field: str) -> Cell:
     def cell(peer: str, workload: str) -> str:
-        value = _median(results, peer, workload, field)
+        value = median_of(results, peer, workload, field)
         if value is None:
             return _missing(results, peer, workload)
         spread = [r[field] for r in _good(results, peer, workload)]
-        text = _number(value)
+        text = number(value)
         if len(spread) > 1 and value > 0:
             half = (max(spread) - min(spread)) / 2 / value * 100
             text += f" ±{half:.0f}%"
@@ -94,24 +119,24 @@ def _figure(results: Results, field: str) -> Cell:
 
 def _ratio(results: Results, field: str, inverse: bool) -> Cell:
     def cell(peer: str, workload: str) -> str:
-        own = _median(results, peer, workload, field)
-        reference = _median(results, REFERENCE, workload, field)
+        own = median_of(results, peer, workload, field)
+        reference = median_of(results, REFERENCE, workload, field)
         if own is None or reference is None:
             return "–"
         if min(own, reference) <= 0:
             return "below a clock tick"
         ratio = reference / own if inverse else own / reference
-        return f"{_number(ratio)}x"
+        return f"{number(ratio)}x"
     return cell
 
 
 def _latency(results: Results) -> Cell:
     def cell(peer: str, workload: str) -> str:
-        p50 = _median(results, peer, workload, "p50_ms")
-        p99 = _median(results, peer, workload, "p99_ms")
+        p50 = median_of(results, peer, workload, "p50_ms")
+        p99 = median_of(results, peer, workload, "p99_ms")
         if p50 is None or p99 is None:
             return _missing(results, peer, workload)
-        return f"{_number(p50)} / {_number(p99)}"
+        return f"{number(p50)} / {number(p99)}"
     return cell
 
 
@@ -126,9 +151,9 @@ def _process_table(results: Results) -> list[str]:
             if value is None:
                 cells.append("–")
             elif isinstance(value, list):
-                cells.append(", ".join(_number(v) for v in value))
+                cells.append(", ".join(number(v) for v in value))
             else:
-                cells.append(_number(value))
+                cells.append(number(value))
         lines.append(f"| {label} | " + " | ".join(cells) + " |")
     return lines + [""]
 
@@ -173,3 +198,35 @@ def markdown(results: Results) -> str:
     lines += ["### Cores that other programs used meanwhile", ""]
     lines += _table(results, _figure(results, "other_cores"), "unit")
     return "\n".join(lines)
+
+
+# What the README shows: a row of each kind, at the largest size measured.
+_SUMMARY = ("log-metric", "log-batch-1000", "stream", "sweep", "get-run",
+            "get-history", "chart", "search-metric")
+
+
+def summary_rows(results: Results) -> list[str]:
+    """The rows of the summary, as far as they were measured."""
+    largest = {row.partition("@")[0]: row for row in rows_of(results)}
+    return [largest[name] for name in _SUMMARY if name in largest]
+
+
+def summary(results: Results) -> str:
+    """A small table: CPU of the server, and the latency of one answer."""
+    peers = list(results["peers"])
+    lines = ["| server CPU per unit, us (p50, ms) | " + " | ".join(peers)
+             + " |", "|---|" + "---:|" * len(peers)]
+    for row in summary_rows(results):
+        unit = next((r["unit"] for p in peers for r in _good(results, p, row)),
+                    "")
+        cells = []
+        for peer in peers:
+            cpu = median_of(results, peer, row, "server_cpu_us_per_unit")
+            p50 = median_of(results, peer, row, "p50_ms")
+            if cpu is None or p50 is None:
+                cells.append(_missing(results, peer, row))
+            else:
+                cells.append(f"{number(cpu)} ({number(p50)})")
+        lines.append(f"| {label(row)}, per {unit.removesuffix('s')} | "
+                     + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"

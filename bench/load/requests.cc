@@ -17,7 +17,7 @@ namespace {
 
 constexpr size_t kValueChars = 18;
 constexpr size_t kCurveValues = 1 << 16;
-constexpr size_t kStepDigits = 7;
+constexpr size_t kStepDigits = 8;
 constexpr size_t kTimestampDigits = 13;
 
 std::string MakeCurve() {

@@ -14,8 +14,8 @@
 namespace millstream::bench {
 
 // Steps begin here, so that each has the same number of digits.
-inline constexpr int64_t kFirstStep = 1'000'000;
-inline constexpr int64_t kMaxSteps = 9'000'000;
+inline constexpr int64_t kFirstStep = 10'000'000;
+inline constexpr int64_t kMaxSteps = 89'000'000;
 // The time of the step kFirstStep, in ms; one step later is 1 ms later.
 inline constexpr int64_t kFirstTimestampMs = 1'700'000'000'000;
 
