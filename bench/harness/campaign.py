@@ -196,8 +196,9 @@ class Campaign:
             return
         experiment = f"{SEARCHED}-{runs}"
         by_api = min(runs, self._peer.api_runs or runs)
-        self._step(server, Step("fill", experiment, count=by_api,
-                                clients=self._scale.clients), sized("fill", runs))
+        self._step(server,
+                   Step("fill", experiment, count=by_api,
+                        clients=self._scale.clients), sized("fill", runs))
         if by_api < runs:
             self._peer.copy_runs(data, experiment, runs)
             self._notes.append(f"{runs:,} searched runs: {by_api:,} by the "

@@ -38,7 +38,8 @@ def _draw_costs(axes: Any, results: report.Results) -> None:
             y = place + (len(peers) - 1 - at - (len(peers) - 1) / 2) * height
             axes.barh(y, cost, height * 0.9, color=_COLORS[at],
                       label=peer if place == len(rows) - 1 else None)
-            axes.text(cost * 1.15, y, report.number(cost), va="center", fontsize=7)
+            axes.text(cost * 1.15, y, report.number(cost), va="center",
+                      fontsize=7)
     axes.set_yticks(range(len(rows)), [report.label(row) for row in rows],
                     fontsize=8)
     axes.set_xscale("log")

@@ -14,8 +14,8 @@
 //   index and sorted instead. Whether they are few is known to the database
 //   alone, so each such way has a probe that counts them, up to that number.
 //
-// What is left visits up to all runs: orders by and filters of the other columns
-// of runs, which read nothing but an index (0.2 us a run), parts of names, and
+// What is left visits up to all runs: orders by and filters of other columns of
+// runs and parts of names, which read nothing but an index (0.2 us a run), and
 // filters of which each part holds for more than kFewRowsMax runs and all
 // together for few.
 //
