@@ -75,10 +75,12 @@ class Generator {
   void AddMetricRank(const Entry& entry, bool is_entry,
                      std::string_view table, std::vector<SortKey>* keys) const;
 
+  SqlStatement Greatest(const Entry& entry) const;
   void Scope(const Entry& entry, Experiments experiments,
              SqlWriter* out) const;
   void From(const Entry& entry, SqlWriter* out) const;
   void OrderJoin(size_t index, SqlWriter* out) const;
+  void KeyOf(const Entry& entry, std::string_view alias, SqlWriter* out) const;
   void Begin(const Entry& entry, SqlWriter* out) const;
   void Filter(const Entry& entry, SqlWriter* out) const;
   bool FetchesLate(const Entry& entry) const;
@@ -146,9 +148,28 @@ std::vector<SortKey> Generator::Keys(const Entry& entry) const {
     key.nullable = !is_entry || is_missing;
     key.indexed = is_entry;
     key.constant = is_entry && entry.kind != Entry::Kind::kValues;
+    if (is_entry && !key.constant && !key.ascending && i == 0) {
+      key.greatest = Greatest(entry);
+    }
     keys.push_back(std::move(key));
   }
   return keys;
+}
+
+// See SortKey. Orders of several experiments are merged, each from its own.
+SqlStatement Generator::Greatest(const Entry& entry) const {
+  SqlWriter out;
+  if (search_.experiment_ids.size() != 1) return out.Take();
+  out.Text("SELECT MAX(n.value) FROM ", entry.collection->table,
+           " n WHERE n.experiment_id = ?");
+  out.Bind(search_.experiment_ids[0]);
+  KeyOf(entry, "n", &out);
+  for (const BoundComparison& c : search_.filter) {
+    if (entry.IsOf(c.collection, c.key) && c.op != kIsNull) {
+      AppendValue(c, "n", dialect_, &out);
+    }
+  }
+  return out.Take();
 }
 
 void Generator::Scope(const Entry& entry, Experiments experiments,
@@ -237,6 +258,17 @@ void Generator::From(const Entry& entry, SqlWriter* out) const {
   }
 }
 
+// " AND <alias is a row of the entry's key>".
+void Generator::KeyOf(const Entry& entry, std::string_view alias,
+                      SqlWriter* out) const {
+  out->Text(" AND ", dialect_.TextEquals(StrCat(alias, ".\"key\"")));
+  out->BindText(entry.key);
+  if (entry.collection->has_is_nan) {
+    out->Text(" AND ", alias, ".is_nan = ",
+              dialect_.BooleanLiteral(entry.kind == Entry::Kind::kNans));
+  }
+}
+
 // The condition on what the statement begins with.
 void Generator::Begin(const Entry& entry, SqlWriter* out) const {
   switch (entry.kind) {
@@ -249,17 +281,11 @@ void Generator::Begin(const Entry& entry, SqlWriter* out) const {
       out->BindText(entry.key);
       return;
     case Entry::Kind::kValues:
-      out->Text(" AND ", dialect_.TextEquals("d.\"key\""));
-      out->BindText(entry.key);
-      if (entry.collection->has_is_nan) {
-        out->Text(" AND d.is_nan = ", dialect_.BooleanLiteral(false));
-      }
-      return;
+      return KeyOf(entry, "d", out);
     case Entry::Kind::kNans:
+      KeyOf(entry, "d", out);
       // Kept with the value 0: said so that the index goes on in order.
-      out->Text(" AND ", dialect_.TextEquals("d.\"key\""), " AND d.is_nan = ",
-                dialect_.BooleanLiteral(true), " AND d.value = 0");
-      out->BindText(entry.key);
+      out->Text(" AND d.value = 0");
       return;
   }
 }

@@ -68,7 +68,9 @@ std::vector<Slice> SlicesBehind(const std::vector<SortKey>& keys,
   const size_t leading = Leading(keys);
   const SortKey& key = keys[leading];
   if (!key.indexed) return {Slice::kAll};
+  const bool by_value = !key.greatest.text.empty();
   if (cursor.empty()) {
+    if (by_value) return {Slice::kNext, Slice::kRest};
     // An index that ascends begins with NULL.
     if (key.nullable && key.ascending) return {Slice::kBeyond, Slice::kNulls};
     return {Slice::kAll};
@@ -76,7 +78,11 @@ std::vector<Slice> SlicesBehind(const std::vector<SortKey>& keys,
   if (IsNull(cursor[leading])) return {Slice::kAll};
   std::vector<Slice> slices;
   if (leading + 1 < keys.size()) slices.push_back(Slice::kTies);
-  slices.push_back(Slice::kBeyond);
+  if (by_value) {
+    slices.insert(slices.end(), {Slice::kNext, Slice::kRest});
+  } else {
+    slices.push_back(Slice::kBeyond);
+  }
   if (key.nullable) slices.push_back(Slice::kNulls);
   return slices;
 }
@@ -95,6 +101,15 @@ void AppendSlice(Slice slice, const std::vector<SqlValue>& cursor,
       out->Text(" AND ", key.expression, " = ? AND ").Bind(cursor[leading]);
       key.constant = true;
       Behind(*keys, cursor, leading + 1, out);
+      return;
+    case Slice::kNext:
+    case Slice::kRest:
+      out->Text(" AND ", key.expression,
+                slice == Slice::kNext ? " = (" : " < (");
+      out->Append(key.greatest);
+      if (!cursor.empty()) out->Text(" AND n.value < ?").Bind(cursor[leading]);
+      out->Text(")");
+      key.constant = slice == Slice::kNext;
       return;
     case Slice::kBeyond:
       key.nullable = false;

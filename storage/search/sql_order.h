@@ -25,6 +25,10 @@ struct SortKey {
   bool indexed = false;
   // The same in all rows of the statement: nothing to sort.
   bool constant = false;
+  // Of a key that descends in an index whose rows of one value come in the
+  // order of the other keys only if it is read upwards: "SELECT MAX(n.value)
+  // ... WHERE ...", the greatest value there is. Else empty.
+  SqlStatement greatest = {};
   CursorType type = CursorType::kInteger;
 };
 
@@ -33,8 +37,10 @@ struct SortKey {
 enum class Slice {
   kAll,     // undivided
   kTies,    // rows with the cursor's leading value
-  kBeyond,  // rows with a leading value behind that; without a cursor all
-            // that have one
+  kNext,    // rows with the greatest leading value behind that, and
+  kRest,    // rows with values behind that one: if SortKey::greatest is there
+  kBeyond,  // rows with a leading value behind the cursor's; without a cursor
+            // all that have one
   kNulls,   // rows without a leading value
 };
 
