@@ -2,10 +2,8 @@
 // wait.
 //
 // Callers queue. The one at the front leads: it takes those behind it into its
-// group, commits the group, makes who is in front then the next leader, and
-// wakes the group with its results. Each caller sleeps on a word of its own:
-// none is woken but for a result or to lead, and none has to take the queue's
-// lock again. There is no thread of its own, and a caller that comes
+// group, commits the group, and wakes them with their results; who is in front
+// then leads the next. There is no thread of its own, and a caller that comes
 // alone pays for nothing but its own commit. While a commit waits for the disk
 // the queue fills, so groups grow with the load by themselves.
 //
@@ -32,7 +30,6 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/synchronization/mutex.h"
-#include "absl/synchronization/notification.h"
 #include "absl/types/span.h"
 
 namespace millstream::storage {
@@ -64,18 +61,15 @@ class GroupCommitter {
   absl::Status Commit(Work& work) ABSL_LOCKS_EXCLUDED(mutex_) {
     Waiter me;
     me.item.work = &work;
-    {
-      absl::MutexLock lock(&mutex_);
-      if (!poison_.ok()) return poison_;
-      if (queue_.size() >= kWaitingMax) {
-        return absl::ResourceExhaustedError(
-            "Too many writes are waiting; send them again a little later.");
-      }
-      me.leads = queue_.empty();
-      queue_.push_back(&me);
+    absl::MutexLock lock(&mutex_);
+    if (!poison_.ok()) return poison_;
+    if (queue_.size() >= kWaitingMax) {
+      return absl::ResourceExhaustedError(
+          "Too many writes are waiting; send them again a little later.");
     }
-    if (!me.leads) me.woken.WaitForNotification();
-    if (me.leads) Lead();
+    queue_.push_back(&me);
+    while (!me.done && queue_.front() != &me) me.turn.Wait(&mutex_);
+    if (!me.done) Lead();
     return std::move(me.item.status);
   }
 
@@ -86,44 +80,34 @@ class GroupCommitter {
   }
 
  private:
-  // Whoever wakes it writes the rest before; then it is the sleeper's alone.
   struct Waiter {
     Item item;
-    bool leads = false;
-    absl::Notification woken;
+    bool done = false;
+    absl::CondVar turn;
   };
 
   // REQUIRES: the caller is in front. On return its work is done.
-  void Lead() ABSL_LOCKS_EXCLUDED(mutex_) {
+  void Lead() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    const size_t size = std::min(queue_.size(), kGroupMax);
     std::vector<Item*> group;
-    {
-      absl::MutexLock lock(&mutex_);
-      const size_t size = std::min(queue_.size(), kGroupMax);
-      group.reserve(size);
-      for (size_t i = 0; i < size; ++i) group.push_back(&queue_[i]->item);
-    }
+    group.reserve(size);
+    for (size_t i = 0; i < size; ++i) group.push_back(&queue_[i]->item);
 
     // The group stays in the queue meanwhile: newcomers are not in front.
+    mutex_.Unlock();
     absl::Status failure = commit_group_(group);
+    mutex_.Lock();
 
-    std::vector<Waiter*> finished;
-    Waiter* next = nullptr;
-    {
-      absl::MutexLock lock(&mutex_);
-      if (!failure.ok()) poison_ = failure;
-      const size_t size = failure.ok() ? group.size() : queue_.size();
-      finished.assign(queue_.begin(), queue_.begin() + size);
-      queue_.erase(queue_.begin(), queue_.begin() + size);
-      if (!queue_.empty()) next = queue_.front();
+    if (!failure.ok()) poison_ = failure;
+    size_t finished = failure.ok() ? size : queue_.size();
+    for (size_t i = 0; i < finished; ++i) {
+      Waiter* waiter = queue_.front();
+      queue_.pop_front();
+      if (i >= size) waiter->item.status = failure;
+      waiter->done = true;
+      if (i > 0) waiter->turn.Signal();
     }
-    if (next != nullptr) {
-      next->leads = true;
-      next->woken.Notify();
-    }
-    for (size_t i = 0; i < finished.size(); ++i) {
-      if (i >= group.size()) finished[i]->item.status = failure;
-      if (i > 0) finished[i]->woken.Notify();
-    }
+    if (!queue_.empty()) queue_.front()->turn.Signal();
   }
 
   const CommitGroup commit_group_;
