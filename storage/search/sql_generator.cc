@@ -82,7 +82,7 @@ class Generator {
   void OrderJoin(size_t index, SqlWriter* out) const;
   void KeyOf(const Entry& entry, std::string_view alias, SqlWriter* out) const;
   void Begin(const Entry& entry, SqlWriter* out) const;
-  void Filter(const Entry& entry, SqlWriter* out) const;
+  void Filter(const Entry& entry, Slice slice, SqlWriter* out) const;
   bool FetchesLate(const Entry& entry) const;
   void Rows(const Entry& entry, Slice slice, Experiments experiments,
             std::vector<SortKey>* keys, SqlWriter* out) const;
@@ -290,15 +290,20 @@ void Generator::Begin(const Entry& entry, SqlWriter* out) const {
   }
 }
 
-void Generator::Filter(const Entry& entry, SqlWriter* out) const {
+void Generator::Filter(const Entry& entry, Slice slice,
+                       SqlWriter* out) const {
   // What is said of the key that the statement begins with is asked of its row.
-  // Of NaNs all of it holds, or there is no such statement.
+  // Of NaNs all of it holds, or there is no such statement. So it does of the
+  // greatest value, and to say it again would lead SQLite from that value's
+  // rows, which come in order, to a range.
   const auto done = [&](const BoundComparison& c) {
     if (!entry.has_values() || c.collection == nullptr || c.op == kIsNull ||
         !entry.IsOf(c.collection, c.key)) {
       return false;
     }
-    if (entry.kind == Entry::Kind::kValues) AppendValue(c, "d", dialect_, out);
+    if (entry.kind == Entry::Kind::kValues && slice != Slice::kNext) {
+      AppendValue(c, "d", dialect_, out);
+    }
     return true;
   };
   AppendFilter(search_.filter, done, schema_, search_.datasets, dialect_, out);
@@ -327,7 +332,7 @@ void Generator::Rows(const Entry& entry, Slice slice, Experiments experiments,
   out->Text(" WHERE ");
   Scope(entry, experiments, out);
   Begin(entry, out);
-  Filter(entry, out);
+  Filter(entry, slice, out);
   AppendSlice(slice, position_.cursor, keys, out);
 }
 
