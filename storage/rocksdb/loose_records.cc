@@ -11,19 +11,20 @@
 
 namespace millstream::storage {
 
-size_t LooseRecordWriter::Write(std::string_view prefix,
-                                absl::Span<const MetricPoint> points) {
-  if (points.empty()) return 0;
+LooseExtent LooseRecordWriter::Write(std::string_view prefix,
+                                     absl::Span<const MetricPoint> points) {
+  extent_ = LooseExtent();
+  if (points.empty()) return extent_;
   key_.assign(prefix);
   prefix_bytes_ = prefix.size();
   points = Ascending(points);
-  size_t records = 0;
+  extent_.points = points.size();
+  extent_.first_ms = points.front().timestamp_ms;
   while (!points.empty()) {
     WriteBlock(points.subspan(0, kBlockPointsWritten));
     points.remove_prefix(std::min(points.size(), kBlockPointsWritten));
-    ++records;
   }
-  return records;
+  return extent_;
 }
 
 absl::Span<const MetricPoint> LooseRecordWriter::Ascending(
@@ -49,17 +50,19 @@ void LooseRecordWriter::WritePoint(const MetricPoint& point) {
 
 void LooseRecordWriter::WriteBlock(absl::Span<const MetricPoint> points) {
   if (points.size() == 1) return WritePoint(points[0]);
-  BeginKey(static_cast<char>(BlockClass(points.front(), points.back())),
-           points.front());
+  BeginKey(BlockClass(points.front(), points.back()), points.front());
   block_.clear();
   EncodeBlock(points, &block_);
   AppendHash(XXH3_64bits(block_.data(), block_.size()), &key_);
   batch_->Put(key_, block_);
 }
 
-void LooseRecordWriter::BeginKey(char record_class, const MetricPoint& first) {
+void LooseRecordWriter::BeginKey(uint8_t record_class,
+                                 const MetricPoint& first) {
+  ++extent_.records;
+  extent_.classes |= uint64_t{1} << record_class;
   key_.resize(prefix_bytes_);
-  key_.push_back(record_class);
+  key_.push_back(static_cast<char>(record_class));
   AppendPoint(first, &key_);
 }
 

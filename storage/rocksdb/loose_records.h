@@ -4,7 +4,10 @@
 #ifndef MILLSTREAM_STORAGE_ROCKSDB_LOOSE_RECORDS_H_
 #define MILLSTREAM_STORAGE_ROCKSDB_LOOSE_RECORDS_H_
 
+#include <algorithm>
 #include <cstddef>
+#include <cstdint>
+#include <limits>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -19,6 +22,23 @@ class WriteBatch;
 
 namespace millstream::storage {
 
+// Where the loose records of a series lie, some or all of them.
+struct LooseExtent {
+  size_t points = 0;
+  size_t records = 0;
+  // Bit c: there may be records of class c.
+  uint64_t classes = 0;
+  // None has a first point before this time.
+  int64_t first_ms = std::numeric_limits<int64_t>::max();
+
+  void Add(const LooseExtent& other) {
+    points += other.points;
+    records += other.records;
+    classes |= other.classes;
+    first_ms = std::min(first_ms, other.first_ms);
+  }
+};
+
 // Puts points into a batch as loose records.
 class LooseRecordWriter {
  public:
@@ -26,19 +46,20 @@ class LooseRecordWriter {
   explicit LooseRecordWriter(rocksdb::WriteBatch* batch) : batch_(batch) {}
 
   // Points of the series with this prefix (AppendSeriesPrefix), in any order.
-  // Returns how many records they became.
-  size_t Write(std::string_view prefix, absl::Span<const MetricPoint> points);
+  // Returns what records they became.
+  LooseExtent Write(std::string_view prefix, absl::Span<const MetricPoint> points);
 
  private:
   void WritePoint(const MetricPoint& point);
   void WriteBlock(absl::Span<const MetricPoint> points);
-  void BeginKey(char record_class, const MetricPoint& first);
+  void BeginKey(uint8_t record_class, const MetricPoint& first);
   // `points` if they ascend, no two the same; else such a copy.
   absl::Span<const MetricPoint> Ascending(absl::Span<const MetricPoint> points);
 
   rocksdb::WriteBatch* const batch_;
   std::string key_;
   size_t prefix_bytes_ = 0;
+  LooseExtent extent_;
   std::string block_;
   std::vector<MetricPoint> sorted_;
 };

@@ -4,18 +4,8 @@
 #include <utility>
 
 #include "base/str_cat.h"
-#include "storage/rocksdb/metric_block.h"
 
 namespace millstream::storage {
-namespace {
-
-// A single point is a record; more are blocks.
-size_t RecordsOf(size_t points) {
-  return (points + kBlockPointsWritten - 1) / kBlockPointsWritten;
-}
-
-}  // namespace
-
 LooseRuns::Run& LooseRuns::RunOf(std::string_view run_id) {
   auto found = runs_.find(AbslView(run_id));
   if (found != runs_.end()) return found->second;
@@ -50,7 +40,7 @@ uint64_t LooseRuns::Begin(std::string_view run_id) {
 }
 
 void LooseRuns::Count(const std::string& run_id, Run& run,
-                      const SeriesAppend& append) {
+                      const LooseAppend& append) {
   auto found = run.series.find(AbslView(append.key));
   if (found == run.series.end()) {
     if (series_ >= kSeriesMax) return;  // until the run is packed as a whole
@@ -58,11 +48,10 @@ void LooseRuns::Count(const std::string& run_id, Run& run,
     found = run.series.try_emplace(std::string(append.key)).first;
   }
   Series& series = found->second;
-  series.points += append.points.size();
-  series.records += RecordsOf(append.points.size());
-  if (series.queued || series.points < series.points_due ||
-      (series.points < options_.loose_points &&
-       series.records < options_.loose_records)) {
+  series.extent.Add(append.extent);
+  if (series.queued || series.extent.points < series.points_due ||
+      (series.extent.points < options_.loose_points &&
+       series.extent.records < options_.loose_records)) {
     return;
   }
   series.queued = true;
@@ -71,7 +60,7 @@ void LooseRuns::Count(const std::string& run_id, Run& run,
 }
 
 void LooseRuns::End(std::string_view run_id, uint64_t mark, bool committed,
-                    absl::Span<const SeriesAppend> series, absl::Time now) {
+                    absl::Span<const LooseAppend> series, absl::Time now) {
   absl::MutexLock lock(&mutex_);
   auto found = runs_.find(AbslView(run_id));
   if (found == runs_.end()) return;
@@ -82,7 +71,7 @@ void LooseRuns::End(std::string_view run_id, uint64_t mark, bool committed,
   const bool first = by_time_.empty();
   Touch(id, run, now);
   if (first) changed_.Signal();  // there is a time to wait for now
-  for (const SeriesAppend& append : series) Count(id, run, append);
+  for (const LooseAppend& append : series) Count(id, run, append);
 }
 
 std::optional<LooseRuns::Work> LooseRuns::Next(absl::Time now) {
@@ -95,8 +84,10 @@ std::optional<LooseRuns::Work> LooseRuns::Next(absl::Time now) {
     auto series = run->second.series.find(key);
     // It may be gone: the run was packed as a whole meanwhile.
     if (series == run->second.series.end() || !series->second.queued) continue;
+    Work work{std::move(run_id), false, std::move(key), std::nullopt, 0};
+    if (series->second.known) work.extent = series->second.extent;
     series->second = Series{};
-    return Work{std::move(run_id), false, std::move(key), 0};
+    return work;
   }
   if (by_time_.empty()) return std::nullopt;
   const auto found = runs_.find(by_time_.front());
@@ -106,7 +97,7 @@ std::optional<LooseRuns::Work> LooseRuns::Next(absl::Time now) {
   run.place.reset();
   series_ -= run.series.size();
   run.series.clear();
-  return Work{found->first, true, "", run.appends};
+  return Work{found->first, true, "", std::nullopt, run.appends};
 }
 
 absl::Time LooseRuns::NextQuiet() const {
@@ -131,13 +122,14 @@ void LooseRuns::Wake() {
 }
 
 void LooseRuns::Packed(const Work& work, size_t waiting) {
-  if (waiting == 0 || work.whole) return;
+  if (work.whole) return;
   absl::MutexLock lock(&mutex_);
   auto run = runs_.find(work.run_id);
   if (run == runs_.end()) return;
   auto series = run->second.series.find(work.key);
   if (series != run->second.series.end()) {
     series->second.points_due = waiting / 2;
+    series->second.known = waiting == 0;
   }
 }
 

@@ -25,6 +25,9 @@
 //   4 to 5      packed points and a mark    after 5  packed points, no mark
 // An append that failed counts as one that may have reached the store.
 //
+// Where the loose records of a series are, is known from one packing to the next:
+// so that it need not read past all those that the last one deleted.
+//
 // Memory: runs that are not clean, and their series that gathered points; those
 // beyond kSeriesMax in all are not counted and wait until their run goes quiet.
 #ifndef MILLSTREAM_STORAGE_ROCKSDB_LOOSE_RUNS_H_
@@ -44,10 +47,16 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "absl/types/span.h"
-#include "storage/metric_store.h"
+#include "storage/rocksdb/loose_records.h"
 #include "storage/rocksdb/packing_options.h"
 
 namespace millstream::storage {
+
+// What an append put into one series.
+struct LooseAppend {
+  std::string_view key;
+  LooseExtent extent;
+};
 
 // Thread-safe.
 class LooseRuns {
@@ -65,7 +74,7 @@ class LooseRuns {
   uint64_t Begin(std::string_view run_id) ABSL_LOCKS_EXCLUDED(mutex_);
   // Step 3. `mark` is what Begin returned.
   void End(std::string_view run_id, uint64_t mark, bool committed,
-           absl::Span<const SeriesAppend> series, absl::Time now)
+           absl::Span<const LooseAppend> series, absl::Time now)
       ABSL_LOCKS_EXCLUDED(mutex_);
 
   // Something to pack: one series, or a run as a whole.
@@ -73,6 +82,8 @@ class LooseRuns {
     std::string run_id;
     bool whole = false;
     std::string key;        // of one series
+    // Where all loose records of the series are, if that is known.
+    std::optional<LooseExtent> extent;
     uint64_t appends = 0;  // of a whole run, for Clean
   };
   // The next work that is due: a series that gathered enough, else a run that
@@ -98,8 +109,10 @@ class LooseRuns {
 
  private:
   struct Series {
-    size_t points = 0;
-    size_t records = 0;
+    // What came since it was last packed.
+    LooseExtent extent;
+    // There was nothing else then.
+    bool known = false;
     // Not due with fewer points.
     size_t points_due = 0;
     bool queued = false;
@@ -122,7 +135,7 @@ class LooseRuns {
   // Puts the run last among those that wait to be quiet.
   void Touch(const std::string& run_id, Run& run, absl::Time now)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void Count(const std::string& run_id, Run& run, const SeriesAppend& append)
+  void Count(const std::string& run_id, Run& run, const LooseAppend& append)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const PackingOptions& options_;

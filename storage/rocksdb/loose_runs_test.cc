@@ -32,8 +32,11 @@ class LooseRunsTest : public testing::Test {
   }
   void End(const std::string& run_id, uint64_t mark, const std::string& key,
            size_t points, bool committed = true) {
-    const std::vector<MetricPoint> some(points);
-    const SeriesAppend series{key, some};
+    LooseAppend series{key, {}};
+    series.extent.points = points;
+    series.extent.records = 1;
+    series.extent.classes = points == 1 ? 1 : 2;
+    series.extent.first_ms = static_cast<int64_t>(points);
     runs_.End(run_id, mark, committed, {&series, 1}, kNow);
   }
   LooseRuns::Work Due(absl::Time now) {
@@ -79,6 +82,25 @@ TEST_F(LooseRunsTest, PointsThatWaitPutTheNextTimeOff) {
   EXPECT_TRUE(NothingDue(kNow));
   Append("run", "m", 1);
   EXPECT_EQ(Due(kNow).key, "m");
+}
+
+TEST_F(LooseRunsTest, WhereTheRecordsAreIsKnownFromOnePackingToTheNext) {
+  Append("run", "m", 100);
+  LooseRuns::Work work = Due(kNow);
+  EXPECT_FALSE(work.extent.has_value()) << "there may be older ones";
+  Append("run", "m", 99);  // while it is being packed
+  runs_.Packed(work, 0);
+  Append("run", "m", 1);
+  work = Due(kNow);
+  ASSERT_TRUE(work.extent.has_value());
+  EXPECT_EQ(work.extent->points, 100u);
+  EXPECT_EQ(work.extent->classes, 3u);
+  EXPECT_EQ(work.extent->first_ms, 1);
+  runs_.Packed(work, 7);
+  Append("run", "m", 100);
+  EXPECT_FALSE(Due(kNow).extent.has_value()) << "some wait";
+  Append("run", "m", 100);
+  EXPECT_FALSE(Due(kNow).extent.has_value()) << "packing failed";
 }
 
 TEST_F(LooseRunsTest, AQuietRunIsCleanOnceItIsPacked) {

@@ -32,8 +32,10 @@ std::vector<MetricPoint> NoisyCurve(int64_t first_step, int64_t count) {
 class Store {
  public:
   explicit Store(bool pack_in_background = true) {
+    static int count = 0;
     folder_ = std::filesystem::temp_directory_path() /
-              ("millstream_benchmark_" + std::to_string(getpid()));
+              ("millstream_benchmark_" + std::to_string(getpid()) + "_" +
+               std::to_string(++count));
     std::filesystem::remove_all(folder_);
     options_.pack_in_background = pack_in_background;
     store_ = *OpenRocksDbMetricStore(folder_, options_);
@@ -252,7 +254,7 @@ void Fill(Store& store, int64_t count, int64_t batch, bool pack) {
 }
 
 void BM_ReadHistory(benchmark::State& state) {
-  Store store(/*pack_in_background=*/false);
+  Store store(/*pack_in_background=*/state.range(2) != 0);
   Fill(store, 1'000'000, state.range(0), state.range(2) != 0);
   const auto page_points = static_cast<size_t>(state.range(1));
   int64_t read = 0;
@@ -283,12 +285,11 @@ BENCHMARK(BM_ReadHistory)
 // Charts of 320 points of a packed series of `range(0)` points: of all, and of
 // a tenth in its midst; all steps the same (2).
 void BM_Sample320(benchmark::State& state) {
-  static Store* store = nullptr;
+  static std::unique_ptr<Store> store;
   static int64_t filled = 0;
   if (filled != state.range(0)) {
-    delete store;
-    store = new Store(/*pack_in_background=*/false);
     filled = state.range(0);
+    store = std::make_unique<Store>();
     Fill(*store, filled, 1000, /*pack=*/true);
   }
   StepRange range;
@@ -312,7 +313,7 @@ BENCHMARK(BM_Sample320)
 
 // Every step the same: groups by rank.
 void BM_Sample320OfOneStep(benchmark::State& state) {
-  Store store(/*pack_in_background=*/false);
+  Store store;
   CheapCurve curve;
   std::vector<MetricPoint> points;
   for (int64_t i = 0; i < state.range(0); i += 1000) {

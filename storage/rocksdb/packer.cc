@@ -124,7 +124,10 @@ absl::Status Packer::Do(const LooseRuns::Work& work) {
   if (!work.whole) {
     AppendSeriesPrefix(work.run_id, work.key, &prefix);
     absl::MutexLock lock(&mutex_);
-    ASSIGN_OR_RETURN(const size_t waiting, PackSeries(prefix, false));
+    ASSIGN_OR_RETURN(
+        const size_t waiting,
+        PackSeries(prefix, false,
+                   work.extent.has_value() ? &*work.extent : nullptr));
     runs_->Packed(work, waiting);
     return absl::OkStatus();
   }
@@ -146,16 +149,26 @@ absl::Status Packer::RemoveMarks(std::string_view run_id,
 }
 
 absl::StatusOr<size_t> Packer::PackSeries(const std::string& prefix,
-                                          bool force) {
+                                          bool force,
+                                          const LooseExtent* extent) {
+  std::string resume;
+  size_t waiting = 0;
   while (true) {
-    ASSIGN_OR_RETURN(const PackResult result,
-                     SeriesPacker(db_, options_, prefix).Pack(force));
-    if (!result.more || !result.changed || Stopping()) return result.waiting;
+    ASSIGN_OR_RETURN(
+        const PackResult result,
+        SeriesPacker(db_, options_, prefix).Pack(force, resume, extent));
+    // Points that wait are met again by the steps that begin at the start.
+    waiting = result.resume.empty() ? result.waiting : waiting + result.waiting;
+    if (!result.more || !result.changed || Stopping()) {
+      // What was not come to counts as waiting.
+      return result.more ? std::max<size_t>(waiting, 1) : waiting;
+    }
+    resume = result.resume;
+    extent = nullptr;
   }
 }
 
 absl::Status Packer::PackRuns(const std::string& begin) {
-  // What packing writes meanwhile it need not see.
   rocksdb::ReadOptions options;
   options.fill_cache = false;
   std::unique_ptr<rocksdb::Iterator> it(db_->NewIterator(options));
@@ -172,8 +185,11 @@ absl::Status Packer::PackRuns(const std::string& begin) {
     }
     const std::string prefix(key.substr(0, key.size() - rest.size()));
     if (static_cast<uint8_t>(rest.front()) <= kBlockClassMax) {
+      // An iterator keeps what it sees in memory; packing a series may be long.
+      it.reset();
       // One damaged series must not keep others from being packed.
-      result.Update(PackSeries(prefix, true).status());
+      result.Update(PackSeries(prefix, true, nullptr).status());
+      it.reset(db_->NewIterator(options));
     }
     it->Seek(prefix + kSeriesEnd);
   }

@@ -58,7 +58,8 @@ class Packer {
   absl::StatusOr<bool> PackNextRun() ABSL_LOCKS_EXCLUDED(mutex_);
   absl::Status Do(const LooseRuns::Work& work) ABSL_LOCKS_EXCLUDED(mutex_);
   // Packs a series until nothing is left to do; returns the points that wait.
-  absl::StatusOr<size_t> PackSeries(const std::string& prefix, bool force)
+  absl::StatusOr<size_t> PackSeries(const std::string& prefix, bool force,
+                                    const LooseExtent* extent)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Packs all series whose keys begin so: those of a run, or all.
   absl::Status PackRuns(const std::string& begin)

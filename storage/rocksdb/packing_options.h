@@ -21,10 +21,10 @@ struct PackingOptions {
   absl::Duration quiet = absl::Seconds(10);
 
   // Points of a packed block at most.
-  size_t block_points = 4096;
+  size_t block_points = 2048;
   // Packed blocks of fewer points are merged with what comes beside them, once
   // that is half as much at least.
-  size_t small_block_points = 2048;
+  size_t small_block_points = 1024;
   // A packed block is rewritten for late points once they are this part of it.
   size_t late_points_part = 8;
   // Points that one step of packing takes up, and rewrites: bounds its memory.

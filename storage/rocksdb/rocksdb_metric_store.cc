@@ -13,6 +13,7 @@
 #include "rocksdb/options.h"
 #include "rocksdb/slice_transform.h"
 #include "rocksdb/table.h"
+#include "rocksdb/utilities/table_properties_collectors.h"
 #include "rocksdb/write_batch.h"
 #include "storage/group_committer.h"
 #include "storage/rocksdb/loose_records.h"
@@ -38,6 +39,10 @@ constexpr int kOpenFilesMax = 256;
 constexpr uint64_t kWalBytesMax = 64 * kMiB;
 constexpr size_t kTableBlockBytes = 16 * 1024;
 constexpr int kBackgroundJobsMax = 2;
+
+// A table with so many deletions among so many records is compacted at once.
+constexpr size_t kDeletionWindow = 2048;
+constexpr size_t kDeletionsMax = 1024;
 
 // The layout of everything. A version that adds what older ones must not touch
 // counts it up. The keys reach the disk: do not change.
@@ -100,6 +105,11 @@ rocksdb::ColumnFamilyOptions FamilyOptions() {
   options.memtable_insert_with_hint_prefix_extractor =
       std::make_shared<SeriesOfKey>();
   options.level_compaction_dynamic_level_bytes = true;
+  // Loose records that were in a table before they were packed are read past by
+  // all reads of their series until a compaction drops them.
+  options.table_properties_collector_factories.push_back(
+      rocksdb::NewCompactOnDeletionCollectorFactory(kDeletionWindow,
+                                                    kDeletionsMax));
   options.compression = rocksdb::kLZ4Compression;
   options.bottommost_compression = rocksdb::kZSTD;
   return options;
@@ -174,8 +184,10 @@ class Store final : public RocksDbMetricStore {
       return absl::OkStatus();
     }
     const uint64_t loose_mark = loose_runs_.Begin(run_id);
-    const absl::Status status = Write(run_id, series, options, loose_mark);
-    loose_runs_.End(run_id, loose_mark, status.ok(), series, absl::Now());
+    std::vector<LooseAppend> appended;
+    const absl::Status status =
+        Write(run_id, series, options, loose_mark, &appended);
+    loose_runs_.End(run_id, loose_mark, status.ok(), appended, absl::Now());
     return status;
   }
 
@@ -252,7 +264,8 @@ class Store final : public RocksDbMetricStore {
   absl::Status CheckFormat();
   absl::Status Write(std::string_view run_id,
                      absl::Span<const SeriesAppend> series,
-                     const AppendOptions& options, uint64_t loose_mark);
+                     const AppendOptions& options, uint64_t loose_mark,
+                     std::vector<LooseAppend>* appended);
 
   // Writes the batches of all items as one, synced. RocksDB would group
   // concurrent writers too, but lets each of them spin before it sleeps.
@@ -291,7 +304,8 @@ absl::Status Store::CheckFormat() {
 
 absl::Status Store::Write(std::string_view run_id,
                           absl::Span<const SeriesAppend> series,
-                          const AppendOptions& options, uint64_t loose_mark) {
+                          const AppendOptions& options, uint64_t loose_mark,
+                          std::vector<LooseAppend>* appended) {
   rocksdb::WriteBatch batch;
   LooseRecordWriter writer(&batch);
   std::string prefix;
@@ -300,7 +314,7 @@ absl::Status Store::Write(std::string_view run_id,
   for (const SeriesAppend& s : series) {
     prefix.resize(run_bytes);
     AppendMetricKey(s.key, &prefix);
-    writer.Write(prefix, s.points);
+    appended->push_back({s.key, writer.Write(prefix, s.points)});
   }
   if (options.mark != 0) {
     batch.Put(MarkKey(run_id, options.mark), rocksdb::Slice());

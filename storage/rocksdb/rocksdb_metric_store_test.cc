@@ -274,7 +274,7 @@ TEST(RocksDbMetricStoreTest, FormatOneIsReadAndPacked) {
     expect(*store);
   }
   EXPECT_EQ(CountClass(harness.folder(), "single", kSinglePointClass), 0u);
-  EXPECT_EQ(CountClass(harness.folder(), "loss", kPackedClass), 2u);
+  EXPECT_EQ(CountClass(harness.folder(), "loss", kPackedClass), 3u);
   expect(*harness.OpenRocksDb());
 }
 

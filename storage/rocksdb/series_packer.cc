@@ -1,6 +1,7 @@
 #include "storage/rocksdb/series_packer.h"
 
 #include <algorithm>
+#include <limits>
 #include <utility>
 
 #include "base/status_macros.h"
@@ -55,8 +56,11 @@ SeriesPacker::SeriesPacker(rocksdb::DB* db, const PackingOptions& options,
 
 SeriesPacker::~SeriesPacker() = default;
 
-absl::StatusOr<PackResult> SeriesPacker::Pack(bool force) {
-  RETURN_IF_ERROR(Gather());
+absl::StatusOr<PackResult> SeriesPacker::Pack(bool force,
+                                              const std::string& resume,
+                                              const LooseExtent* extent) {
+  RETURN_IF_ERROR(Gather(resume, extent));
+  SortLoose();
   result_.waiting = loose_.size();
   if (loose_.size() < 2) return result_;
   RETURN_IF_ERROR(FindBlocks());
@@ -75,33 +79,56 @@ absl::StatusOr<PackResult> SeriesPacker::Pack(bool force) {
   return result_;
 }
 
-absl::Status SeriesPacker::Gather() {
-  // Where the records' points begin; within a record they ascend.
-  std::vector<size_t> begins;
+absl::Status SeriesPacker::Gather(const std::string& resume,
+                                  const LooseExtent* extent) {
+  if (extent == nullptr || !resume.empty()) {
+    return GatherFrom(std::max(resume, prefix_), -1);
+  }
+  for (int c = 0; c <= kBlockClassMax && !result_.more; ++c) {
+    if ((extent->classes >> c & 1) == 0) continue;
+    RETURN_IF_ERROR(GatherFrom(
+        RecordKey(prefix_, static_cast<uint8_t>(c),
+                  {extent->first_ms, std::numeric_limits<int64_t>::min(),
+                   -std::numeric_limits<double>::infinity()}),
+        c));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status SeriesPacker::GatherFrom(const std::string& begin,
+                                      int record_class) {
   std::unique_ptr<rocksdb::Iterator> it = snapshot_.NewUncachedIterator();
-  for (it->Seek(prefix_); it->Valid(); it->Next()) {
+  for (it->Seek(begin); it->Valid(); it->Next()) {
     const std::string_view key = View(it->key());
     if (!key.starts_with(prefix_) || key.size() == prefix_.size()) break;
-    if (static_cast<uint8_t>(key[prefix_.size()]) > kBlockClassMax) break;
-    if (loose_.size() >= options_.batch_points) {
-      result_.more = true;
+    const int found = static_cast<uint8_t>(key[prefix_.size()]);
+    if (found > kBlockClassMax || (record_class >= 0 && found != record_class)) {
       break;
     }
-    begins.push_back(loose_.size());
+    if (key == begin) continue;  // where the step before ended
+    if (loose_.size() >= options_.batch_points) {
+      result_.more = true;
+      result_.resume = loose_keys_.back();
+      break;
+    }
+    begins_.push_back(loose_.size());
     RETURN_IF_ERROR(
         ReadRecord(key.substr(prefix_.size()), View(it->value()), &loose_));
     loose_keys_.emplace_back(key);
   }
-  RETURN_IF_ERROR(FromRocksDb(it->status()));
+  return FromRocksDb(it->status());
+}
+
+void SeriesPacker::SortLoose() {
   auto ascend = [this] {
     return std::is_sorted(loose_.begin(), loose_.end(), HistoryLess);
   };
   if (!ascend()) {
     // Mostly whole records do follow each other, in another order.
     std::vector<std::pair<size_t, size_t>> records;
-    for (size_t i = 0; i < begins.size(); ++i) {
-      records.emplace_back(
-          begins[i], i + 1 < begins.size() ? begins[i + 1] : loose_.size());
+    for (size_t i = 0; i < begins_.size(); ++i) {
+      records.emplace_back(begins_[i], i + 1 < begins_.size() ? begins_[i + 1]
+                                                              : loose_.size());
     }
     std::sort(records.begin(), records.end(), [this](auto& a, auto& b) {
       return HistoryLess(loose_[a.first], loose_[b.first]);
@@ -117,7 +144,6 @@ absl::Status SeriesPacker::Gather() {
   }
   loose_.erase(std::unique(loose_.begin(), loose_.end(), SamePoint),
                loose_.end());
-  return absl::OkStatus();
 }
 
 absl::Status SeriesPacker::AddBlock(std::string_view key,
@@ -247,6 +273,8 @@ absl::Status SeriesPacker::Rewrite() {
   Flush();
   LooseRecordWriter(batch_.get()).Write(prefix_, waiting_);
   result_.waiting = waiting_.size();
+  // They lie before and behind where this step ended.
+  if (!waiting_.empty()) result_.resume.clear();
   return absl::OkStatus();
 }
 

@@ -25,6 +25,7 @@
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
 #include "storage/metric_point.h"
+#include "storage/rocksdb/loose_records.h"
 #include "storage/rocksdb/packing_options.h"
 #include "storage/rocksdb/points_digest.h"
 #include "storage/rocksdb/series_reader.h"
@@ -40,8 +41,10 @@ namespace millstream::storage {
 struct PackResult {
   // Loose points that wait.
   size_t waiting = 0;
-  // There is more to be packed: pack again.
+  // There is more to be packed: pack again,
   bool more = false;
+  // from behind this key; empty: from the start.
+  std::string resume;
   // Something was written.
   bool changed = false;
 };
@@ -50,13 +53,15 @@ struct PackResult {
 // of the series goes on; appends and reads may.
 class SeriesPacker {
  public:
-  // `db` outlives this. `prefix` is the series' (AppendSeriesPrefix).
+  // All outlive this. `prefix` is the series' (AppendSeriesPrefix).
   SeriesPacker(rocksdb::DB* db, const PackingOptions& options,
                std::string prefix);
   ~SeriesPacker();
 
-  // Statuses are those of MetricStore.
-  absl::StatusOr<PackResult> Pack(bool force);
+  // Packs loose records behind the key `resume`, and of `extent` if it is not
+  // null: not to read past what was deleted. Statuses are those of MetricStore.
+  absl::StatusOr<PackResult> Pack(bool force, const std::string& resume,
+                                  const LooseExtent* extent);
 
  private:
   // A packed block in reach of the loose points, and those that belong to it:
@@ -64,7 +69,10 @@ class SeriesPacker {
   struct Block;
 
   // Reads loose records into loose_.
-  absl::Status Gather();
+  absl::Status Gather(const std::string& resume, const LooseExtent* extent);
+  // The same from `begin` on, of one class or (-1) of all.
+  absl::Status GatherFrom(const std::string& begin, int record_class);
+  void SortLoose();
   // Lists the packed blocks that loose points belong to, and small neighbours.
   absl::Status FindBlocks();
   absl::Status AddBlock(std::string_view key, std::string_view summary,
@@ -91,6 +99,8 @@ class SeriesPacker {
   PackResult result_;
 
   std::vector<std::string> loose_keys_;
+  // Where the points of each begin in loose_, while it is not yet sorted.
+  std::vector<size_t> begins_;
   // Ascending in history order, no two the same.
   std::vector<MetricPoint> loose_;
   std::vector<Block> blocks_;  // ascending
