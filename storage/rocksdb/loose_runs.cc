@@ -133,6 +133,18 @@ void LooseRuns::Packed(const Work& work, size_t waiting) {
   }
 }
 
+std::optional<LooseExtent> LooseRuns::ExtentOf(std::string_view run_id,
+                                               std::string_view key) const {
+  absl::MutexLock lock(&mutex_);
+  auto run = runs_.find(AbslView(run_id));
+  if (run == runs_.end()) return std::nullopt;
+  auto series = run->second.series.find(AbslView(key));
+  if (series == run->second.series.end() || !series->second.known) {
+    return std::nullopt;
+  }
+  return series->second.extent;
+}
+
 std::vector<uint64_t> LooseRuns::Clean(const Work& work) {
   absl::MutexLock lock(&mutex_);
   auto found = runs_.find(work.run_id);

@@ -98,6 +98,11 @@ class LooseRuns {
   // A series was packed and so many of its loose points wait: it is due again
   // when half as many have come.
   void Packed(const Work& work, size_t waiting) ABSL_LOCKS_EXCLUDED(mutex_);
+  // Where all loose records of the series are whose appends ended, if that is
+  // known. A snapshot taken afterwards has no others but of later appends.
+  std::optional<LooseExtent> ExtentOf(std::string_view run_id,
+                                      std::string_view key) const
+      ABSL_LOCKS_EXCLUDED(mutex_);
   // Step 5, after the whole run was packed. Returns the marks to remove; empty
   // if the run is not clean: it comes due again.
   std::vector<uint64_t> Clean(const Work& work) ABSL_LOCKS_EXCLUDED(mutex_);

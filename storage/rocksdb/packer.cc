@@ -34,6 +34,10 @@ const char* const kFirstRun = "\x01";
 // As nice(1) has it: well behind what answers requests.
 constexpr int kNiceness = 10;
 
+// Deleted records that reads may have to pass over, while packing has nothing
+// to do.
+constexpr size_t kDeletedMax = 4096;
+
 // Waited for after a failure, before anything else is tried.
 constexpr absl::Duration kFailurePause = absl::Seconds(1);
 
@@ -104,6 +108,7 @@ void Packer::Run() {
       absl::StatusOr<bool> more = PackNextRun();
       status = more.status();
       if (more.ok() && !*more) {
+        DropDeleted();
         runs_->Wait(runs_->NextQuiet());
         continue;
       }
@@ -140,6 +145,18 @@ absl::Status Packer::Do(const LooseRuns::Work& work) {
   return RemoveMarks(work.run_id, runs_->Clean(work));
 }
 
+void Packer::DropDeleted() {
+  absl::MutexLock lock(&mutex_);
+  if (deleted_ < kDeletedMax) return;
+  deleted_ = 0;
+  // A flush drops the records that it has with their deletions; where others
+  // are left, the table that comes of it is compacted (rocksdb_metric_store.cc).
+  rocksdb::FlushOptions options;
+  options.wait = false;
+  const rocksdb::Status status = db_->Flush(options);
+  if (!status.ok()) LogWarning("flush of metric points: ", status.ToString());
+}
+
 absl::Status Packer::RemoveMarks(std::string_view run_id,
                                  absl::Span<const uint64_t> marks) {
   if (marks.empty()) return absl::OkStatus();
@@ -157,6 +174,7 @@ absl::StatusOr<size_t> Packer::PackSeries(const std::string& prefix,
     ASSIGN_OR_RETURN(
         const PackResult result,
         SeriesPacker(db_, options_, prefix).Pack(force, resume, extent));
+    deleted_ += result.deleted;
     // Points that wait are met again by the steps that begin at the start.
     waiting = result.resume.empty() ? result.waiting : waiting + result.waiting;
     if (!result.more || !result.changed || Stopping()) {

@@ -64,6 +64,8 @@ class Packer {
   // Packs all series whose keys begin so: those of a run, or all.
   absl::Status PackRuns(const std::string& begin)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Has RocksDB drop deleted records if there are many.
+  void DropDeleted() ABSL_LOCKS_EXCLUDED(mutex_);
   absl::Status RemoveMarks(std::string_view run_id,
                            absl::Span<const uint64_t> marks);
   bool Stopping() const { return stopping_.load(std::memory_order_relaxed); }
@@ -77,6 +79,8 @@ class Packer {
 
   // Held by whoever packs: series are packed one at a time.
   absl::Mutex mutex_;
+  // Loose records deleted since DropDeleted did something.
+  size_t deleted_ ABSL_GUARDED_BY(mutex_) = 0;
   // Set while a full packing is under way.
   bool full_ ABSL_GUARDED_BY(mutex_) = false;
 };

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <optional>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -206,10 +207,14 @@ class Store final : public RocksDbMetricStore {
                       const StepRange& range, size_t max_points,
                       std::vector<MetricPoint>* points) override {
     if (run_id.size() > kKeyRunIdBytesMax) return absl::OkStatus();
+    // In this order: a snapshot from before might have what is packed by then.
+    const std::optional<LooseExtent> loose = loose_runs_.ExtentOf(run_id, key);
     PointsSnapshot snapshot(db_.get());
     std::string prefix;
     AppendSeriesPrefix(run_id, key, &prefix);
-    return SampleSeries(snapshot, packing_, prefix, range, max_points, points);
+    return SampleSeries(snapshot, packing_, prefix,
+                        loose.has_value() ? &*loose : nullptr, range,
+                        max_points, points);
   }
 
   absl::Status ReadLatest(

@@ -41,11 +41,13 @@ void SortUnique(std::vector<MetricPoint>* points) {
 
 RollupSampler::RollupSampler(const PointsSnapshot& snapshot,
                              const PackingOptions& options,
-                             const std::string& prefix, const StepRange& range,
+                             const std::string& prefix,
+                             const LooseExtent* loose, const StepRange& range,
                              size_t max_points)
     : snapshot_(snapshot),
       options_(options),
       prefix_(prefix),
+      extent_(loose),
       range_(range),
       max_points_(max_points) {}
 
@@ -62,7 +64,7 @@ absl::StatusOr<bool> RollupSampler::Run(std::vector<MetricPoint>* points) {
   if (info_.packed_points + kLoosePointsMax <= exact) return false;
   ASSIGN_OR_RETURN(const bool few_loose,
                    SeriesChunks(snapshot_, prefix_, range_)
-                       .ReadLoose(kLoosePointsMax, &loose_));
+                       .ReadLoose(extent_, kLoosePointsMax, &loose_));
   if (!few_loose || info_.packed_points + loose_.size() <= exact) return false;
   ASSIGN_OR_RETURN(const bool any, FindEnds());
   if (!any || !ChooseLevel()) return false;

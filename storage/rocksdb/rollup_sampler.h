@@ -11,6 +11,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "storage/metric_store.h"
+#include "storage/rocksdb/loose_records.h"
 #include "storage/rocksdb/packing_options.h"
 #include "storage/rocksdb/points_digest.h"
 #include "storage/rocksdb/rollups.h"
@@ -21,10 +22,10 @@ namespace millstream::storage {
 // Used once; not thread-safe.
 class RollupSampler {
  public:
-  // All outlive this.
+  // All outlive this. Parameters as SampleSeries has them.
   RollupSampler(const PointsSnapshot& snapshot, const PackingOptions& options,
-                const std::string& prefix, const StepRange& range,
-                size_t max_points);
+                const std::string& prefix, const LooseExtent* loose,
+                const StepRange& range, size_t max_points);
 
   // Appends the sample; false, and nothing appended, if it is not to be had or
   // not wanted this way. Statuses of MetricStore.
@@ -48,6 +49,7 @@ class RollupSampler {
   const PointsSnapshot& snapshot_;
   const PackingOptions& options_;
   const std::string& prefix_;
+  const LooseExtent* const extent_;
   StepRange range_;
   const size_t max_points_;
 

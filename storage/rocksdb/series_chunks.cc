@@ -85,16 +85,33 @@ absl::Status SeriesChunks::ListPacked(int64_t time_min, int64_t time_max,
   return FromRocksDb(records_->status());
 }
 
-absl::StatusOr<bool> SeriesChunks::ReadLoose(size_t limit,
+absl::StatusOr<bool> SeriesChunks::ReadLoose(const LooseExtent* extent,
+                                             size_t limit,
                                              std::vector<MetricPoint>* points) {
-  const size_t begin = points->size();
-  for (records_->Seek(prefix_); records_->Valid(); records_->Next()) {
+  if (extent == nullptr) return ReadLooseFrom(prefix_, -1, limit, points);
+  // Up to `limit` of each class are read; together there may be a few more.
+  for (int c = 0; c <= kBlockClassMax; ++c) {
+    if ((extent->classes >> c & 1) == 0) continue;
+    std::string begin = prefix_ + static_cast<char>(c);
+    AppendPoint({extent->first_ms, kTimeMin, -kInfinity}, &begin);
+    ASSIGN_OR_RETURN(const bool few, ReadLooseFrom(begin, c, limit, points));
+    if (!few) return false;
+  }
+  return true;
+}
+
+absl::StatusOr<bool> SeriesChunks::ReadLooseFrom(
+    const std::string& begin, int record_class, size_t limit,
+    std::vector<MetricPoint>* points) {
+  const size_t already = points->size();
+  for (records_->Seek(begin); records_->Valid(); records_->Next()) {
     const std::string_view key = View(records_->key());
-    if (!key.starts_with(prefix_) || key.size() == prefix_.size() ||
-        static_cast<uint8_t>(key[prefix_.size()]) > kBlockClassMax) {
+    if (!key.starts_with(prefix_) || key.size() == prefix_.size()) break;
+    const int found = static_cast<uint8_t>(key[prefix_.size()]);
+    if (found > kBlockClassMax || (record_class >= 0 && found != record_class)) {
       break;
     }
-    if (points->size() - begin > limit) return false;
+    if (points->size() - already > limit) return false;
     const size_t before = points->size();
     RETURN_IF_ERROR(ReadRecord(key.substr(prefix_.size()),
                                View(records_->value()), points));
@@ -105,7 +122,7 @@ absl::StatusOr<bool> SeriesChunks::ReadLoose(size_t limit,
                   points->end());
   }
   RETURN_IF_ERROR(FromRocksDb(records_->status()));
-  return points->size() - begin <= limit;
+  return points->size() - already <= limit;
 }
 
 absl::Status SeriesChunks::AddRecord(std::vector<Chunk>* chunks) {

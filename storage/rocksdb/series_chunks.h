@@ -16,6 +16,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "storage/metric_store.h"
+#include "storage/rocksdb/loose_records.h"
 #include "storage/rocksdb/points_digest.h"
 #include "storage/rocksdb/series_reader.h"
 
@@ -57,8 +58,8 @@ class SeriesChunks {
   absl::Status ListPacked(int64_t time_min, int64_t time_max,
                           std::vector<Chunk>* chunks);
   // Appends the loose points in the range, in no order, until there are more
-  // than `limit`: false then.
-  absl::StatusOr<bool> ReadLoose(size_t limit,
+  // than `limit`: false then. `extent`: where they are; null: not known.
+  absl::StatusOr<bool> ReadLoose(const LooseExtent* extent, size_t limit,
                                  std::vector<MetricPoint>* points);
 
   // How many different points in the range the chunks have, in all. Sorts them
@@ -73,6 +74,10 @@ class SeriesChunks {
   absl::Status Load(const Chunk& chunk, std::vector<MetricPoint>* points);
 
  private:
+  // The same from a key on, of one class or (-1) of all.
+  absl::StatusOr<bool> ReadLooseFrom(const std::string& begin, int record_class,
+                                     size_t limit,
+                                     std::vector<MetricPoint>* points);
   // Adds the record that records_ stands at.
   absl::Status AddRecord(std::vector<Chunk>* chunks);
   void AddSinglePoint(std::string_view key, const MetricPoint& point,

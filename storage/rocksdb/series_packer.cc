@@ -326,6 +326,7 @@ absl::Status SeriesPacker::Finish() {
   RETURN_IF_ERROR(RollupWriter(snapshot_, options_, prefix_, batch_.get())
                       .Add(std::move(new_points_)));
   result_.changed = true;
+  result_.deleted = loose_keys_.size();
   // Not synced: if a crash takes this, it leaves what was there before.
   return FromRocksDb(db_->Write(rocksdb::WriteOptions(), batch_.get()));
 }

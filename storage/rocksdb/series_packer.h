@@ -47,6 +47,8 @@ struct PackResult {
   std::string resume;
   // Something was written.
   bool changed = false;
+  // Loose records that were deleted.
+  size_t deleted = 0;
 };
 
 // One step of packing one series. Used once; not thread-safe. No other packing

@@ -148,10 +148,12 @@ class RankSampler {
 
 absl::Status SampleSeries(const PointsSnapshot& snapshot,
                           const PackingOptions& options,
-                          const std::string& prefix, const StepRange& range,
-                          size_t max_points, std::vector<MetricPoint>* points) {
+                          const std::string& prefix, const LooseExtent* loose,
+                          const StepRange& range, size_t max_points,
+                          std::vector<MetricPoint>* points) {
   ASSIGN_OR_RETURN(const bool done,
-                   RollupSampler(snapshot, options, prefix, range, max_points)
+                   RollupSampler(snapshot, options, prefix, loose, range,
+                                 max_points)
                        .Run(points));
   if (done) return absl::OkStatus();
   return RankSampler(snapshot, prefix, range).Run(max_points, points);

@@ -32,17 +32,20 @@
 
 #include "absl/status/status.h"
 #include "storage/metric_store.h"
+#include "storage/rocksdb/loose_records.h"
 #include "storage/rocksdb/packing_options.h"
 #include "storage/rocksdb/series_reader.h"
 
 namespace millstream::storage {
 
-// `prefix` is the series' (AppendSeriesPrefix). Otherwise as
+// `prefix` is the series' (AppendSeriesPrefix); `loose` says where its loose
+// records are, if that is known, or is null. Otherwise as
 // MetricStore::Sample. Thread-safe.
 absl::Status SampleSeries(const PointsSnapshot& snapshot,
                           const PackingOptions& options,
-                          const std::string& prefix, const StepRange& range,
-                          size_t max_points, std::vector<MetricPoint>* points);
+                          const std::string& prefix, const LooseExtent* loose,
+                          const StepRange& range, size_t max_points,
+                          std::vector<MetricPoint>* points);
 
 }  // namespace millstream::storage
 
