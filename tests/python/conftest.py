@@ -54,16 +54,38 @@ def uri_of(spool):
 
 
 @pytest.fixture
-def connect(uri_of):
+def end_sessions(until):
+    """Ends what logs in this process, and sees its senders end."""
+
+    def end():
+        sessions = list(_session._sessions)
+        links = [s._link for s in sessions if s._link is not None]
+        processes = [link._process for link in links if link._process]
+        for session in sessions:
+            session.close()
+        for process in processes:
+            if process.poll() is None or process.returncode == 0:
+                until(lambda: has_ended(process.pid), "the end of a sender")
+
+    return end
+
+
+def has_ended(pid):
+    try:
+        return os.waitpid(pid, os.WNOHANG)[0] == pid
+    except ChildProcessError:  # somebody else saw it
+        return True
+
+
+@pytest.fixture
+def connect(uri_of, end_sessions):
     """connect(server) makes a client whose spool is this test's alone."""
 
     def make(server, **parameters):
         return millstream.Client(uri_of(server, **parameters))
 
     yield make
-    # What a test left behind must not be waited for at the end.
-    for session in list(_session._sessions):
-        session.close()
+    end_sessions()
 
 
 @pytest.fixture

@@ -24,7 +24,7 @@ def server(start_server):
 
 
 @pytest.fixture
-def tracking(server, uri_of, monkeypatch):
+def tracking(server, uri_of, monkeypatch, end_sessions):
     """Points mlflow at the server, as a user's environment would."""
     uri = uri_of(server)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
@@ -32,8 +32,7 @@ def tracking(server, uri_of, monkeypatch):
     yield uri
     while mlflow.active_run():
         mlflow.end_run()
-    for session in list(_session._sessions):
-        session.close()
+    end_sessions()
 
 
 @pytest.fixture

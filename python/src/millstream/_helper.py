@@ -18,7 +18,7 @@ import time
 from typing import Any
 
 from . import _format as fmt
-from . import _wire
+from . import _tasks, _wire
 from ._errors import BUSY, FINAL, Error
 from ._server import Server
 from ._spool import LOOK_SECONDS, WriterSpool
@@ -61,10 +61,7 @@ class Helper:
             await self._finish()
         finally:
             loop.remove_reader(self._control)
-            for task in [*chores, *self._connections]:
-                task.cancel()
-            await asyncio.gather(*chores, *self._connections,
-                                 return_exceptions=True)
+            await _tasks.end([*chores, *self._connections])
             await self._close()
 
     async def _take_lock(self) -> bool:

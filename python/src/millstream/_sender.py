@@ -15,6 +15,7 @@ import grpc.aio
 
 from . import _api
 from . import _format as fmt
+from . import _tasks
 from ._errors import AWAY, BUSY, FINAL, Error
 from ._reader import Call, Dictionary, LogReader, Points
 from ._server import Backoff, Server, error_of
@@ -287,8 +288,7 @@ class LogSender:
         if self._stream is not None:
             self._stream.cancel()
         if self._acks is not None:
-            self._acks.cancel()
-            await asyncio.gather(self._acks, return_exceptions=True)
+            await _tasks.end([self._acks])
         self._stream = self._acks = self._failure = None
 
     # --- Failures

@@ -10,7 +10,7 @@ from typing import Any, AsyncIterator
 import grpc
 import grpc.aio
 
-from . import _api
+from . import _api, _tasks
 from ._errors import AWAY, BUSY, FINAL, Error
 
 PROBE_SECONDS = 10.0
@@ -82,7 +82,7 @@ class Server:
 
     async def close(self) -> None:
         if self._probe is not None:
-            self._probe.cancel()
+            await _tasks.end([self._probe])
         await self._channel.close()
 
     def failed(self, error: Error) -> None:

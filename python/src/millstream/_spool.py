@@ -8,6 +8,7 @@ import shutil
 from typing import Callable
 
 from . import _format as fmt
+from . import _tasks
 from ._sender import LogSender
 from ._server import Server
 
@@ -100,6 +101,4 @@ class WriterSpool:
     async def _forget(self, name: str) -> None:
         del self.logs[name]
         self._quiet.pop(name, None)
-        task = self._tasks.pop(name)
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        await _tasks.end([self._tasks.pop(name)])
