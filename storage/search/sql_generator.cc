@@ -293,16 +293,17 @@ void Generator::Begin(const Entry& entry, SqlWriter* out) const {
 void Generator::Filter(const Entry& entry, Slice slice,
                        SqlWriter* out) const {
   // What is said of the key that the statement begins with is asked of its row.
-  // Of NaNs all of it holds, or there is no such statement. So it does of the
-  // greatest value, and to say it again would lead SQLite from that value's
-  // rows, which come in order, to a range.
+  // Of NaNs all of it holds, or there is no such statement. If the statement is
+  // about one value, whose rows come in order, "+" keeps SQLite from entering
+  // the index by the comparison instead, as a range that it has to sort.
+  const bool is_one_value = slice == Slice::kTies || slice == Slice::kNext;
   const auto done = [&](const BoundComparison& c) {
     if (!entry.has_values() || c.collection == nullptr || c.op == kIsNull ||
         !entry.IsOf(c.collection, c.key)) {
       return false;
     }
-    if (entry.kind == Entry::Kind::kValues && slice != Slice::kNext) {
-      AppendValue(c, "d", dialect_, out);
+    if (entry.kind == Entry::Kind::kValues) {
+      AppendValue(c, is_one_value ? "+d" : "d", dialect_, out);
     }
     return true;
   };
