@@ -3,19 +3,19 @@
 //
 // With n points and n <= max_points: all. Otherwise the reference sample: the
 // points are cut, in step order, into max_points parts whose sizes differ by at
-// most one, the larger ones first; it has the first point of each part, with the
-// last of these replaced by the last point of all.
+// most one, the larger ones first; it has the first point of each part, with
+// the last of these replaced by the last point of all.
 //
 // With max_points < kExtremesPointsMin that is the answer. Otherwise the parts
-// are taken in groups: the first three, the last three, and of those between two
-// at a time (with an odd max_points, three in the group before the last). Of a
-// group the answer has the reference sample's points if all values of the group
-// lie between the least and the greatest value that the reference sample has in
-// the group and next to it on either side. Otherwise it has, as long as there is
-// room for as many as the group has parts: the first point of all in the first
-// group and the last of all in the last one; the points with the least and the
-// greatest value, of several the first; the first NaN; the reference sample's
-// points, in order.
+// are taken in groups: the first three, the last three, and of those between
+// two at a time (with an odd max_points, three in the group before the last).
+// Of a group the answer has the reference sample's points if all values of the
+// group lie between the least and the greatest value that the reference sample
+// has in the group and next to it on either side. Otherwise it has, as long as
+// there is room for as many as the group has parts: the first point of all in
+// the first group and the last of all in the last one; the points with the
+// least and the greatest value, of several the first; the first NaN; the
+// reference sample's points, in order.
 //
 // So
 // - each value lies between the least and the greatest that the answer has in

@@ -47,7 +47,8 @@ class LooseRecordWriter {
 
   // Points of the series with this prefix (AppendSeriesPrefix), in any order.
   // Returns what records they became.
-  LooseExtent Write(std::string_view prefix, absl::Span<const MetricPoint> points);
+  LooseExtent Write(std::string_view prefix,
+                    absl::Span<const MetricPoint> points);
 
  private:
   void WritePoint(const MetricPoint& point);

@@ -12,11 +12,11 @@
 //            3. End: what was appended is counted, by series.
 //   pack     4. Series that have gathered enough are packed one at a time; a
 //               run that went quiet is packed as a whole.
-//            5. Clean: if no append of a run was in flight or began since it was
-//               taken to be packed as a whole, its marks are forgotten here and
-//               then removed from the store. Numbers tell marks apart, so the
-//               removal never meets the mark of a later append, whichever comes
-//               first.
+//            5. Clean: if no append of a run was in flight or began since it
+//               was taken to be packed as a whole, its marks are forgotten here
+//               and then removed from the store. Numbers tell marks apart, so
+//               the removal never meets the mark of a later append, whichever
+//               comes first.
 //   start    6. Runs with marks are packed as a whole.
 //
 // Marks, points and packed blocks are in one log, so what a crash leaves is
@@ -25,8 +25,8 @@
 //   4 to 5      packed points and a mark    after 5  packed points, no mark
 // An append that failed counts as one that may have reached the store.
 //
-// Where the loose records of a series are, is known from one packing to the next:
-// so that it need not read past all those that the last one deleted.
+// Where the loose records of a series are, is known from one packing to the
+// next: so that it need not read past all those that the last one deleted.
 //
 // Memory: runs that are not clean, and their series that gathered points; those
 // beyond kSeriesMax in all are not counted and wait until their run goes quiet.

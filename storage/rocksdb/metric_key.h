@@ -8,25 +8,27 @@
 //                run ids are; other ids: 0x02 + length (2 bytes) + bytes
 //   metric       the metric's key, 0x00 written as 0x00 0xFF, then 0x00 0x00
 //   class        kSinglePoint, the length class of a loose block (below), or
-//                what packing made (series_packer.h): a packed block, its summary
+//                what packing made (series_packer.h): a packed block, its
+//                summary
 //   first-point  timestamp, step, value: 8 bytes each, big-endian, mapped so
 //                that bytes compare as history order does
-//   hash         loose blocks only: XXH3-64 of the record's value, 8 bytes, so that
-//                two appends that begin alike do not overwrite each other and
-//                the same append, replayed, overwrites itself
+//   hash         loose blocks only: XXH3-64 of the record's value, 8 bytes, so
+//                that two appends that begin alike do not overwrite each other
+//                and the same append, replayed, overwrites itself
 //
 // So the records of a series lie together, ordered by class and first point:
-// what was appended first, what packing made of it behind. A single point is all
-// key; its record's value is empty. Packed blocks do not overlap, so their first
-// points tell them apart. Two more kinds of record of a series have no point:
+// what was appended first, what packing made of it behind. A single point is
+// all key; its record's value is empty. Packed blocks do not overlap, so their
+// first points tell them apart. Two more kinds of record of a series have no
+// point:
 //
 //   run  metric  kSeriesInfoClass
 //   run  metric  kRollupClass + level  bucket (8 bytes, as steps)
 //
-// A loose block's class grows with the time it spans: class c holds blocks that span
-// less than 4^(c-1) ms. A reader that starts at time t finds all blocks that
-// reach beyond t by starting, in each class, at t minus that span, and passes
-// over few that do not: cost follows what it reads, wherever it starts.
+// A loose block's class grows with the time it spans: class c holds blocks that
+// span less than 4^(c-1) ms. A reader that starts at time t finds all blocks
+// that reach beyond t by starting, in each class, at t minus that span, and
+// passes over few that do not: cost follows what it reads, wherever it starts.
 //
 // Keys that begin with 0x00 are no records of points (rocksdb_metric_store.cc).
 //

@@ -201,8 +201,8 @@ class CheapCurve {
   std::vector<MetricPoint> points_;
 };
 
-// Frames of `range(1)` points for each of `range(0)` series, 2,000,000 points in
-// all, handed to the system and packed: CPU of all threads.
+// Frames of `range(1)` points for each of `range(0)` series, 2,000,000 points
+// in all, handed to the system and packed: CPU of all threads.
 void BM_Ingest(benchmark::State& state) {
   constexpr int64_t kPoints = 2'000'000;
   const int64_t keys = state.range(0);
@@ -353,9 +353,8 @@ void BM_BytesOnDisk(benchmark::State& state) {
       points.clear();
       curve.make(i, i + 1000, &points);
       const SeriesAppend series{"loss", points};
-      if (!store
-               ->Append(kRun, {&series, 1}, {.durability = Durability::kProcess})
-               .ok()) {
+      const AppendOptions options{.durability = Durability::kProcess};
+      if (!store->Append(kRun, {&series, 1}, options).ok()) {
         std::abort();
       }
     }

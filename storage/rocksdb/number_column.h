@@ -10,11 +10,11 @@
 //     base        zigzag varint, the frame's zero
 //     exceptions  of each its place in the frame (1 byte) and what its bits
 //                 beyond the width are (varint)
-//     bits        of each residual, less the base, the lowest `width` bits, from
-//                 the lowest bit of the first byte on
+//     bits        of each residual, less the base, the lowest `width` bits,
+//                 from the lowest bit of the first byte on
 //
-// The number before the first, `seed`, is known to both sides. Differences wrap,
-// and those of the numbers before the seed are 0. Reaches the disk
+// The number before the first, `seed`, is known to both sides. Differences
+// wrap, and those of the numbers before the seed are 0. Reaches the disk
 // (docs/storage_format.md): an encoding that exists does not change.
 //
 // Not thread-safe, each object for itself.

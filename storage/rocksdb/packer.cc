@@ -150,7 +150,8 @@ void Packer::DropDeleted() {
   if (deleted_ < kDeletedMax) return;
   deleted_ = 0;
   // A flush drops the records that it has with their deletions; where others
-  // are left, the table that comes of it is compacted (rocksdb_metric_store.cc).
+  // are left, the table that comes of it is compacted
+  // (rocksdb_metric_store.cc).
   rocksdb::FlushOptions options;
   options.wait = false;
   const rocksdb::Status status = db_->Flush(options);

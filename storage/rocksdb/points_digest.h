@@ -12,8 +12,8 @@
 //              without its value
 //   times      least (varint, below first's), greatest (varint, above it)
 //
-// Values are 8 bytes, or 4 if all of them are floats; little-endian. Reaches the
-// disk (docs/storage_format.md): what exists does not change.
+// Values are 8 bytes, or 4 if all of them are floats; little-endian. Reaches
+// the disk (docs/storage_format.md): what exists does not change.
 //
 // Values, not thread-safe.
 #ifndef MILLSTREAM_STORAGE_ROCKSDB_POINTS_DIGEST_H_

@@ -375,8 +375,8 @@ absl::Status Store::CommitGroup(
   return absl::OkStatus();
 }
 
-// Moves *latest forward, to the last point in step order of a loose record or of
-// a block with this summary.
+// Moves *latest forward, to the last point in step order of a loose record or
+// of a block with this summary.
 absl::Status RaiseLatest(const RecordSuffix& suffix, std::string_view value,
                          MetricPoint* latest) {
   auto raise = [latest](const MetricPoint& point) {

@@ -4,8 +4,8 @@
 // keys that begin with 0x00, the format's version and the marks. One, because a
 // second that is written rarely would hold old logs back, and every start reads
 // the logs. Appends write loose records, one for each request and series; a
-// background thread packs these (packer.h). Files open, write buffers and cache are bounded by the constants of
-// the .cc; an idle store is small.
+// background thread packs these (packer.h). Files open, write buffers and cache
+// are bounded by the constants of the .cc; an idle store is small.
 //
 // Durability: every append goes to the write-ahead log first. kProcess hands it
 // to the operating system; kMachine also syncs the log, one sync for all

@@ -28,7 +28,8 @@ unsigned __int128 BucketCount(int64_t first, int64_t last) {
 }
 
 bool Inside(const PointsDigest& digest, const StepRange& range) {
-  return Contains(range, digest.first.step) && Contains(range, digest.last.step);
+  return Contains(range, digest.first.step) &&
+         Contains(range, digest.last.step);
 }
 
 void SortUnique(std::vector<MetricPoint>* points) {

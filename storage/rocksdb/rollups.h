@@ -1,6 +1,6 @@
-// Digests of the packed points of a series by their steps: of buckets of 4^level
-// steps, at some neighbouring levels. A bucket's number is its steps divided by
-// that, rounded down.
+// Digests of the packed points of a series by their steps: of buckets of
+// 4^level steps, at some neighbouring levels. A bucket's number is its steps
+// divided by that, rounded down.
 //
 //   run metric kSeriesInfoClass                      what there is:
 //     format 1 byte, kSeriesInfoFormat; packed points (varint); finest level
@@ -17,7 +17,8 @@
 // are exact always.
 //
 // Bucket numbers sort as steps do, so one scan reads a range of steps at one
-// level. Reaches the disk (docs/storage_format.md): what exists does not change.
+// level. Reaches the disk (docs/storage_format.md): what exists does not
+// change.
 #ifndef MILLSTREAM_STORAGE_ROCKSDB_ROLLUPS_H_
 #define MILLSTREAM_STORAGE_ROCKSDB_ROLLUPS_H_
 
@@ -70,14 +71,15 @@ struct SeriesInfo {
 void EncodeSeriesInfo(const SeriesInfo& info, std::string* out);
 bool ParseSeriesInfo(std::string_view bytes, SeriesInfo* info);
 
-// All below: `prefix` is the series' (AppendSeriesPrefix); statuses are those of
-// MetricStore.
+// All below: `prefix` is the series' (AppendSeriesPrefix); statuses are those
+// of MetricStore.
 
 // A series that was never packed has SeriesInfo().
 absl::Status ReadSeriesInfo(const PointsSnapshot& snapshot,
                             const std::string& prefix, SeriesInfo* info);
 
-// Calls `visit` with the buckets from first to last that have points, ascending.
+// Calls `visit` with the buckets from first to last that have points,
+// ascending.
 absl::Status ScanRollups(
     const PointsSnapshot& snapshot, const std::string& prefix, int level,
     int64_t first, int64_t last,

@@ -108,7 +108,8 @@ absl::StatusOr<bool> SeriesChunks::ReadLooseFrom(
     const std::string_view key = View(records_->key());
     if (!key.starts_with(prefix_) || key.size() == prefix_.size()) break;
     const int found = static_cast<uint8_t>(key[prefix_.size()]);
-    if (found > kBlockClassMax || (record_class >= 0 && found != record_class)) {
+    if (found > kBlockClassMax ||
+        (record_class >= 0 && found != record_class)) {
       break;
     }
     if (points->size() - already > limit) return false;

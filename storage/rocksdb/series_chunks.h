@@ -1,6 +1,6 @@
-// The points of a series as a list of chunks, each a packed block, a loose block
-// or a group of single points that are neighbours, told from keys, headers and
-// summaries: nothing is decoded to make the list.
+// The points of a series as a list of chunks, each a packed block, a loose
+// block or a group of single points that are neighbours, told from keys,
+// headers and summaries: nothing is decoded to make the list.
 //
 // Not thread-safe.
 #ifndef MILLSTREAM_STORAGE_ROCKSDB_SERIES_CHUNKS_H_

@@ -68,8 +68,9 @@ absl::StatusOr<PackResult> SeriesPacker::Pack(bool force,
   Choose(force);
   TakeUpSmallBlocks();
   const bool any = head_ > 0 || tail_ > 0 ||
-                   std::any_of(blocks_.begin(), blocks_.end(),
-                               [](const Block& block) { return block.rewrite; });
+                   std::any_of(
+                       blocks_.begin(), blocks_.end(),
+                       [](const Block& block) { return block.rewrite; });
   const size_t records_needed = loose_.size() / kBlockPointsWritten + 1;
   if (!any && loose_keys_.size() < kRecordsSavedPart * records_needed) {
     return result_;
@@ -102,7 +103,8 @@ absl::Status SeriesPacker::GatherFrom(const std::string& begin,
     const std::string_view key = View(it->key());
     if (!key.starts_with(prefix_) || key.size() == prefix_.size()) break;
     const int found = static_cast<uint8_t>(key[prefix_.size()]);
-    if (found > kBlockClassMax || (record_class >= 0 && found != record_class)) {
+    if (found > kBlockClassMax ||
+        (record_class >= 0 && found != record_class)) {
       break;
     }
     if (key == begin) continue;  // where the step before ended

@@ -1,5 +1,5 @@
-// Packs one series: turns its loose records into packed blocks, and adds them to
-// its rollups (rollups.h), in one write that a crash leaves done or undone.
+// Packs one series: turns its loose records into packed blocks, and adds them
+// to its rollups (rollups.h), in one write that a crash leaves done or undone.
 //
 // Packed blocks of a series do not overlap in history order. Points that come
 // after all of them, the usual case, make new blocks; a small last block is

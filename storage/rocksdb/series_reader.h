@@ -1,6 +1,6 @@
-// Reads one series in history order: merges its loose records, which may overlap
-// each other and the packed blocks, with these, and drops points that are the
-// same.
+// Reads one series in history order: merges its loose records, which may
+// overlap each other and the packed blocks, with these, and drops points that
+// are the same.
 //
 // Not thread-safe. Sees the series as it was when the reader was made.
 #ifndef MILLSTREAM_STORAGE_ROCKSDB_SERIES_READER_H_

@@ -13,17 +13,17 @@
 // By steps, from rollups (rollups.h), with more than exact_points and
 // exact_points_each for each point asked for (PackingOptions), as counted with
 // points twice that are both loose and packed: (max_points - 2) / 2 groups of
-// neighbouring steps, of as many buckets each, give or take one; the buckets are
-// of the widest level of which the range touches two for each group. The answer has the first
-// and the last point of all, and of each group the points with the least and
-// the greatest value (of several the first), or its first point if it has only
-// NaN. If room is left: the first NaN of groups that have some, as far as it
-// goes; then the first points of all groups, if there is room for all; then
-// their last points. So no extreme of a group is lost. Cost: some thousand
-// rollups and loose points, and one packed block or a few at each end of the
-// range. If that would leave three of four groups without points (the steps of
-// many points are the same, or lie in heaps), or the rollups are too coarse,
-// the answer is by ranks.
+// neighbouring steps, of as many buckets each, give or take one; the buckets
+// are of the widest level of which the range touches two for each group. The
+// answer has the first and the last point of all, and of each group the points
+// with the least and the greatest value (of several the first), or its first
+// point if it has only NaN. If room is left: the first NaN of groups that have
+// some, as far as it goes; then the first points of all groups, if there is
+// room for all; then their last points. So no extreme of a group is lost. Cost:
+// some thousand rollups and loose points, and one packed block or a few at each
+// end of the range. If that would leave three of four groups without points
+// (the steps of many points are the same, or lie in heaps), or the rollups are
+// too coarse, the answer is by ranks.
 #ifndef MILLSTREAM_STORAGE_ROCKSDB_STEP_SAMPLER_H_
 #define MILLSTREAM_STORAGE_ROCKSDB_STEP_SAMPLER_H_
 
