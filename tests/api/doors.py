@@ -154,7 +154,10 @@ class RestDoor:
         method, url, rest = self._place(rpc, request)
         if rest:
             url = f"{url}?{urllib.parse.urlencode(rest)}"
-        return json.loads(self._send(method, url, data) or b"{}")
+        # Without a type, urllib says that the bytes are a form.
+        return json.loads(self._send(
+            method, url, data,
+            {"Content-Type": "application/octet-stream"}) or b"{}")
 
     def download(self, rpc, request):
         _, url, rest = self._place(rpc, request)
