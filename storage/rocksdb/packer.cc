@@ -256,6 +256,14 @@ absl::StatusOr<bool> Packer::PackNextRun() {
   return true;
 }
 
+absl::Status Packer::PackDue() {
+  while (auto work = runs_->Next(absl::Now())) RETURN_IF_ERROR(Do(*work));
+  for (;;) {
+    ASSIGN_OR_RETURN(const bool more, PackNextRun());
+    if (!more) return absl::OkStatus();
+  }
+}
+
 absl::Status Packer::PackAll() {
   absl::MutexLock lock(&mutex_);
   return PackRuns("");

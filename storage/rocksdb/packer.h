@@ -49,6 +49,10 @@ class Packer {
   void Start();
   void Stop();
 
+  // Does what the background does when it is its turn: packs what is due.
+  // REQUIRES: not started. Statuses of MetricStore.
+  absl::Status PackDue() ABSL_LOCKS_EXCLUDED(mutex_);
+
   // Packs everything that is loose, now. Statuses of MetricStore.
   absl::Status PackAll() ABSL_LOCKS_EXCLUDED(mutex_);
 

@@ -170,6 +170,7 @@ class Store final : public RocksDbMetricStore {
     return absl::OkStatus();
   }
 
+  absl::Status PackDue() override { return packer_.PackDue(); }
   absl::Status PackAll() override { return packer_.PackAll(); }
 
   absl::Status Append(std::string_view run_id,

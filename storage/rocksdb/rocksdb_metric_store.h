@@ -34,13 +34,16 @@ class RocksDbMetricStore : public MetricStore {
   // Packs everything that is loose, now; the background thread need not have
   // come to it. For tests and tools. Statuses as above.
   virtual absl::Status PackAll() = 0;
+  // Does, now, what the background would be due to do. For tests.
+  // REQUIRES: opened without pack_in_background.
+  virtual absl::Status PackDue() = 0;
 };
 
 struct RocksDbOptions {
   // Outlives the store; null: the machine's.
   rocksdb::Env* env = nullptr;
   PackingOptions packing;
-  // False: only PackAll packs.
+  // False: only PackAll and PackDue pack.
   bool pack_in_background = true;
 };
 

@@ -118,7 +118,8 @@ class SearchTest : public testing::Test {
       EXPECT_TRUE(query.ok()) << query.status();
       if (!query.ok()) return rows;
       const size_t before = rows.size();
-      const absl::Status status = database_->Read([&](sql::Connection& connection) {
+      const absl::Status status = database_->Read([&](sql::Connection&
+                                                          connection) {
         ASSIGN_OR_RETURN(token,
                          sql::ReadPage(connection, *query,
                                        request.columns.size(),
@@ -162,7 +163,8 @@ class SearchTest : public testing::Test {
     }
     for (const search::SqlStatement& part : statements) {
       std::string plan;
-      const absl::Status status = database_->Read([&](sql::Connection& connection) {
+      const absl::Status status = database_->Read([&](sql::Connection&
+                                                          connection) {
         ASSIGN_OR_RETURN(
             sql::StatementPtr statement,
             connection.Prepare(StrCat("EXPLAIN QUERY PLAN ", part.text)));
