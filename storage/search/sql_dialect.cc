@@ -10,6 +10,8 @@ namespace {
 
 class Sqlite final : public SqlDialect {
  public:
+  explicit Sqlite(bool follows_plans) : follows_plans_(follows_plans) {}
+
   std::string_view BooleanLiteral(bool value) const override {
     return value ? "1" : "0";
   }
@@ -72,13 +74,21 @@ class Sqlite final : public SqlDialect {
                      : StrCat(column, " DESC");
   }
 
-  bool FollowsPlans() const override { return true; }
+  bool FollowsPlans() const override { return follows_plans_; }
+
+ private:
+  const bool follows_plans_;
 };
 
 }  // namespace
 
 const SqlDialect& SqliteDialect() {
-  static const Sqlite* const kDialect = new Sqlite;
+  static const Sqlite* const kDialect = new Sqlite(/*follows_plans=*/true);
+  return *kDialect;
+}
+
+const SqlDialect& SqliteMlflowDialect() {
+  static const Sqlite* const kDialect = new Sqlite(/*follows_plans=*/false);
   return *kDialect;
 }
 

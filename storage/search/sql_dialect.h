@@ -50,8 +50,10 @@ class SqlDialect {
   virtual bool FollowsPlans() const = 0;
 };
 
-// SQLite 3.35 or newer, with its default LIKE (PRAGMA case_sensitive_like off).
+// SQLite 3.35 or newer, with its default LIKE (PRAGMA case_sensitive_like off):
+// our own schema, and MLflow's.
 const SqlDialect& SqliteDialect();
+const SqlDialect& SqliteMlflowDialect();
 
 }  // namespace millstream::storage::search
 

@@ -1,10 +1,16 @@
 #include "storage/sql/database.h"
 
 #include "absl/strings/str_join.h"
+#include "base/status_macros.h"
 #include "base/str_cat.h"
 
 namespace millstream::storage::sql {
 namespace {
+
+// Rows in one statement of InsertRows: this many, and by this factor fewer
+// again and again, so that few texts serve any number.
+constexpr size_t kInsertRowsMax = 64;
+constexpr size_t kInsertRowsFactor = 4;
 
 std::string Quoted(std::string_view name) {
   return StrCat("\"", name, "\"");
@@ -29,6 +35,21 @@ void Statement::Bind(int index, const Value& value) {
   }
 }
 
+void Statement::BindCell(int index, const Cell& cell) {
+  switch (cell.index()) {
+    case 0:
+      return BindNull(index);
+    case 1:
+      return BindInt64(index, std::get<1>(cell));
+    case 2:
+      return BindDouble(index, std::get<2>(cell));
+    case 3:
+      return BindBool(index, std::get<3>(cell));
+    case 4:
+      return BindText(index, std::get<4>(cell));
+  }
+}
+
 void Statement::BindValues(absl::Span<const Value> values) {
   int index = 0;
   for (const Value& value : values) Bind(++index, value);
@@ -42,6 +63,28 @@ absl::Status Statement::Finish() {
   }
 }
 
+absl::StatusOr<int64_t> Transaction::InsertRows(const RowInsert& insert) {
+  const size_t width = insert.columns.size();
+  const size_t rows = insert.cells.size() / width;
+  size_t size = kInsertRowsMax;
+  int64_t changed = 0;
+  for (size_t row = 0; row < rows; row += size) {
+    while (size > rows - row) size /= kInsertRowsFactor;
+    std::string text = InsertSql(insert.table, insert.columns);
+    const std::string more = StrCat(", (", Placeholders(width), ")");
+    for (size_t i = 1; i < size; ++i) text += more;
+    text += insert.after;
+    ASSIGN_OR_RETURN(StatementPtr statement, Prepare(text));
+    for (size_t i = 0; i < size * width; ++i) {
+      statement->BindCell(static_cast<int>(i) + 1,
+                          insert.cells[row * width + i]);
+    }
+    RETURN_IF_ERROR(statement->Finish());
+    changed += changes();
+  }
+  return changed;
+}
+
 std::string InsertSql(std::string_view table,
                       absl::Span<const std::string_view> columns) {
   return StrCat("INSERT INTO ", Quoted(table), " (",
@@ -49,15 +92,15 @@ std::string InsertSql(std::string_view table,
                 Placeholders(columns.size()), ")");
 }
 
-std::string UpsertSql(Dialect dialect, std::string_view table,
-                      absl::Span<const std::string_view> columns,
-                      int key_columns) {
-  std::string sql = InsertSql(table, columns) + " ";
+std::string OnConflictUpdate(Dialect dialect,
+                             absl::Span<const std::string_view> columns,
+                             int key_columns) {
+  std::string sql;
   if (dialect == Dialect::kMysql) {
-    StrAppend(&sql, "ON DUPLICATE KEY UPDATE ");
+    sql = " ON DUPLICATE KEY UPDATE ";
   } else {
-    StrAppend(
-        &sql, "ON CONFLICT (",
+    sql = StrCat(
+        " ON CONFLICT (",
         absl::StrJoin(columns.subspan(0, key_columns), ", ", AppendQuoted),
         ") DO UPDATE SET ");
   }
@@ -68,9 +111,21 @@ std::string UpsertSql(Dialect dialect, std::string_view table,
       StrAppend(out, Quoted(name), " = excluded.", Quoted(name));
     }
   };
-  StrAppend(&sql,
-                  absl::StrJoin(columns.subspan(key_columns), ", ", assign));
+  StrAppend(&sql, absl::StrJoin(columns.subspan(key_columns), ", ", assign));
   return sql;
+}
+
+std::string OnConflictDoNothing(Dialect dialect, std::string_view column) {
+  if (dialect != Dialect::kMysql) return " ON CONFLICT DO NOTHING";
+  return StrCat(" ON DUPLICATE KEY UPDATE ", Quoted(column), " = ",
+                Quoted(column));
+}
+
+std::string UpsertSql(Dialect dialect, std::string_view table,
+                      absl::Span<const std::string_view> columns,
+                      int key_columns) {
+  return InsertSql(table, columns) +
+         OnConflictUpdate(dialect, columns, key_columns);
 }
 
 UpsertTexts::UpsertTexts(std::string_view table,

@@ -30,6 +30,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <variant>
 
 #include "absl/functional/function_ref.h"
@@ -43,8 +44,22 @@ namespace millstream::storage::sql {
 // A value to bind or a value read back: NULL, integer, real, text (UTF-8).
 using Value = std::variant<std::monostate, int64_t, double, std::string>;
 
+// A value to insert; text is borrowed.
+using Cell = std::variant<std::monostate, int64_t, double, bool,
+                          std::string_view>;
+
 // What SQL text cannot say alike for all.
 enum class Dialect { kSqlite, kPostgres, kMysql };
+
+// Whose tables they are. Names of tables and columns are the same.
+enum class Schema {
+  // Ours (storage/sqlite/migrations): rows of a run's params, tags and latest
+  // metrics repeat what the run never changes, indexes are those of
+  // storage/search/search_plan.h, and points of metrics are elsewhere.
+  kOwn,
+  // MLflow's (storage/mlflow_schema): nothing may be added to its tables.
+  kMlflow,
+};
 
 // A prepared statement: bind all, then step through the rows. Not thread-safe;
 // belongs to its connection.
@@ -60,6 +75,8 @@ class Statement {
   // REQUIRES: no Step since Prepare or Rewind.
   virtual void BindNull(int index) = 0;
   virtual void BindInt64(int index, int64_t value) = 0;
+  // For a column that is boolean. Read back by Int64 as 0 or 1.
+  virtual void BindBool(int index, bool value) { BindInt64(index, value); }
   virtual void BindDouble(int index, double value) = 0;  // not NaN
   virtual void BindText(int index, std::string_view value) = 0;
   virtual void BindBlob(int index, std::string_view value) = 0;
@@ -89,9 +106,14 @@ class Statement {
   void Bind(int index, const std::string& value) { BindText(index, value); }
   void Bind(int index, const char* value) { BindText(index, value); }
   void Bind(int index, const Value& value);
+  void BindCell(int index, const Cell& cell);
   template <std::integral T>
   void Bind(int index, T value) {
-    BindInt64(index, static_cast<int64_t>(value));
+    if constexpr (std::is_same_v<T, bool>) {
+      BindBool(index, value);
+    } else {
+      BindInt64(index, static_cast<int64_t>(value));
+    }
   }
   template <typename T>
   void Bind(int index, const std::optional<T>& value) {
@@ -137,6 +159,7 @@ class Connection {
   virtual absl::StatusOr<StatementPtr> Prepare(std::string_view sql) = 0;
 
   virtual Dialect dialect() const = 0;
+  virtual Schema schema() const { return Schema::kMlflow; }
 
   // Prepared and bound, ready to step.
   template <typename... Args>
@@ -148,6 +171,18 @@ class Connection {
   }
 };
 
+// Rows for one table, to be inserted with as few statements as the database
+// takes.
+struct RowInsert {
+  std::string_view table;
+  absl::Span<const std::string_view> columns;
+  // Row after row, each with a cell per column. In one column, all cells that
+  // are not NULL have one type.
+  absl::Span<const Cell> cells;
+  // What follows the rows, such as OnConflictDoNothing(...).
+  std::string_view after = {};
+};
+
 // A connection that writes. What it wrote is seen by its own later statements,
 // and by others once it is committed.
 class Transaction : public Connection {
@@ -156,6 +191,10 @@ class Transaction : public Connection {
   virtual int64_t changes() const = 0;
   // Id that the last INSERT into a table with generated ids was given.
   virtual int64_t last_insert_id() const = 0;
+
+  // Inserts all rows, in their order, and returns how many rows were changed.
+  // REQUIRES: with an `after` that updates, no two rows have one key.
+  virtual absl::StatusOr<int64_t> InsertRows(const RowInsert& insert);
 
   // Runs a statement that returns nothing.
   template <typename... Args>
@@ -214,8 +253,13 @@ class Database {
 std::string InsertSql(std::string_view table,
                       absl::Span<const std::string_view> columns);
 
-// The same that overwrites the other
-// columns of the row whose first `key_columns` columns are equal.
+// What follows an INSERT whose row may be there already: its other columns
+// overwrite those of the row whose first `key_columns` columns are equal.
+std::string OnConflictUpdate(Dialect dialect,
+                             absl::Span<const std::string_view> columns,
+                             int key_columns);
+
+// InsertSql and OnConflictUpdate.
 std::string UpsertSql(Dialect dialect, std::string_view table,
                       absl::Span<const std::string_view> columns,
                       int key_columns);
@@ -233,6 +277,11 @@ class UpsertTexts {
  private:
   std::string texts_[3];
 };
+
+// What follows an INSERT whose rows may be there already: those are left as
+// they are, and not counted as changed. `column` is any of the table. Only
+// keys that are taken are passed over, no other fault of a row.
+std::string OnConflictDoNothing(Dialect dialect, std::string_view column);
 
 // "?, ?, ?" with `count` placeholders.
 std::string Placeholders(size_t count);

@@ -1,44 +1,62 @@
 #include "storage/sql/run_writes.h"
 
+#include <vector>
+
 #include "base/error.h"
 #include "base/status_macros.h"
 #include "base/str_cat.h"
+#include "storage/sql/bulk_writes.h"
 #include "storage/sql/experiment_rows.h"
 
 namespace millstream::storage::sql {
 namespace {
 
+constexpr std::string_view kValueColumns[] = {"run_uuid", "key", "value"};
+constexpr std::string_view kOwnValueColumns[] = {
+    "run_uuid", "key", "value", "experiment_id", "start_time"};
+
 // Texts that write one row of a run's values, for either kind of schema.
 class ValueTexts {
  public:
-  ValueTexts(std::string_view table, bool overwrites) {
-    const std::initializer_list<std::string_view> plain = {"run_uuid", "key",
-                                                           "value"};
-    const std::initializer_list<std::string_view> own = {
-        "run_uuid", "key", "value", "experiment_id", "start_time"};
+  ValueTexts(std::string_view table, bool overwrites)
+      : own_(Text(Dialect::kSqlite, table, kOwnValueColumns, overwrites)) {
     for (Dialect dialect :
          {Dialect::kSqlite, Dialect::kPostgres, Dialect::kMysql}) {
-      const absl::Span<const std::string_view> columns =
-          RepeatsRun(dialect) ? own : plain;
       texts_[static_cast<size_t>(dialect)] =
-          overwrites ? UpsertSql(dialect, table, columns, 2)
-                     : InsertSql(table, columns);
+          Text(dialect, table, kValueColumns, overwrites);
     }
   }
 
   absl::Status Execute(Transaction& transaction, const RunRef& run,
                        std::string_view key, std::string_view value) const {
-    const Dialect dialect = transaction.dialect();
-    const std::string& text = texts_[static_cast<size_t>(dialect)];
-    return RepeatsRun(dialect)
-               ? transaction.Execute(text, run.run_id, key, value,
-                                     run.experiment_id, run.start_time)
-               : transaction.Execute(text, run.run_id, key, value);
+    if (transaction.schema() == Schema::kOwn) {
+      return transaction.Execute(own_, run.run_id, key, value,
+                                 run.experiment_id, run.start_time);
+    }
+    return transaction.Execute(
+        texts_[static_cast<size_t>(transaction.dialect())], run.run_id, key,
+        value);
   }
 
  private:
+  static std::string Text(Dialect dialect, std::string_view table,
+                          absl::Span<const std::string_view> columns,
+                          bool overwrites) {
+    return overwrites ? UpsertSql(dialect, table, columns, 2)
+                      : InsertSql(table, columns);
+  }
+
+  const std::string own_;
   std::string texts_[3];
 };
+
+// Another server may add the param meanwhile: whether it did is known once the
+// row is there.
+absl::Status AddParam(Transaction& transaction, const RunRef& run,
+                      std::string_view key, std::string_view value) {
+  const RunValue param{.run_id = run.run_id, .key = key, .value = value};
+  return AddParams(transaction, {&param, 1});
+}
 
 }  // namespace
 
@@ -63,6 +81,9 @@ absl::StatusOr<RunRef> CheckRunActive(Connection& connection,
 
 absl::Status WriteParam(Transaction& transaction, const RunRef& run,
                         std::string_view key, std::string_view value) {
+  if (transaction.schema() == Schema::kMlflow) {
+    return AddParam(transaction, run, key, value);
+  }
   static const auto& insert = *new ValueTexts("params", /*overwrites=*/false);
   // Read first: most repetitions write what is there.
   ASSIGN_OR_RETURN(
@@ -73,11 +94,7 @@ absl::Status WriteParam(Transaction& transaction, const RunRef& run,
   ASSIGN_OR_RETURN(const bool found, row->Step());
   if (!found) return insert.Execute(transaction, run, key, value);
   if (row->Text(0) == value) return absl::OkStatus();
-  return InvalidParameter(
-      "Changing param values is not allowed: run '", run.run_id,
-      "' has param '", key, "' with value '", Shown(row->Text(0)),
-      "', and the request wants '", Shown(value),
-      "'. Log the new value under another key, or in a new run.");
+  return ParamDiffers(run.run_id, key, row->Text(0), value);
 }
 
 absl::Status WriteParams(
@@ -90,10 +107,22 @@ absl::Status WriteParams(
   return absl::OkStatus();
 }
 
-absl::Status AddTag(Transaction& transaction, const RunRef& run,
-                    std::string_view key, std::string_view value) {
+absl::Status AddTags(
+    Transaction& transaction, const RunRef& run,
+    const google::protobuf::RepeatedPtrField<v1::RunTag>& tags) {
+  if (transaction.schema() == Schema::kMlflow) {
+    std::vector<RunValue> values;
+    for (const v1::RunTag& tag : tags) {
+      values.push_back(
+          {.run_id = run.run_id, .key = tag.key(), .value = tag.value()});
+    }
+    return PutTags(transaction, values);
+  }
   static const auto& insert = *new ValueTexts("tags", /*overwrites=*/false);
-  return insert.Execute(transaction, run, key, value);
+  for (const v1::RunTag& tag : tags) {
+    RETURN_IF_ERROR(insert.Execute(transaction, run, tag.key(), tag.value()));
+  }
+  return absl::OkStatus();
 }
 
 absl::Status WriteTag(Transaction& transaction, const RunRef& run,

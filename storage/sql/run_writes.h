@@ -21,16 +21,13 @@ namespace millstream::storage::sql {
 // The tag that is the run's name.
 inline constexpr std::string_view kRunNameTag = "mlflow.runName";
 
-// What never changes of a run. In our own schema the rows of its tags, params
-// and latest metrics repeat the last two (storage/search/search_plan.h).
+// What never changes of a run. In our own schema (Schema::kOwn) the rows of its
+// tags, params and latest metrics repeat the last two.
 struct RunRef {
   std::string_view run_id;
   int64_t experiment_id = 0;
   std::optional<int64_t> start_time = std::nullopt;
 };
-
-// Whether they do: they do not in MLflow's schema.
-inline bool RepeatsRun(Dialect dialect) { return dialect == Dialect::kSqlite; }
 
 // The run, which borrows `run_id`. RESOURCE_DOES_NOT_EXIST: no such run;
 // INVALID_PARAMETER_VALUE: it is not active.
@@ -47,9 +44,10 @@ absl::Status WriteParams(
     Transaction& transaction, const RunRef& run,
     const google::protobuf::RepeatedPtrField<v1::Param>& params);
 
-// Adds a tag that the run does not have.
-absl::Status AddTag(Transaction& transaction, const RunRef& run,
-                    std::string_view key, std::string_view value);
+// Adds tags that the run does not have; no key comes twice.
+absl::Status AddTags(Transaction& transaction, const RunRef& run,
+                     const google::protobuf::RepeatedPtrField<v1::RunTag>&
+                         tags);
 
 // Overwrites; of a repeated key the last value stays. kRunNameTag renames the
 // run, and an empty name changes nothing.

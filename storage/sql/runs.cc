@@ -42,11 +42,7 @@ absl::Status SqlTrackingStore::CreateRun(
         const sql::RunRef created{.run_id = info.run_id(),
                                   .experiment_id = experiment_id,
                                   .start_time = info.start_time()};
-        for (const v1::RunTag& tag : tags) {
-          RETURN_IF_ERROR(
-              sql::AddTag(transaction, created, tag.key(), tag.value()));
-        }
-        return absl::OkStatus();
+        return sql::AddTags(transaction, created, tags);
       }));
   v1::RunInfo* kept = run->mutable_info();
   *kept = info;

@@ -3,10 +3,9 @@
 #include <cmath>
 #include <utility>
 
-#include "base/error.h"
 #include "base/log.h"
 #include "base/status_macros.h"
-#include "base/str_cat.h"
+#include "storage/sql/bulk_writes.h"
 #include "storage/sql/metric_outbox.h"
 #include "storage/sql/run_writes.h"
 
@@ -46,9 +45,7 @@ absl::Status CheckModelExists(sql::Transaction& transaction,
                         model_id));
   ASSIGN_OR_RETURN(const bool found, model->Step());
   if (found) return absl::OkStatus();
-  return MakeError(
-      v1::BAD_REQUEST,
-      StrCat("There is no logged model with ID '", model_id, "'."));
+  return sql::NoModelForMetric(model_id);
 }
 
 // Writes one metric of a logged model, deleted or not. The same point again
@@ -63,13 +60,7 @@ absl::Status WriteModelMetric(sql::Transaction& transaction,
   ASSIGN_OR_RETURN(const Place place,
                    FindModelMetric(transaction, run.run_id, metric, value));
   if (place == Place::kSame) return absl::OkStatus();
-  if (place == Place::kOther) {
-    return MakeError(
-        v1::BAD_REQUEST,
-        StrCat("The logged model '", metric.model_id(), "' has a value of '",
-               metric.key(), "' at this time and step already; log the other "
-               "one at another step."));
-  }
+  if (place == Place::kOther) return sql::ModelMetricDiffers(metric);
   ASSIGN_OR_RETURN(
       sql::StatementPtr row,
       transaction.Query(

@@ -35,7 +35,8 @@ absl::StatusOr<std::unique_ptr<SqliteConnection>> SqliteConnection::Open(
   sqlite3* db = nullptr;
   const int code = sqlite3_open_v2(path.c_str(), &db, flags, nullptr);
   // SQLite hands out a connection to close even when it fails.
-  std::unique_ptr<SqliteConnection> connection(new SqliteConnection(db));
+  std::unique_ptr<SqliteConnection> connection(
+      new SqliteConnection(db, options.schema));
   if (code != SQLITE_OK) return SqliteError(db, code, "opening");
   RETURN_IF_ERROR(connection->Configure(options));
   return connection;
@@ -70,7 +71,8 @@ absl::Status SqliteConnection::Configure(const Options& options) {
   return ExecuteScript(script);
 }
 
-SqliteConnection::SqliteConnection(sqlite3* db) : db_(db) {}
+SqliteConnection::SqliteConnection(sqlite3* db, sql::Schema schema)
+    : db_(db), schema_(schema) {}
 
 SqliteConnection::~SqliteConnection() {
   by_text_.clear();

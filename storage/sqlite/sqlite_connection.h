@@ -37,6 +37,8 @@ class SqliteConnection final : public sql::Transaction {
     int cache_kib = 2048;
     // Of the file's start, mapped instead of read.
     int64_t mmap_bytes = 0;
+    // Whose tables are in the file.
+    sql::Schema schema = sql::Schema::kOwn;
   };
 
   // kUnavailable: not a file that can be opened, or locked by another program;
@@ -51,6 +53,7 @@ class SqliteConnection final : public sql::Transaction {
 
   absl::StatusOr<sql::StatementPtr> Prepare(std::string_view sql) override;
   sql::Dialect dialect() const override { return sql::Dialect::kSqlite; }
+  sql::Schema schema() const override { return schema_; }
   int64_t changes() const override;
   int64_t last_insert_id() const override;
 
@@ -75,7 +78,7 @@ class SqliteConnection final : public sql::Transaction {
   // Most recently used first.
   using StatementList = std::list<std::unique_ptr<SqliteStatement>>;
 
-  explicit SqliteConnection(sqlite3* db);
+  SqliteConnection(sqlite3* db, sql::Schema schema);
 
   absl::Status Configure(const Options& options);
   absl::StatusOr<std::unique_ptr<SqliteStatement>> PrepareNew(
@@ -83,6 +86,7 @@ class SqliteConnection final : public sql::Transaction {
   void EvictStatements();
 
   sqlite3* const db_;
+  const sql::Schema schema_;
   StatementList statements_;
   // Keys are texts that the statements own.
   absl::flat_hash_map<std::string_view, StatementList::iterator> by_text_;

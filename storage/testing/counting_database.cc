@@ -11,12 +11,15 @@ class Counting : public Base {
       : inner_(inner), statements_(statements) {}
 
   absl::StatusOr<sql::StatementPtr> Prepare(std::string_view sql) override {
-    statements_->fetch_add(1);
+    Count();
     return inner_->Prepare(sql);
   }
   sql::Dialect dialect() const override { return inner_->dialect(); }
+  sql::Schema schema() const override { return inner_->schema(); }
 
  protected:
+  void Count() { statements_->fetch_add(1); }
+
   Base* const inner_;
 
  private:
@@ -27,6 +30,10 @@ class CountingTransaction final : public Counting<sql::Transaction> {
  public:
   using Counting<sql::Transaction>::Counting;
   int64_t changes() const override { return inner_->changes(); }
+  absl::StatusOr<int64_t> InsertRows(const sql::RowInsert& insert) override {
+    Count();
+    return inner_->InsertRows(insert);
+  }
   int64_t last_insert_id() const override { return inner_->last_insert_id(); }
 };
 
