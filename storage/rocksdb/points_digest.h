@@ -1,6 +1,5 @@
-// What a chart needs to know about many points of one series without reading
-// them: of a packed block (its summary) or of the steps of one bucket
-// (rollups.h). Digests of sets that share no point add up exactly.
+// Digests of points (storage/charts/points_digest.h) as bytes: of a packed
+// block (its summary) or of the steps of one bucket (rollups.h).
 //
 //   flags      1 byte: which values are floats, and which points are the same
 //   count      varint
@@ -15,7 +14,7 @@
 // Values are 8 bytes, or 4 if all of them are floats; little-endian. Reaches
 // the disk (docs/storage_format.md): what exists does not change.
 //
-// Values, not thread-safe.
+// All functions are thread-safe.
 #ifndef MILLSTREAM_STORAGE_ROCKSDB_POINTS_DIGEST_H_
 #define MILLSTREAM_STORAGE_ROCKSDB_POINTS_DIGEST_H_
 
@@ -24,33 +23,10 @@
 #include <string_view>
 
 #include "absl/types/span.h"
+#include "storage/charts/points_digest.h"
 #include "storage/metric_point.h"
 
 namespace millstream::storage {
-
-struct PointsDigest {
-  uint64_t count = 0;
-  uint64_t nans = 0;
-  // In step order.
-  MetricPoint first;
-  MetricPoint last;
-  // Least and greatest value that is a number (-0.0 and 0.0 are the same), of
-  // several the first in step order. Only if HasNumbers().
-  MetricPoint min;
-  MetricPoint max;
-  // The first in step order; only if nans > 0.
-  MetricPoint nan;
-  // Least and greatest timestamp, in ms.
-  int64_t time_min = 0;
-  int64_t time_max = 0;
-
-  bool HasNumbers() const { return count > nans; }
-
-  void Add(const MetricPoint& point);
-  void Merge(const PointsDigest& other);
-};
-
-PointsDigest DigestOf(absl::Span<const MetricPoint> points);
 
 // Appends the digest. `base`: step and time that its numbers are near; the
 // reader knows it. REQUIRES: digest.count > 0.

@@ -5,7 +5,7 @@
 #include <utility>
 
 #include "base/status_macros.h"
-#include "storage/rocksdb/chart_sample.h"
+#include "storage/charts/chart_sample.h"
 #include "storage/rocksdb/rollup_sampler.h"
 #include "storage/rocksdb/series_chunks.h"
 

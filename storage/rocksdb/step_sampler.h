@@ -1,14 +1,14 @@
 // MetricStore::Sample on the records of a series, in two ways.
 //
-// By ranks (chart_sample.h), exactly: the records are listed by what their
-// headers and summaries say, and the list is merged in step order. A packed
-// block that no other overlaps is decoded only if a point of the reference
-// sample or the end of a group lies in it; its summary serves otherwise. Where
-// records overlap in history order, and might hold the same point twice, they
-// are read to count. Cost: all points of a series of some hundred thousand; of
-// a larger one its summaries, and a block for each point of the answer. Memory:
-// the list (about 300 bytes for each packed block) and the points of those
-// records that overlap in steps at one place.
+// By ranks (storage/charts/chart_sample.h), exactly: the records are listed by
+// what their headers and summaries say, and the list is merged in step order. A
+// packed block that no other overlaps is decoded only if a point of the
+// reference sample or the end of a group lies in it; its summary serves
+// otherwise. Where records overlap in history order, and might hold the same
+// point twice, they are read to count. Cost: all points of a series of some
+// hundred thousand; of a larger one its summaries, and a block for each point
+// of the answer. Memory: the list (about 300 bytes for each packed block) and
+// the points of those records that overlap in steps at one place.
 //
 // By steps, from rollups (rollups.h), with more than exact_points and
 // exact_points_each for each point asked for (PackingOptions), as counted with

@@ -121,6 +121,19 @@ std::string OnConflictDoNothing(Dialect dialect, std::string_view column) {
                 Quoted(column));
 }
 
+std::string_view ForUpdate(Dialect dialect) {
+  switch (dialect) {
+    case Dialect::kSqlite:
+      return "";
+    case Dialect::kPostgres:
+      // Rows that refer to it may be added meanwhile.
+      return " FOR NO KEY UPDATE";
+    case Dialect::kMysql:
+      return " FOR UPDATE";
+  }
+  return "";
+}
+
 std::string UpsertSql(Dialect dialect, std::string_view table,
                       absl::Span<const std::string_view> columns,
                       int key_columns) {

@@ -283,6 +283,11 @@ class UpsertTexts {
 // keys that are taken are passed over, no other fault of a row.
 std::string OnConflictDoNothing(Dialect dialect, std::string_view column);
 
+// What follows a SELECT of a transaction whose rows no other transaction may
+// change until this one ends: who reads a value to write it anew asks so. Where
+// there is one writer, nothing.
+std::string_view ForUpdate(Dialect dialect);
+
 // "?, ?, ?" with `count` placeholders.
 std::string Placeholders(size_t count);
 

@@ -16,8 +16,9 @@ void ReadExperiment(const Statement& row, v1::Experiment* experiment) {
   experiment->set_name(std::string(row.Text(1)));
   experiment->set_artifact_location(std::string(row.Text(2)));
   experiment->set_lifecycle_stage(std::string(row.Text(3)));
-  experiment->set_creation_time(row.Int64(4));
-  experiment->set_last_update_time(row.Int64(5));
+  // MLflow had none once.
+  if (!row.IsNull(4)) experiment->set_creation_time(row.Int64(4));
+  if (!row.IsNull(5)) experiment->set_last_update_time(row.Int64(5));
   experiment->set_workspace("default");
 }
 
@@ -36,7 +37,7 @@ absl::Status LoadExperimentTags(
       connection,
       "SELECT experiment_id, \"key\", value FROM experiment_tags "
       "WHERE experiment_id",
-      ids, "", [&](const Statement& row) {
+      ids, " ORDER BY experiment_id, \"key\"", [&](const Statement& row) {
         v1::ExperimentTag* tag = by_id[row.Int64(0)]->add_tags();
         tag->set_key(std::string(row.Text(1)));
         tag->set_value(std::string(row.Text(2)));

@@ -1,6 +1,8 @@
+#include <map>
 #include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "base/error.h"
 #include "base/status_macros.h"
@@ -58,15 +60,46 @@ absl::Status WriteTag(Transaction& transaction, int64_t experiment_id,
       experiment_id, key, value);
 }
 
+// Of a key that comes twice the last value stays.
+absl::Status WriteTags(Transaction& transaction, int64_t experiment_id,
+                       const v1::Experiment& experiment) {
+  std::map<std::string_view, std::string_view> tags;
+  for (const v1::ExperimentTag& tag : experiment.tags()) {
+    tags[tag.key()] = tag.value();
+  }
+  if (tags.empty()) return absl::OkStatus();
+  static constexpr std::string_view kColumns[] = {"experiment_id", "key",
+                                                  "value"};
+  std::vector<sql::Cell> cells;
+  for (const auto& [key, value] : tags) {
+    cells.insert(cells.end(), {experiment_id, key, value});
+  }
+  return transaction
+      .InsertRows({.table = "experiment_tags",
+                   .columns = kColumns,
+                   .cells = cells})
+      .status();
+}
+
 absl::StatusOr<int64_t> InsertExperiment(Transaction& transaction,
                                          const v1::Experiment& experiment,
                                          std::optional<int64_t> id) {
-  absl::Status inserted = transaction.Execute(
-      "INSERT INTO experiments (experiment_id, name, artifact_location, "
-      "lifecycle_stage, creation_time, last_update_time, workspace) "
-      "VALUES (?, ?, ?, ?, ?, ?, 'default')",
-      id, experiment.name(), experiment.artifact_location(), sql::kStageActive,
-      experiment.creation_time(), experiment.creation_time());
+  // Without an id the database makes one.
+  static constexpr std::string_view kColumns =
+      "name, artifact_location, lifecycle_stage, creation_time, "
+      "last_update_time, workspace";
+  ASSIGN_OR_RETURN(
+      StatementPtr row,
+      transaction.Query(
+          id.has_value()
+              ? StrCat("INSERT INTO experiments (", kColumns,
+                       ", experiment_id) VALUES (?, ?, ?, ?, ?, 'default', ?)")
+              : StrCat("INSERT INTO experiments (", kColumns,
+                       ") VALUES (?, ?, ?, ?, ?, 'default')"),
+          experiment.name(), experiment.artifact_location(), sql::kStageActive,
+          experiment.creation_time(), experiment.creation_time()));
+  if (id.has_value()) row->Bind(6, *id);
+  const absl::Status inserted = row->Finish();
   if (absl::IsAlreadyExists(inserted)) return NameIsTaken(experiment.name());
   RETURN_IF_ERROR(inserted);
   return transaction.last_insert_id();
@@ -80,19 +113,29 @@ SqlTrackingStore::SqlTrackingStore(sql::Database* database,
     : database_(database), dialect_(dialect), options_(std::move(options)) {}
 
 absl::Status SqlTrackingStore::CreateDefaultExperiment(int64_t now_ms) {
-  return database_->Write([&](Transaction& transaction) -> absl::Status {
+  bool found = false;
+  const auto find = [&found](Connection& connection) -> absl::Status {
     ASSIGN_OR_RETURN(
         StatementPtr row,
-        transaction.Query("SELECT 1 FROM experiments WHERE experiment_id = 0"));
-    ASSIGN_OR_RETURN(const bool found, row->Step());
-    if (found) return absl::OkStatus();
-    v1::Experiment experiment;
-    experiment.set_name("Default");
-    experiment.set_artifact_location(
-        AppendToUri(options_.default_artifact_root, "0"));
-    experiment.set_creation_time(now_ms);
-    return InsertExperiment(transaction, experiment, 0).status();
-  });
+        connection.Query("SELECT 1 FROM experiments WHERE experiment_id = 0"));
+    ASSIGN_OR_RETURN(found, row->Step());
+    return absl::OkStatus();
+  };
+  RETURN_IF_ERROR(database_->Read(find));
+  if (found) return absl::OkStatus();
+  const absl::Status made =
+      database_->Write([&](Transaction& transaction) -> absl::Status {
+        v1::Experiment experiment;
+        experiment.set_name("Default");
+        experiment.set_artifact_location(
+            AppendToUri(options_.default_artifact_root, "0"));
+        experiment.set_creation_time(now_ms);
+        return InsertExperiment(transaction, experiment, 0).status();
+      });
+  if (made.ok()) return absl::OkStatus();
+  // Another server may have made it meanwhile.
+  RETURN_IF_ERROR(database_->Read(find));
+  return found ? absl::OkStatus() : made;
 }
 
 absl::StatusOr<std::string> SqlTrackingStore::CreateExperiment(
@@ -108,10 +151,7 @@ absl::StatusOr<std::string> SqlTrackingStore::CreateExperiment(
               "WHERE experiment_id = ?",
               AppendToUri(options_.default_artifact_root, StrCat(id)), id));
         }
-        for (const v1::ExperimentTag& tag : experiment.tags()) {
-          RETURN_IF_ERROR(WriteTag(transaction, id, tag.key(), tag.value()));
-        }
-        return absl::OkStatus();
+        return WriteTags(transaction, id, experiment);
       }));
   return StrCat(id);
 }

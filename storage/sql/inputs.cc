@@ -27,30 +27,40 @@ constexpr EdgeKind kDatasetToRun = {"DATASET", "RUN"};
 constexpr EdgeKind kRunToModelInput = {"RUN_INPUT", "MODEL_INPUT"};
 constexpr EdgeKind kRunToModelOutput = {"RUN_OUTPUT", "MODEL_OUTPUT"};
 
+// The id of a dataset; empty if it is not there.
+absl::StatusOr<std::string> FindDataset(Transaction& transaction,
+                                        int64_t experiment_id,
+                                        const v1::Dataset& dataset) {
+  ASSIGN_OR_RETURN(
+      StatementPtr row,
+      transaction.Query("SELECT dataset_uuid FROM datasets WHERE "
+                        "experiment_id = ? AND name = ? AND digest = ?",
+                        experiment_id, dataset.name(), dataset.digest()));
+  ASSIGN_OR_RETURN(const bool found, row->Step());
+  return found ? std::string(row->Text(0)) : std::string();
+}
+
 // The id of a dataset, kept now unless it is there.
 absl::StatusOr<std::string> FindOrAddDataset(Transaction& transaction,
                                              int64_t experiment_id,
                                              const v1::Dataset& dataset) {
-  {
-    ASSIGN_OR_RETURN(
-        StatementPtr row,
-        transaction.Query("SELECT dataset_uuid FROM datasets WHERE "
-                          "experiment_id = ? AND name = ? AND digest = ?",
-                          experiment_id, dataset.name(), dataset.digest()));
-    ASSIGN_OR_RETURN(const bool found, row->Step());
-    if (found) return std::string(row->Text(0));
-  }
+  ASSIGN_OR_RETURN(const std::string present,
+                   FindDataset(transaction, experiment_id, dataset));
+  if (!present.empty()) return present;
   std::optional<std::string_view> schema, profile;
   if (dataset.has_schema()) schema = dataset.schema();
   if (dataset.has_profile()) profile = dataset.profile();
   std::string id = sql::NewOrderedId();
   RETURN_IF_ERROR(transaction.Execute(
-      "INSERT INTO datasets (dataset_uuid, experiment_id, name, digest, "
-      "dataset_source_type, dataset_source, dataset_schema, dataset_profile) "
-      "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+      StrCat("INSERT INTO datasets (dataset_uuid, experiment_id, name, digest, "
+             "dataset_source_type, dataset_source, dataset_schema, "
+             "dataset_profile) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+             sql::OnConflictDoNothing(transaction.dialect(), "name")),
       id, experiment_id, dataset.name(), dataset.digest(),
       dataset.source_type(), dataset.source(), schema, profile));
-  return id;
+  if (transaction.changes() > 0) return id;
+  // Another server has added it meanwhile.
+  return FindDataset(transaction, experiment_id, dataset);
 }
 
 // The step of an edge, if it is there.
@@ -69,17 +79,20 @@ absl::StatusOr<std::optional<int64_t>> FindEdge(Transaction& transaction,
   return std::optional<int64_t>(row->Int64(0));
 }
 
-// Returns the new edge's id.
+// The new edge's id; empty if another server has added the edge meanwhile.
 absl::StatusOr<std::string> AddEdge(Transaction& transaction, EdgeKind kind,
                                     std::string_view source_id,
                                     std::string_view destination,
                                     int64_t step) {
   std::string id = sql::NewOrderedId();
   RETURN_IF_ERROR(transaction.Execute(
-      "INSERT INTO inputs (input_uuid, source_type, source_id, "
-      "destination_type, destination_id, step) VALUES (?, ?, ?, ?, ?, ?)",
+      StrCat("INSERT INTO inputs (input_uuid, source_type, source_id, "
+             "destination_type, destination_id, step) "
+             "VALUES (?, ?, ?, ?, ?, ?)",
+             sql::OnConflictDoNothing(transaction.dialect(), "step")),
       id, kind.source_type, source_id, kind.destination_type, destination,
       step));
+  if (transaction.changes() == 0) id.clear();
   return id;
 }
 
@@ -96,6 +109,7 @@ absl::Status AddDatasetInput(Transaction& transaction, int64_t experiment_id,
   ASSIGN_OR_RETURN(
       const std::string input_id,
       AddEdge(transaction, kDatasetToRun, dataset_id, run_id, /*step=*/0));
+  if (input_id.empty()) return absl::OkStatus();
   for (const v1::InputTag& tag : input.tags()) {
     absl::Status added = transaction.Execute(
         "INSERT INTO input_tags (input_uuid, name, value) VALUES (?, ?, ?)",
@@ -143,14 +157,14 @@ absl::Status SqlTrackingStore::LogOutputs(
   return database_->Write([&](Transaction& transaction) -> absl::Status {
     RETURN_IF_ERROR(sql::CheckRunActive(transaction, run_id).status());
     for (const v1::ModelOutput& model : models) {
+      ASSIGN_OR_RETURN(const std::string added,
+                       AddEdge(transaction, kRunToModelOutput, run_id,
+                               model.model_id(), model.step()));
+      if (!added.empty()) continue;
       ASSIGN_OR_RETURN(
           const std::optional<int64_t> step,
           FindEdge(transaction, kRunToModelOutput, run_id, model.model_id()));
-      if (!step.has_value()) {
-        RETURN_IF_ERROR(AddEdge(transaction, kRunToModelOutput, run_id,
-                                model.model_id(), model.step())
-                            .status());
-      } else if (*step != model.step()) {
+      if (step.has_value() && *step != model.step()) {
         return MakeError(
             v1::BAD_REQUEST,
             StrCat("The model '", model.model_id(), "' is an output of run '",

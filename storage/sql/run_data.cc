@@ -47,6 +47,7 @@ absl::Status SqlTrackingStore::UpdateRunTag(
         absl::StatusOr<std::string>(std::optional<std::string_view>)>
         update) {
   return database_->Write([&](Transaction& transaction) -> absl::Status {
+    RETURN_IF_ERROR(sql::LockRun(transaction, run_id));
     ASSIGN_OR_RETURN(const sql::RunRef run,
                      sql::CheckRunActive(transaction, run_id));
     std::string value;

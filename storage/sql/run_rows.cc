@@ -1,5 +1,6 @@
 #include "storage/sql/run_rows.h"
 
+#include <algorithm>
 #include <limits>
 #include <string>
 #include <utility>
@@ -17,6 +18,20 @@ v1::RunStatus StatusFromText(std::string_view text) {
   v1::RunStatus status = v1::RUN_STATUS_UNSPECIFIED;
   v1::RunStatus_Parse(std::string(text), &status);
   return status;
+}
+
+template <typename Parts>
+void SortByKey(Parts* parts) {
+  std::sort(parts->pointer_begin(), parts->pointer_end(),
+            [](const auto* a, const auto* b) { return a->key() < b->key(); });
+}
+
+// In our own schema rows come so; elsewhere an order would be the database's,
+// which need not be that of bytes.
+void SortByKeys(v1::RunData* data) {
+  SortByKey(data->mutable_metrics());
+  SortByKey(data->mutable_params());
+  SortByKey(data->mutable_tags());
 }
 
 // Loads one kind of part for all runs after the other.
@@ -218,7 +233,11 @@ absl::Status LoadRunParts(Connection& connection,
   RETURN_IF_ERROR(loader.LoadTags());
   RETURN_IF_ERROR(loader.LoadDatasetInputs());
   if (parts.model_inputs) RETURN_IF_ERROR(loader.LoadModelInputs());
-  return loader.LoadModelOutputs();
+  RETURN_IF_ERROR(loader.LoadModelOutputs());
+  if (connection.schema() == Schema::kMlflow) {
+    for (v1::Run* run : runs) SortByKeys(run->mutable_data());
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace millstream::storage::sql

@@ -79,6 +79,16 @@ absl::StatusOr<RunRef> CheckRunActive(Connection& connection,
   return run;
 }
 
+absl::Status LockRun(Transaction& transaction, std::string_view run_id) {
+  const std::string_view lock = ForUpdate(transaction.dialect());
+  if (lock.empty()) return absl::OkStatus();
+  ASSIGN_OR_RETURN(
+      StatementPtr row,
+      transaction.Query(
+          StrCat("SELECT 1 FROM runs WHERE run_uuid = ?", lock), run_id));
+  return row->Finish();
+}
+
 absl::Status WriteParam(Transaction& transaction, const RunRef& run,
                         std::string_view key, std::string_view value) {
   if (transaction.schema() == Schema::kMlflow) {
@@ -107,6 +117,12 @@ absl::Status WriteParams(
   return absl::OkStatus();
 }
 
+absl::Status AddTag(Transaction& transaction, const RunRef& run,
+                    std::string_view key, std::string_view value) {
+  static const auto& insert = *new ValueTexts("tags", /*overwrites=*/false);
+  return insert.Execute(transaction, run, key, value);
+}
+
 absl::Status AddTags(
     Transaction& transaction, const RunRef& run,
     const google::protobuf::RepeatedPtrField<v1::RunTag>& tags) {
@@ -118,9 +134,8 @@ absl::Status AddTags(
     }
     return PutTags(transaction, values);
   }
-  static const auto& insert = *new ValueTexts("tags", /*overwrites=*/false);
   for (const v1::RunTag& tag : tags) {
-    RETURN_IF_ERROR(insert.Execute(transaction, run, tag.key(), tag.value()));
+    RETURN_IF_ERROR(AddTag(transaction, run, tag.key(), tag.value()));
   }
   return absl::OkStatus();
 }

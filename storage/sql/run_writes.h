@@ -34,6 +34,10 @@ struct RunRef {
 absl::StatusOr<RunRef> CheckRunActive(Connection& connection,
                                       std::string_view run_id);
 
+// Keeps other transactions from changing the run, if it is there, until this
+// one ends.
+absl::Status LockRun(Transaction& transaction, std::string_view run_id);
+
 // REQUIRES for all below: the run exists and is active.
 
 // Writes params that are new; a key may repeat with one value.
@@ -44,7 +48,9 @@ absl::Status WriteParams(
     Transaction& transaction, const RunRef& run,
     const google::protobuf::RepeatedPtrField<v1::Param>& params);
 
-// Adds tags that the run does not have; no key comes twice.
+// Adds a tag that the run does not have; or tags, no key twice.
+absl::Status AddTag(Transaction& transaction, const RunRef& run,
+                    std::string_view key, std::string_view value);
 absl::Status AddTags(Transaction& transaction, const RunRef& run,
                      const google::protobuf::RepeatedPtrField<v1::RunTag>&
                          tags);

@@ -37,8 +37,11 @@ absl::StatusOr<std::unique_ptr<SqliteDatabase>> SqliteDatabase::Open(
       SqliteConnection::Open(path, {.read_only = false,
                                     .durability = options.durability,
                                     .cache_kib = options.writer_cache_kib,
-                                    .mmap_bytes = options.mmap_bytes}));
-  RETURN_IF_ERROR(Migrate(*writer, LatestVersion()));
+                                    .mmap_bytes = options.mmap_bytes,
+                                    .schema = options.schema}));
+  if (options.schema == sql::Schema::kOwn) {
+    RETURN_IF_ERROR(Migrate(*writer, LatestVersion()));
+  }
   return std::unique_ptr<SqliteDatabase>(
       new SqliteDatabase(path, options, std::move(writer)));
 }
@@ -75,7 +78,8 @@ absl::StatusOr<std::unique_ptr<SqliteConnection>> SqliteDatabase::TakeReader(
       SqliteConnection::Open(path_, {.read_only = true,
                                      .durability = options_.durability,
                                      .cache_kib = options_.reader_cache_kib,
-                                     .mmap_bytes = options_.mmap_bytes});
+                                     .mmap_bytes = options_.mmap_bytes,
+                                     .schema = options_.schema});
   if (!reader.ok()) GiveBackReader(nullptr);
   return reader;
 }

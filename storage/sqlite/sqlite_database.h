@@ -43,21 +43,27 @@
 namespace millstream::storage::sqlite {
 
 // Thread-safe. Destroyed when no call runs any more. One process at a time
-// serves a file: storage/data_directory.h keeps the others out.
+// serves a file with our own schema: storage/data_directory.h keeps the others
+// out. With MLflow's there may be others, which wait for one another's
+// transactions.
 class SqliteDatabase final : public sql::Database {
  public:
   static constexpr int kReadersMax = 8;
 
   struct Options {
     Durability durability = Durability::kMachine;
+    // kMlflow: the file may be another program's at the same time, and its
+    // tables are not touched when it is opened (storage/mlflow_schema).
+    sql::Schema schema = sql::Schema::kOwn;
     int writer_cache_kib = 8 << 10;
     // A page of 100 runs touches some 500 pages of the file.
-  int reader_cache_kib = 4 << 10;
+    int reader_cache_kib = 4 << 10;
     // One mapping per connection of the same pages of the operating system.
     int64_t mmap_bytes = 128 << 20;
   };
 
-  // Opens the file, or makes it, and brings it to the latest schema.
+  // Opens the file, or makes it, and brings it to the latest schema if that is
+  // our own.
   // As SqliteConnection::Open and Migrate.
   static absl::StatusOr<std::unique_ptr<SqliteDatabase>> Open(
       const std::string& path, const Options& options);

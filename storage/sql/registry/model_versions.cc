@@ -5,6 +5,7 @@
 #include "absl/algorithm/container.h"
 #include "base/error.h"
 #include "base/status_macros.h"
+#include "base/str_cat.h"
 #include "storage/sql/registry/model_versions_tag.h"
 #include "storage/sql/registry/registry_rows.h"
 #include "storage/sql/registry/sql_registry_store.h"
@@ -62,9 +63,11 @@ absl::Status RegisterLoggedModel(Transaction& transaction,
   {
     ASSIGN_OR_RETURN(
         StatementPtr row,
-        transaction.Query("SELECT experiment_id FROM logged_models "
-                          "WHERE model_id = ? AND lifecycle_stage = 'active'",
-                          model_id));
+        transaction.Query(
+            StrCat("SELECT experiment_id FROM logged_models "
+                   "WHERE model_id = ? AND lifecycle_stage = 'active'",
+                   sql::ForUpdate(transaction.dialect())),
+            model_id));
     ASSIGN_OR_RETURN(const bool found, row->Step());
     if (!found) {
       return DoesNotExist("Logged model with ID '", model_id, "' not found.");

@@ -25,14 +25,14 @@
 //   wherever the reference sample already shows how far the curve goes;
 // - a group that has only NaN shows the reference sample's. Among numbers, NaN
 //   shows where the reference sample has it or a slot is left.
-#ifndef MILLSTREAM_STORAGE_ROCKSDB_CHART_SAMPLE_H_
-#define MILLSTREAM_STORAGE_ROCKSDB_CHART_SAMPLE_H_
+#ifndef MILLSTREAM_STORAGE_CHARTS_CHART_SAMPLE_H_
+#define MILLSTREAM_STORAGE_CHARTS_CHART_SAMPLE_H_
 
 #include <cstddef>
 #include <vector>
 
 #include "storage/metric_point.h"
-#include "storage/rocksdb/points_digest.h"
+#include "storage/charts/points_digest.h"
 
 namespace millstream::storage {
 
@@ -91,4 +91,4 @@ class ChartSample {
 
 }  // namespace millstream::storage
 
-#endif  // MILLSTREAM_STORAGE_ROCKSDB_CHART_SAMPLE_H_
+#endif  // MILLSTREAM_STORAGE_CHARTS_CHART_SAMPLE_H_

@@ -1,4 +1,4 @@
-#include "storage/rocksdb/chart_sample.h"
+#include "storage/charts/chart_sample.h"
 
 #include <algorithm>
 #include <limits>
