@@ -85,6 +85,23 @@ absl::StatusOr<int64_t> Transaction::InsertRows(const RowInsert& insert) {
   return changed;
 }
 
+absl::StatusOr<StatementPtr> Transaction::PrepareForId(std::string_view sql,
+                                                       std::string_view id) {
+  if (dialect() == Dialect::kMysql) return Prepare(sql);
+  return Prepare(StrCat(sql, " RETURNING ", id));
+}
+
+absl::StatusOr<int64_t> Transaction::FinishForId(Statement& statement) {
+  int64_t id = 0;
+  for (;;) {
+    absl::StatusOr<bool> row = statement.Step();
+    if (!row.ok()) return row.status();
+    if (!*row) break;
+    id = statement.Int64(0);
+  }
+  return dialect() == Dialect::kMysql ? last_insert_id() : id;
+}
+
 std::string InsertSql(std::string_view table,
                       absl::Span<const std::string_view> columns) {
   return StrCat("INSERT INTO ", Quoted(table), " (",

@@ -12,13 +12,15 @@
 //
 // Errors: these interfaces return plain statuses with no ErrorCode; a store
 // turns those that mean something to a caller (kAlreadyExists) into its own,
-// and lets the others pass, which the caller sees as INTERNAL_ERROR.
+// and lets the others pass, which the caller sees as INTERNAL_ERROR. One has a
+// code: INVALID_PARAMETER_VALUE for a value that the database cannot keep.
 //   kAlreadyExists        a unique or primary key is taken
 //   kFailedPrecondition   another constraint (foreign key, NOT NULL, CHECK)
 //   kResourceExhausted    too many writers wait, or the disk is full
 //   kUnavailable          the database is locked, closing, or poisoned
 //   kDataLoss             the database file is damaged
 //   kCancelled            the caller of a ReadFor no longer waits
+//   kDeadlineExceeded     a statement took longer than the database lets it
 //   kInternal             everything else, such as SQL that does not parse
 #ifndef MILLSTREAM_STORAGE_SQL_DATABASE_H_
 #define MILLSTREAM_STORAGE_SQL_DATABASE_H_
@@ -135,6 +137,12 @@ class Statement {
   // Steps to the end and drops the rows: for statements that write.
   absl::Status Finish();
 
+  // The same for statements whose rows, changes() and failure nobody asks for:
+  // it may be run together with the next one, or with the commit, which then
+  // fails if this one does. Values that were bound are no longer needed. It is
+  // rewound before it is used again. For transactions alone.
+  virtual absl::Status FinishLater() { return Finish(); }
+
  private:
   friend struct StatementReleaser;
   // The user is done; the statement may go back to a cache.
@@ -155,7 +163,7 @@ class Connection {
 
   // A statement of this text, prepared before if it was used before: the last
   // few hundred texts of a connection are kept. Rewound, nothing bound.
-  // kInternal if the database does not understand it.
+  // kInternal, here or at the first Step: the database does not understand it.
   virtual absl::StatusOr<StatementPtr> Prepare(std::string_view sql) = 0;
 
   virtual Dialect dialect() const = 0;
@@ -189,7 +197,8 @@ class Transaction : public Connection {
  public:
   // Rows that the last writing statement changed.
   virtual int64_t changes() const = 0;
-  // Id that the last INSERT into a table with generated ids was given.
+  // Id that the last INSERT into a table with generated ids was given, where
+  // INSERT knows no RETURNING: see InsertForId.
   virtual int64_t last_insert_id() const = 0;
 
   // Inserts all rows, in their order, and returns how many rows were changed.
@@ -204,6 +213,31 @@ class Transaction : public Connection {
     (*statement)->BindAll(args...);
     return (*statement)->Finish();
   }
+
+  // The same at the latest with the next statement: see FinishLater.
+  template <typename... Args>
+  absl::Status ExecuteLater(std::string_view sql, const Args&... args) {
+    absl::StatusOr<StatementPtr> statement = Prepare(sql);
+    if (!statement.ok()) return statement.status();
+    (*statement)->BindAll(args...);
+    return (*statement)->FinishLater();
+  }
+
+  // Runs an INSERT of one row whose column `id`, a constant, the database fills
+  // in; returns that.
+  template <typename... Args>
+  absl::StatusOr<int64_t> InsertForId(std::string_view sql, std::string_view id,
+                                      const Args&... args) {
+    absl::StatusOr<StatementPtr> statement = PrepareForId(sql, id);
+    if (!statement.ok()) return statement.status();
+    (*statement)->BindAll(args...);
+    return FinishForId(**statement);
+  }
+
+  // Its parts, for who binds by himself.
+  absl::StatusOr<StatementPtr> PrepareForId(std::string_view sql,
+                                            std::string_view id);
+  absl::StatusOr<int64_t> FinishForId(Statement& statement);
 };
 
 // Thread-safe. Outlives every call that uses it.

@@ -81,28 +81,18 @@ absl::Status WriteTags(Transaction& transaction, int64_t experiment_id,
       .status();
 }
 
+// With the id that the database gives it.
 absl::StatusOr<int64_t> InsertExperiment(Transaction& transaction,
-                                         const v1::Experiment& experiment,
-                                         std::optional<int64_t> id) {
-  // Without an id the database makes one.
-  static constexpr std::string_view kColumns =
-      "name, artifact_location, lifecycle_stage, creation_time, "
-      "last_update_time, workspace";
-  ASSIGN_OR_RETURN(
-      StatementPtr row,
-      transaction.Query(
-          id.has_value()
-              ? StrCat("INSERT INTO experiments (", kColumns,
-                       ", experiment_id) VALUES (?, ?, ?, ?, ?, 'default', ?)")
-              : StrCat("INSERT INTO experiments (", kColumns,
-                       ") VALUES (?, ?, ?, ?, ?, 'default')"),
-          experiment.name(), experiment.artifact_location(), sql::kStageActive,
-          experiment.creation_time(), experiment.creation_time()));
-  if (id.has_value()) row->Bind(6, *id);
-  const absl::Status inserted = row->Finish();
-  if (absl::IsAlreadyExists(inserted)) return NameIsTaken(experiment.name());
-  RETURN_IF_ERROR(inserted);
-  return transaction.last_insert_id();
+                                         const v1::Experiment& experiment) {
+  absl::StatusOr<int64_t> id = transaction.InsertForId(
+      "INSERT INTO experiments (name, artifact_location, lifecycle_stage, "
+      "creation_time, last_update_time, workspace) "
+      "VALUES (?, ?, ?, ?, ?, 'default')",
+      "experiment_id", experiment.name(), experiment.artifact_location(),
+      sql::kStageActive, experiment.creation_time(),
+      experiment.creation_time());
+  if (absl::IsAlreadyExists(id.status())) return NameIsTaken(experiment.name());
+  return id;
 }
 
 }  // namespace
@@ -125,12 +115,12 @@ absl::Status SqlTrackingStore::CreateDefaultExperiment(int64_t now_ms) {
   if (found) return absl::OkStatus();
   const absl::Status made =
       database_->Write([&](Transaction& transaction) -> absl::Status {
-        v1::Experiment experiment;
-        experiment.set_name("Default");
-        experiment.set_artifact_location(
-            AppendToUri(options_.default_artifact_root, "0"));
-        experiment.set_creation_time(now_ms);
-        return InsertExperiment(transaction, experiment, 0).status();
+        return transaction.Execute(
+            "INSERT INTO experiments (experiment_id, name, artifact_location, "
+            "lifecycle_stage, creation_time, last_update_time, workspace) "
+            "VALUES (0, 'Default', ?, ?, ?, ?, 'default')",
+            AppendToUri(options_.default_artifact_root, "0"),
+            sql::kStageActive, now_ms, now_ms);
       });
   if (made.ok()) return absl::OkStatus();
   // Another server may have made it meanwhile.
@@ -143,8 +133,7 @@ absl::StatusOr<std::string> SqlTrackingStore::CreateExperiment(
   int64_t id = 0;
   RETURN_IF_ERROR(
       database_->Write([&](Transaction& transaction) -> absl::Status {
-        ASSIGN_OR_RETURN(
-            id, InsertExperiment(transaction, experiment, std::nullopt));
+        ASSIGN_OR_RETURN(id, InsertExperiment(transaction, experiment));
         if (experiment.artifact_location().empty()) {
           RETURN_IF_ERROR(transaction.Execute(
               "UPDATE experiments SET artifact_location = ? "

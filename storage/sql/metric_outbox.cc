@@ -78,13 +78,14 @@ absl::StatusOr<int64_t> AddOutboxRow(sql::Transaction& transaction,
                                      std::string_view run_id,
                                      absl::Span<const SeriesAppend> series) {
   const std::string blob = EncodeOutbox(series);
-  ASSIGN_OR_RETURN(sql::StatementPtr statement,
-                   transaction.Prepare("INSERT INTO metric_outbox "
-                                       "(run_uuid, points) VALUES (?, ?)"));
+  ASSIGN_OR_RETURN(
+      sql::StatementPtr statement,
+      transaction.PrepareForId(
+          "INSERT INTO metric_outbox (run_uuid, points) VALUES (?, ?)",
+          "sequence"));
   statement->BindText(1, run_id);
   statement->BindBlob(2, blob);
-  RETURN_IF_ERROR(statement->Finish());
-  return transaction.last_insert_id();
+  return transaction.FinishForId(*statement);
 }
 
 absl::StatusOr<std::vector<OutboxRow>> ReadOutboxRows(

@@ -20,8 +20,10 @@ OWNERS = [
       "bench/"]),
     (r"rocksdb/", ["storage/rocksdb/"]),
     (r"sqlite3", ["storage/sqlite/"]),
+    (r"postgresql/", ["storage/postgres/"]),
     (r"CLI/", ["app/", "bench/"]),
     (r"storage/sqlite/", ["app/", "storage/sqlite/", "storage/testing/"]),
+    (r"storage/postgres/", ["app/", "storage/postgres/", "storage/testing/"]),
     (r"storage/rocksdb/", ["app/", "storage/rocksdb/", "storage/testing/"]),
     (r"storage/artifact/", ["app/", "storage/artifact/", "storage/testing/"]),
     (r"server/(?!dispatcher|ingest_budget|method_table|call_context|transfer"
