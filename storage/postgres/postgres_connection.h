@@ -1,8 +1,9 @@
-// One connection to a PostgreSQL server, in libpq's pipeline mode: what need not
-// be waited for travels with what follows. BEGIN goes with the transaction's
-// first statement, statements that return nothing may go with the next, and the
-// end of a reading transaction is not waited for. So a read of one statement
-// costs one round trip, and a write of n statements that are looked at n + 1.
+// One connection to a PostgreSQL server, in libpq's pipeline mode: what need
+// not be waited for travels with what follows. BEGIN goes with the first
+// statement of a transaction, statements that return nothing may go with the
+// next, and the end of a reading transaction is not waited for. So a read of
+// one statement costs one round trip, and a write of n statements that are
+// looked at n + 1.
 #ifndef MILLSTREAM_STORAGE_POSTGRES_POSTGRES_CONNECTION_H_
 #define MILLSTREAM_STORAGE_POSTGRES_POSTGRES_CONNECTION_H_
 

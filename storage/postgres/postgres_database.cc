@@ -195,8 +195,8 @@ absl::Status PostgresDatabase::ReadFor(
 }
 
 absl::Status PostgresDatabase::WriteOnce(
-    absl::Time deadline, absl::FunctionRef<absl::Status(sql::Transaction&)> body,
-    Fault* fault) {
+    absl::Time deadline,
+    absl::FunctionRef<absl::Status(sql::Transaction&)> body, Fault* fault) {
   const Liveness& caller = Liveness::Always();
   ASSIGN_OR_RETURN(ConnectionPtr connection, Take(caller, deadline));
   int attempts = 0;

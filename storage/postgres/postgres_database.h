@@ -3,33 +3,32 @@
 // what is right.
 //
 // Isolation. Read: REPEATABLE READ READ ONLY, one snapshot for the whole body.
-// Write: REPEATABLE READ. What a body has read stays so until it commits, or the
-// transaction is refused and run again: of two that read a row and then write
-// it, the second sees what the first has made of it. READ COMMITTED would lose
-// one of them. SERIALIZABLE would also order transactions that read what the
-// other writes elsewhere; nothing here depends on that, and on small tables it
-// refuses many that are not in each other's way.
+// Write: REPEATABLE READ. What a body has read stays so until it commits, or
+// the transaction is refused and run again: of two that read a row and then
+// write it, the second sees what the first has made of it. READ COMMITTED would
+// lose one of them. SERIALIZABLE would also order transactions that read what
+// the other writes elsewhere; nothing here depends on that, and on small tables
+// it refuses many that are not in each other's way.
 //
 // Repetition, by this backend, of bodies that have no effect yet:
-// - A transaction that met another one (serialization failure, deadlock) is run
-//   again, up to kConflictsMax times.
-// - One that found a key taken is run again once: the key may have been taken by
-//   a transaction that committed meanwhile, whose row the second run sees. What
-//   it says then stays.
-// - When the connection is lost, for instance because the database restarts:
-//   a transaction whose first statement has not answered goes on with another
-//   connection; a write of which nothing was committed is run again. Attempts to
-//   connect go on with growing waits for PostgresOptions::reconnect.
+// - A transaction that met another one (serialization failure, deadlock) is
+//   run again, up to kConflictsMax times.
+// - One that found a key taken is run again once: the key may have been taken
+//   by a transaction that committed meanwhile, whose row the second run sees.
+//   What it says then stays.
+// - When the connection is lost, for instance because the database restarts: a
+//   transaction whose first statement has not answered goes on with another
+//   connection; a write of which nothing was committed is run again. Attempts
+//   to connect go on with growing waits for PostgresOptions::reconnect.
 // A read that has seen rows already is not repeated, because its body may have
 // passed them on: kUnavailable, and the caller asks again.
 //
-// A commit whose answer is lost has taken place or not. Where the server can
-// tell, it is asked; else the caller is told kUnavailable, which clients repeat:
-// writes of this API that are repeated change nothing more, but for those that
-// make something with a new id.
+// A commit whose answer is lost has taken place or not: kUnavailable, which
+// clients repeat. Writes of this API that are repeated change nothing more, but
+// for those that make something with a new id.
 //
-// OK of Write means what the server's synchronous_commit means: by default, that
-// the write survives a crash of its machine.
+// OK of Write means what the server's synchronous_commit means: by default,
+// that the write survives a crash of its machine.
 #ifndef MILLSTREAM_STORAGE_POSTGRES_POSTGRES_DATABASE_H_
 #define MILLSTREAM_STORAGE_POSTGRES_POSTGRES_DATABASE_H_
 
@@ -94,9 +93,9 @@ class PostgresDatabase final : public sql::Database {
 
   // Runs the body once. *fault: why it is not committed, if the reason is not
   // the body's.
-  absl::Status WriteOnce(absl::Time deadline,
-                         absl::FunctionRef<absl::Status(sql::Transaction&)> body,
-                         Fault* fault);
+  absl::Status WriteOnce(
+      absl::Time deadline,
+      absl::FunctionRef<absl::Status(sql::Transaction&)> body, Fault* fault);
 
   const PostgresOptions options_;
   const ConnectionOptions connection_options_;

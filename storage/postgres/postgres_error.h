@@ -34,8 +34,8 @@ struct Fault {
 };
 
 // The fault that an error report of the server stands for. `severity` is not
-// translated ("ERROR", "FATAL"); `constraint` may be empty. The status's code is
-// one of storage/sql/database.h; its message holds no values, SQL, host or
+// translated ("ERROR", "FATAL"); `constraint` may be empty. The status's code
+// is one of storage/sql/database.h; its message holds no values, SQL, host or
 // password. `message` is the server's: shown only of errors that are about our
 // own SQL. Thread-safe.
 Fault FaultOf(std::string_view sqlstate, std::string_view severity,

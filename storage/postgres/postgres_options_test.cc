@@ -58,7 +58,8 @@ TEST(PostgresOptionsTest, KnowsTheWordsOfOtherDrivers) {
 }
 
 TEST(PostgresOptionsTest, RefusesOtherKeysAndNamesTheFlag) {
-  for (std::string_view key : {"sslmodes", "dbname", "replication", "charset"}) {
+  for (std::string_view key :
+       {"sslmodes", "dbname", "replication", "charset"}) {
     auto uri = sql::ParseDatabaseUri(
         "postgresql://u:secret@h/d?" + std::string(key) + "=x", "--uri");
     ASSERT_TRUE(uri.ok());

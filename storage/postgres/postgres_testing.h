@@ -1,4 +1,4 @@
-// What tests of this folder share: a server per test binary, a table of numbers.
+// What tests of this folder share: a server per test binary, a table.
 #ifndef MILLSTREAM_STORAGE_POSTGRES_POSTGRES_TESTING_H_
 #define MILLSTREAM_STORAGE_POSTGRES_POSTGRES_TESTING_H_
 

@@ -1,6 +1,6 @@
 // The URI of a database, in the spellings that SQLAlchemy and so MLflow take:
 //
-//   dialect[+driver]://[user[:password]@][host[:port][,host[:port]...]]/database
+//   dialect[+driver]://[user[:password]@][host[:port][,...]]/database
 //       [?key=value[&key=value...]]
 //
 // User, password and values are percent-encoded; an IPv6 address stands in [].
