@@ -5,8 +5,8 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/names.h"
 #include "base/status_macros.h"
-#include "server/names.h"
 #include "server/uri.h"
 
 namespace millstream::server {
@@ -101,8 +101,7 @@ absl::StatusOr<ArtifactLocations::Location> ArtifactLocations::Find(
 
 absl::Status CheckReachable(std::string_view text) {
   const Uri uri = SplitUri(text);
-  if (uri.scheme.empty() || uri.scheme == "file" ||
-      IsProxyScheme(uri.scheme)) {
+  if (uri.scheme.empty() || uri.scheme == "file" || IsProxyScheme(uri.scheme)) {
     return absl::OkStatus();
   }
   return InvalidParameter("This server cannot reach artifacts at '", uri.scheme,

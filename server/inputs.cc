@@ -2,8 +2,8 @@
 #include <string_view>
 
 #include "base/limits.h"
+#include "base/names.h"
 #include "base/status_macros.h"
-#include "server/names.h"
 #include "server/tracking_service.h"
 #include "server/validation.h"
 #include "storage/tracking_store.h"

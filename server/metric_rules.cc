@@ -4,9 +4,9 @@
 
 #include "base/error.h"
 #include "base/limits.h"
+#include "base/names.h"
 #include "base/status_macros.h"
 #include "base/str_cat.h"
-#include "server/names.h"
 
 namespace millstream::server {
 
@@ -19,7 +19,8 @@ absl::Status CheckMetricKey(std::string_view field, std::string_view key) {
 absl::Status CheckTimestamp(std::string_view field, int64_t timestamp) {
   if (timestamp >= 0) return absl::OkStatus();
   return InvalidParameter("Invalid value ", timestamp, " for parameter '",
-                          field, "timestamp': it must be a number of "
+                          field,
+                          "timestamp': it must be a number of "
                           "milliseconds since 1970 and not negative.");
 }
 

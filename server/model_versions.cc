@@ -4,10 +4,10 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/limits.h"
+#include "base/names.h"
 #include "base/status_macros.h"
 #include "base/text.h"
 #include "server/model_lineage.h"
-#include "server/names.h"
 #include "server/registry_names.h"
 #include "server/registry_service.h"
 #include "server/validation.h"
@@ -115,9 +115,8 @@ absl::Status ModelRegistryService::GetModelVersionDownloadUri(
     v1::GetModelVersionDownloadUriResponse* response) {
   RETURN_IF_ERROR(CheckModelName("name", request.name()));
   ASSIGN_OR_RETURN(int64_t version, ParseVersion(request.version()));
-  ASSIGN_OR_RETURN(
-      *response->mutable_artifact_uri(),
-      store_->GetModelVersionDownloadUri(request.name(), version));
+  ASSIGN_OR_RETURN(*response->mutable_artifact_uri(),
+                   store_->GetModelVersionDownloadUri(request.name(), version));
   return absl::OkStatus();
 }
 

@@ -4,8 +4,8 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/limits.h"
+#include "base/names.h"
 #include "base/status_macros.h"
-#include "server/names.h"
 #include "server/registry_names.h"
 #include "server/registry_service.h"
 #include "server/validation.h"
@@ -76,8 +76,8 @@ absl::Status ModelRegistryService::SearchRegisteredModels(
                            : limits::kSearchRegisteredModelsResultsDefault;
   if (search.max_results > limits::kSearchRegisteredModelsResultsMax) {
     return InvalidParameter("'max_results' must be at most ",
-                            limits::kSearchRegisteredModelsResultsMax,
-                            ", got ", search.max_results, ".");
+                            limits::kSearchRegisteredModelsResultsMax, ", got ",
+                            search.max_results, ".");
   }
   search.filter = request.filter();
   search.order_by.assign(request.order_by().begin(), request.order_by().end());

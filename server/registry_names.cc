@@ -8,10 +8,10 @@
 #include "absl/strings/numbers.h"
 #include "base/error.h"
 #include "base/limits.h"
+#include "base/names.h"
 #include "base/status_macros.h"
 #include "base/str_cat.h"
 #include "base/text.h"
-#include "server/names.h"
 
 namespace millstream::server {
 namespace {

@@ -5,10 +5,10 @@
 
 #include "absl/strings/ascii.h"
 #include "base/limits.h"
+#include "base/names.h"
 #include "base/status_macros.h"
 #include "base/str_cat.h"
 #include "base/text.h"
-#include "server/names.h"
 #include "server/uri.h"
 
 namespace millstream::server {

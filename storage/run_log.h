@@ -15,7 +15,7 @@
 
 namespace millstream::storage {
 
-// One unit; everything is borrowed. Values are valid (server/names.h), numbers
+// One unit; everything is borrowed. Values are valid (base/names.h), numbers
 // as MLflow's database holds them: finite or NaN, no -0.0.
 struct RunLogBatch {
   std::string_view run_id;

@@ -14,7 +14,8 @@ CPP = (".cc", ".h")
 
 # Which headers belong to which folders: (pattern, folders that may).
 OWNERS = [
-    (r"grpcpp?/", ["server/grpc_door", "bench/"]),
+    (r"grpcpp?/", ["server/grpc_door", "client/connection", "client/frame_stream",
+      "bench/"]),
     (r"boost/", ["gateway/", "bench/"]),
     (r"simdjson", ["gateway/json/", "gateway/graphql/", "server/model_json",
       "bench/"]),
@@ -30,6 +31,7 @@ OWNERS = [
      r"|testing)",
      ["server/", "app/", "tests/"]),
     (r"gateway/", ["gateway/", "app/", "tests/"]),
+    (r"client/", ["client/", "bench/"]),
     (r"app/", ["app/"]),
 ]
 

@@ -1,4 +1,4 @@
-#include "server/names.h"
+#include "base/names.h"
 
 #include <algorithm>
 #include <vector>
@@ -6,7 +6,7 @@
 #include "base/error.h"
 #include "base/text.h"
 
-namespace millstream::server {
+namespace millstream {
 namespace {
 
 bool IsKeyCharacter(char32_t c) {
@@ -76,4 +76,4 @@ absl::Status CheckLength(std::string_view field, size_t limit,
                           " characters allowed.");
 }
 
-}  // namespace millstream::server
+}  // namespace millstream

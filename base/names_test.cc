@@ -1,9 +1,9 @@
-#include "server/names.h"
+#include "base/names.h"
 
 #include "base/error.h"
 #include "gtest/gtest.h"
 
-namespace millstream::server {
+namespace millstream {
 namespace {
 
 TEST(NamesTest, NormalizesPathsByText) {
@@ -16,8 +16,8 @@ TEST(NamesTest, NormalizesPathsByText) {
 }
 
 TEST(NamesTest, KeysMayHoldLettersOfAnyScriptAndAFewSigns) {
-  for (const char* key : {"a", "a b", "a:b", "a/b", "a.b-c_d", "ü", " a ",
-                          "中文", "..."}) {
+  for (const char* key :
+       {"a", "a b", "a:b", "a/b", "a.b-c_d", "ü", " a ", "中文", "..."}) {
     const bool allowed = std::string_view(key) != "...";
     EXPECT_EQ(CheckKey("key", key).ok(), allowed) << key;
   }
@@ -31,8 +31,8 @@ TEST(NamesTest, KeysWithOtherSignsAreRefused) {
 }
 
 TEST(NamesTest, KeysThatAreAmbiguousPathsAreRefused) {
-  for (const char* key : {"", ".", "..", "../a", "a/", "/a", "a//b", "a/../b",
-                          "./a"}) {
+  for (const char* key :
+       {"", ".", "..", "../a", "a/", "/a", "a//b", "a/../b", "./a"}) {
     EXPECT_FALSE(CheckKey("key", key).ok()) << key;
   }
 }
@@ -43,4 +43,4 @@ TEST(NamesTest, LengthIsInCharacters) {
 }
 
 }  // namespace
-}  // namespace millstream::server
+}  // namespace millstream

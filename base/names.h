@@ -1,8 +1,8 @@
 // Names that callers choose: which are allowed, as MLflow decides it.
 //
 // Thread-safe. Every error is INVALID_PARAMETER_VALUE.
-#ifndef MILLSTREAM_SERVER_NAMES_H_
-#define MILLSTREAM_SERVER_NAMES_H_
+#ifndef MILLSTREAM_BASE_NAMES_H_
+#define MILLSTREAM_BASE_NAMES_H_
 
 #include <cstddef>
 #include <string>
@@ -10,7 +10,7 @@
 
 #include "absl/status/status.h"
 
-namespace millstream::server {
+namespace millstream {
 
 // `path` with "." , ".." and repeated slashes resolved, by text alone; "." if
 // nothing is left. Two leading slashes stay two, as POSIX has it.
@@ -29,6 +29,6 @@ absl::Status CheckKey(std::string_view field, std::string_view key);
 absl::Status CheckLength(std::string_view field, size_t limit,
                          std::string_view value);
 
-}  // namespace millstream::server
+}  // namespace millstream
 
-#endif  // MILLSTREAM_SERVER_NAMES_H_
+#endif  // MILLSTREAM_BASE_NAMES_H_

@@ -1,0 +1,70 @@
+// The server over gRPC: calls that have one answer. No header of gRPC's shows.
+#ifndef MILLSTREAM_CLIENT_CONNECTION_H_
+#define MILLSTREAM_CLIENT_CONNECTION_H_
+
+#include <memory>
+#include <string>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/container/flat_hash_set.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+#include "client/server_options.h"
+#include "google/protobuf/message_lite.h"
+
+namespace grpc {
+class Channel;
+class ClientContext;
+class Status;
+}  // namespace grpc
+
+namespace millstream::client {
+
+// Whether trying again later makes no sense: the server has understood, and
+// refuses.
+bool IsFinal(const absl::Status& status);
+
+// The same code and text.
+absl::Status FromGrpc(const grpc::Status& status);
+
+// Thread-safe. Must outlive its calls and streams.
+class Connection {
+ public:
+  // Does not reach for the server yet. INVALID_ARGUMENT names the option.
+  static absl::StatusOr<std::unique_ptr<Connection>> Make(
+      const ServerOptions& options);
+  ~Connection();
+
+  // Calls "Service/Method" of millstream.v1 and waits for its answer. `patient`
+  // also waits for a server that cannot be reached.
+  absl::Status Call(const std::string& method,
+                    const google::protobuf::MessageLite& request,
+                    google::protobuf::MessageLite* response,
+                    absl::Duration timeout, bool patient = false)
+      ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // Ends calls under way, and all that follow, with CANCELLED. Streams go on.
+  void Shutdown() ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // For streams.
+  const std::shared_ptr<grpc::Channel>& channel() const { return channel_; }
+  // Adds who we are.
+  void Authorize(grpc::ClientContext* context) const;
+
+ private:
+  Connection(std::shared_ptr<grpc::Channel> channel, std::string authorization);
+
+  const std::shared_ptr<grpc::Channel> channel_;
+  // Empty: none.
+  const std::string authorization_;
+
+  absl::Mutex mutex_;
+  bool shut_down_ ABSL_GUARDED_BY(mutex_) = false;
+  absl::flat_hash_set<grpc::ClientContext*> calls_ ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace millstream::client
+
+#endif  // MILLSTREAM_CLIENT_CONNECTION_H_

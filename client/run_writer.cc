@@ -1,0 +1,232 @@
+#include "client/run_writer.h"
+
+#include <algorithm>
+#include <optional>
+#include <random>
+#include <thread>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/strings/str_cat.h"
+#include "absl/synchronization/mutex.h"
+#include "base/limits.h"
+#include "base/status_macros.h"
+#include "base/str_cat.h"
+#include "client/connection.h"
+#include "client/log_buffer.h"
+#include "client/sender.h"
+#include "millstream/v1/tracking.pb.h"
+
+namespace millstream::client {
+namespace {
+
+constexpr char kLogBatch[] = "TrackingService/LogBatch";
+
+int64_t NowMs() { return absl::ToUnixMillis(absl::Now()); }
+
+// A name that no other writer has.
+std::string MakeWriterId() {
+  std::random_device device;
+  std::string id = "client-";
+  for (int i = 0; i < 4; ++i) {
+    absl::StrAppend(&id, absl::Hex(device(), absl::kZeroPad8));
+  }
+  return id;
+}
+
+absl::Status CheckOptions(const WriterOptions& options) {
+  if (options.buffer_bytes < kBufferBytesMin) {
+    return absl::InvalidArgumentError(
+        StrCat("'buffer_bytes' must be at least ", kBufferBytesMin));
+  }
+  if (options.full_wait < absl::ZeroDuration() ||
+      options.linger < absl::ZeroDuration() ||
+      options.open_wait < absl::ZeroDuration()) {
+    return absl::InvalidArgumentError("a duration is negative");
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckPairs(const Pairs& pairs) {
+  for (const auto& [key, value] : pairs) {
+    if (key.size() + value.size() > kPairBytesMax) {
+      return absl::InvalidArgumentError(
+          StrCat("a param or tag has more than ", kPairBytesMax, " bytes"));
+    }
+  }
+  return absl::OkStatus();
+}
+
+template <typename Repeated>
+void AddPairs(const Pairs& pairs, size_t begin, size_t end, Repeated* out) {
+  for (size_t i = begin; i < std::min(end, pairs.size()); ++i) {
+    auto* pair = out->Add();
+    pair->set_key(pairs[i].first);
+    pair->set_value(pairs[i].second);
+  }
+}
+
+absl::StatusOr<std::string> FindExperiment(Connection* connection,
+                                           const std::string& name,
+                                           absl::Duration timeout) {
+  v1::GetExperimentByNameRequest request;
+  request.set_experiment_name(name);
+  v1::GetExperimentByNameResponse response;
+  RETURN_IF_ERROR(connection->Call("TrackingService/GetExperimentByName",
+                                   request, &response, timeout, true));
+  return response.experiment().experiment_id();
+}
+
+absl::StatusOr<std::string> FindOrMakeExperiment(Connection* connection,
+                                                 const std::string& name,
+                                                 absl::Duration timeout) {
+  absl::StatusOr<std::string> found = FindExperiment(connection, name, timeout);
+  if (!absl::IsNotFound(found.status())) return found;
+  v1::CreateExperimentRequest request;
+  request.set_name(name);
+  v1::CreateExperimentResponse response;
+  const absl::Status made = connection->Call("TrackingService/CreateExperiment",
+                                             request, &response, timeout, true);
+  if (made.ok()) return response.experiment_id();
+  if (!absl::IsAlreadyExists(made)) return made;
+  // Another process was quicker.
+  return FindExperiment(connection, name, timeout);
+}
+
+absl::StatusOr<std::string> MakeRun(Connection* connection, const NewRun& run,
+                                    absl::Duration timeout) {
+  v1::CreateRunRequest request;
+  ASSIGN_OR_RETURN(*request.mutable_experiment_id(),
+                   FindOrMakeExperiment(connection, run.experiment, timeout));
+  request.set_start_time(NowMs());
+  if (!run.name.empty()) request.set_run_name(run.name);
+  if (!run.user.empty()) request.set_user_id(run.user);
+  AddPairs(run.tags, 0, run.tags.size(), request.mutable_tags());
+  v1::CreateRunResponse response;
+  RETURN_IF_ERROR(connection->Call("TrackingService/CreateRun", request,
+                                   &response, timeout, true));
+  return response.run().info().run_id();
+}
+
+class RunWriterImpl final : public RunWriter {
+ public:
+  RunWriterImpl(std::unique_ptr<Connection> connection, std::string run_id,
+                const WriterOptions& options)
+      : connection_(std::move(connection)),
+        run_id_(std::move(run_id)),
+        buffer_(options),
+        sender_(&buffer_, connection_.get(), run_id_, MakeWriterId()),
+        thread_([this] { sender_.Run(); }) {}
+
+  ~RunWriterImpl() override { Close(kDestructorWait).IgnoreError(); }
+
+  const std::string& run_id() const override { return run_id_; }
+
+  absl::Status Log(std::string_view key, double value, int64_t step) override {
+    return buffer_.AddPoint(key, value, step, NowMs());
+  }
+  absl::Status Log(std::string_view key, double value, int64_t step,
+                   int64_t timestamp_ms) override {
+    return buffer_.AddPoint(key, value, step, timestamp_ms);
+  }
+
+  absl::Status LogParams(const Pairs& params) override {
+    return AddBatches(
+        params, limits::kBatchParamsMax,
+        [](v1::LogBatchRequest* request) { return request->mutable_params(); });
+  }
+  absl::Status SetTags(const Pairs& tags) override {
+    return AddBatches(
+        tags, limits::kBatchTagsMax,
+        [](v1::LogBatchRequest* request) { return request->mutable_tags(); });
+  }
+
+  absl::Status Flush(absl::Duration timeout) override {
+    return buffer_.Flush(absl::Now() + timeout);
+  }
+
+  absl::Status Finish(RunStatus status, absl::Duration timeout) override {
+    auto request = std::make_unique<v1::UpdateRunRequest>();
+    request->set_run_id(run_id_);
+    request->set_end_time(NowMs());
+    request->set_status(status == RunStatus::kFinished ? v1::FINISHED
+                        : status == RunStatus::kFailed ? v1::FAILED
+                                                       : v1::KILLED);
+    RETURN_IF_ERROR(
+        buffer_.AddCall({"TrackingService/UpdateRun", std::move(request)}));
+    return Flush(timeout);
+  }
+
+  absl::Status Close(absl::Duration timeout) override
+      ABSL_LOCKS_EXCLUDED(close_mutex_) {
+    absl::MutexLock lock(&close_mutex_);
+    if (closed_.has_value()) return *closed_;
+    buffer_.Close();
+    closed_ = Flush(timeout);
+    buffer_.Stop();
+    connection_->Shutdown();
+    thread_.join();
+    return *closed_;
+  }
+
+  absl::Status status() const override { return buffer_.status(); }
+  WriterStats stats() const override { return buffer_.stats(); }
+
+ private:
+  template <typename Part>
+  absl::Status AddBatches(const Pairs& pairs, size_t batch_max, Part part) {
+    RETURN_IF_ERROR(CheckPairs(pairs));
+    for (size_t i = 0; i < pairs.size(); i += batch_max) {
+      auto request = std::make_unique<v1::LogBatchRequest>();
+      request->set_run_id(run_id_);
+      AddPairs(pairs, i, i + batch_max, part(request.get()));
+      RETURN_IF_ERROR(buffer_.AddCall({kLogBatch, std::move(request)}));
+    }
+    return absl::OkStatus();
+  }
+
+  const std::unique_ptr<Connection> connection_;
+  const std::string run_id_;
+  LogBuffer buffer_;
+  Sender sender_;
+  absl::Mutex close_mutex_;
+  // What Close returned.
+  std::optional<absl::Status> closed_ ABSL_GUARDED_BY(close_mutex_);
+  // Last: it uses all of the above.
+  std::thread thread_;
+};
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<RunWriter>> RunWriter::Create(
+    const ServerOptions& server, const NewRun& run,
+    const WriterOptions& options) {
+  RETURN_IF_ERROR(CheckOptions(options));
+  RETURN_IF_ERROR(CheckPairs(run.params));
+  RETURN_IF_ERROR(CheckPairs(run.tags));
+  ASSIGN_OR_RETURN(std::unique_ptr<Connection> connection,
+                   Connection::Make(server));
+  ASSIGN_OR_RETURN(std::string run_id,
+                   MakeRun(connection.get(), run, options.open_wait));
+  auto writer = std::make_unique<RunWriterImpl>(std::move(connection),
+                                                std::move(run_id), options);
+  RETURN_IF_ERROR(writer->LogParams(run.params));
+  return writer;
+}
+
+absl::StatusOr<std::unique_ptr<RunWriter>> RunWriter::Open(
+    const ServerOptions& server, std::string_view run_id,
+    const WriterOptions& options) {
+  RETURN_IF_ERROR(CheckOptions(options));
+  ASSIGN_OR_RETURN(std::unique_ptr<Connection> connection,
+                   Connection::Make(server));
+  // Nothing to log, so the server says just whether that could be.
+  v1::LogBatchRequest request;
+  request.set_run_id(std::string(run_id));
+  v1::LogBatchResponse response;
+  RETURN_IF_ERROR(
+      connection->Call(kLogBatch, request, &response, options.open_wait, true));
+  return std::make_unique<RunWriterImpl>(std::move(connection),
+                                         std::string(run_id), options);
+}
+
+}  // namespace millstream::client
