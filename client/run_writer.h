@@ -43,11 +43,11 @@ struct NewRun {
   // By name; made if it is not there.
   std::string experiment = "Default";
   // Empty: the server finds one.
-  std::string name;
+  std::string name = {};
   // Whose run it is; shown with it.
-  std::string user;
-  Pairs tags;
-  Pairs params;
+  std::string user = {};
+  Pairs tags = {};
+  Pairs params = {};
 };
 
 struct WriterOptions {

@@ -2,11 +2,11 @@
 
 #include <optional>
 #include <utility>
-#include <vector>
 
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
 #include "base/error.h"
 #include "base/status_macros.h"
-#include "base/str_cat.h"
 
 namespace millstream::server {
 namespace {
@@ -114,7 +114,7 @@ class FeedStream final : public StreamBody,
     if (!outcome.has_value()) return;
     // No more wakes, and what it holds goes.
     source_.reset();
-    streams_->Remove(this);
+    streams_->streams_.Remove(this);
     caller->End(*outcome);
   }
 
@@ -164,44 +164,18 @@ class FeedStream final : public StreamBody,
 };
 
 FeedStreams::FeedStreams(const Limits& limits)
-    : limits_(limits), pool_(limits.threads, limits.streams + 1) {}
+    : streams_(limits.streams, "watchers", Stopping()),
+      pool_(limits.threads, limits.streams + 1) {}
 
 FeedStreams::~FeedStreams() = default;
 
+void FeedStreams::Stop() { streams_.Stop(); }
+
 absl::StatusOr<std::shared_ptr<StreamBody>> FeedStreams::Open(
     std::unique_ptr<FeedSource> source) {
-  absl::MutexLock lock(&mutex_);
-  if (stopped_) return Stopping();
-  if (streams_.size() >= limits_.streams) {
-    return MakeError(v1::RESOURCE_EXHAUSTED,
-                     StrCat("The server has ", limits_.streams,
-                            " watchers and takes no more; try again later."));
-  }
   auto stream = std::make_shared<FeedStream>(this, std::move(source));
-  streams_.emplace(stream.get(), stream);
+  RETURN_IF_ERROR(streams_.Add(stream));
   return stream;
-}
-
-void FeedStreams::Stop() {
-  std::vector<std::shared_ptr<FeedStream>> open;
-  {
-    absl::MutexLock lock(&mutex_);
-    stopped_ = true;
-    for (const auto& [_, weak] : streams_) {
-      if (auto stream = weak.lock()) open.push_back(std::move(stream));
-    }
-  }
-  for (const auto& stream : open) stream->Stop();
-}
-
-size_t FeedStreams::open() const {
-  absl::MutexLock lock(&mutex_);
-  return streams_.size();
-}
-
-void FeedStreams::Remove(const FeedStream* stream) {
-  absl::MutexLock lock(&mutex_);
-  streams_.erase(stream);
 }
 
 }  // namespace millstream::server

@@ -7,15 +7,13 @@
 #include <functional>
 #include <memory>
 
-#include "absl/base/thread_annotations.h"
-#include "absl/container/flat_hash_map.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "absl/synchronization/mutex.h"
 #include "base/limits.h"
 #include "base/thread_pool.h"
 #include "google/protobuf/message.h"
 #include "server/stream.h"
+#include "server/stream_registry.h"
 
 namespace millstream::server {
 
@@ -52,23 +50,18 @@ class FeedStreams {
   // Serves a call. RESOURCE_EXHAUSTED: too many are open;
   // TEMPORARILY_UNAVAILABLE: after Stop.
   absl::StatusOr<std::shared_ptr<StreamBody>> Open(
-      std::unique_ptr<FeedSource> source) ABSL_LOCKS_EXCLUDED(mutex_);
+      std::unique_ptr<FeedSource> source);
 
   // Ends all streams with TEMPORARILY_UNAVAILABLE. Does not wait for it.
-  void Stop() ABSL_LOCKS_EXCLUDED(mutex_);
+  void Stop();
 
   // Streams that are open.
-  size_t open() const ABSL_LOCKS_EXCLUDED(mutex_);
+  size_t open() const { return streams_.size(); }
 
  private:
   friend class FeedStream;
-  void Remove(const FeedStream* stream) ABSL_LOCKS_EXCLUDED(mutex_);
 
-  const Limits limits_;
-  mutable absl::Mutex mutex_;
-  bool stopped_ ABSL_GUARDED_BY(mutex_) = false;
-  absl::flat_hash_map<const FeedStream*, std::weak_ptr<FeedStream>> streams_
-      ABSL_GUARDED_BY(mutex_);
+  StreamRegistry<FeedStream> streams_;
   // Last: its tasks use all of the above.
   ThreadPool pool_;
 };

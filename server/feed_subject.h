@@ -7,6 +7,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -27,6 +28,27 @@ struct FeedStart {
   bool catches_up = false;
   // A position was given and is not known any more.
   bool restarted = false;
+  // All that was stored is sent.
+  bool live = false;
+
+  // Completes an answer: what it says about the place it comes from. `stored`:
+  // what is stored is being sent; `ahead`: something was read from the
+  // subscription and is not in an answer yet. False: the answer is empty and
+  // says nothing new.
+  template <typename Answer>
+  bool Complete(bool empty, bool stored, bool ahead, Answer* answer) {
+    if (!stored && !live) {
+      live = true;
+      answer->set_live(true);
+    } else if (empty) {
+      return false;
+    }
+    answer->set_restarted(std::exchange(restarted, false));
+    // Until everything that was stored is sent, there is nowhere to go on from
+    // but the beginning.
+    if (live && !ahead) answer->set_position(subscription->position());
+    return true;
+  }
 };
 
 // INVALID_PARAMETER_VALUE: not exactly one of the ids, or a malformed position;

@@ -356,39 +356,17 @@ MetricStreams::MetricStreams(storage::RunLog* log, IngestBudget* budget,
     : log_(log),
       budget_(budget),
       limits_(limits),
+      streams_(limits.streams, "metric streams open", Stopping()),
       pool_(limits.threads, limits.streams + 1) {}
 
 MetricStreams::~MetricStreams() = default;
 
+void MetricStreams::Stop() { streams_.Stop(); }
+
 absl::StatusOr<std::shared_ptr<StreamBody>> MetricStreams::Open(CallContext&) {
-  absl::MutexLock lock(&mutex_);
-  if (stopped_) return Stopping();
-  if (streams_.size() >= limits_.streams) {
-    return MakeError(v1::RESOURCE_EXHAUSTED,
-                     StrCat("The server has ", limits_.streams,
-                            " metric streams open and takes no more; try "
-                            "again later."));
-  }
   auto stream = std::make_shared<MetricStream>(this);
-  streams_.emplace(stream.get(), stream);
+  RETURN_IF_ERROR(streams_.Add(stream));
   return stream;
-}
-
-void MetricStreams::Stop() {
-  std::vector<std::shared_ptr<MetricStream>> open;
-  {
-    absl::MutexLock lock(&mutex_);
-    stopped_ = true;
-    for (const auto& [_, weak] : streams_) {
-      if (auto stream = weak.lock()) open.push_back(std::move(stream));
-    }
-  }
-  for (const auto& stream : open) stream->Stop();
-}
-
-size_t MetricStreams::open() const {
-  absl::MutexLock lock(&mutex_);
-  return streams_.size();
 }
 
 absl::StatusOr<MetricStreams::Claimed> MetricStreams::Claim(
@@ -444,8 +422,8 @@ void MetricStreams::EndCommit(size_t bytes) {
 
 void MetricStreams::Remove(const MetricStream* stream, const WriterName& name,
                            size_t key_bytes) {
+  streams_.Remove(stream);
   absl::MutexLock lock(&mutex_);
-  streams_.erase(stream);
   key_bytes_ -= key_bytes;
   auto found = writers_.find(name);
   if (found == writers_.end() || found->second.writer->holder != stream) return;

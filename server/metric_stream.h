@@ -30,6 +30,7 @@
 #include "server/call_context.h"
 #include "server/ingest_budget.h"
 #include "server/stream.h"
+#include "server/stream_registry.h"
 #include "storage/run_log.h"
 
 namespace millstream::server {
@@ -64,15 +65,14 @@ class MetricStreams {
 
   // Serves a call. RESOURCE_EXHAUSTED: too many are open;
   // TEMPORARILY_UNAVAILABLE: after Stop.
-  absl::StatusOr<std::shared_ptr<StreamBody>> Open(CallContext& context)
-      ABSL_LOCKS_EXCLUDED(mutex_);
+  absl::StatusOr<std::shared_ptr<StreamBody>> Open(CallContext& context);
 
   // Reads no more; what was read is kept and acknowledged, then the streams end
   // with TEMPORARILY_UNAVAILABLE. Does not wait for it.
-  void Stop() ABSL_LOCKS_EXCLUDED(mutex_);
+  void Stop();
 
   // Streams that are open.
-  size_t open() const ABSL_LOCKS_EXCLUDED(mutex_);
+  size_t open() const { return streams_.size(); }
 
  private:
   friend class MetricStream;
@@ -102,10 +102,8 @@ class MetricStreams {
   IngestBudget* const budget_;
   const Limits limits_;
 
-  mutable absl::Mutex mutex_;
-  bool stopped_ ABSL_GUARDED_BY(mutex_) = false;
-  absl::flat_hash_map<const MetricStream*, std::weak_ptr<MetricStream>> streams_
-      ABSL_GUARDED_BY(mutex_);
+  StreamRegistry<MetricStream> streams_;
+  absl::Mutex mutex_;
   absl::flat_hash_map<WriterName, Claimed> writers_ ABSL_GUARDED_BY(mutex_);
   // Writers of each run.
   absl::flat_hash_map<std::string, size_t> writers_of_run_

@@ -72,17 +72,9 @@ class TailSource final : public FeedSource {
       answer_.clear_run_id();
       RETURN_IF_ERROR(TakeEvents());
     }
-    const bool turned_live = !stored_.has_value() && !live_;
-    if (turned_live) {
-      live_ = true;
-      answer_.set_live(true);
-    }
-    if (answer_.columns_size() == 0 && !turned_live) return nullptr;
-    answer_.set_restarted(std::exchange(start_.restarted, false));
-    // Until everything that was stored is sent, there is nowhere to go on from
-    // but the beginning.
-    if (live_ && events_.empty()) {
-      answer_.set_position(start_.subscription->position());
+    if (!start_.Complete(answer_.columns_size() == 0, stored_.has_value(),
+                         !events_.empty(), &answer_)) {
+      return nullptr;
     }
     return &answer_;
   }
@@ -177,7 +169,6 @@ class TailSource final : public FeedSource {
   std::optional<MetricPoint> after_;
 
   // From the feed: the writes left, and how far the first of these is sent.
-  bool live_ = false;
   std::deque<std::shared_ptr<const LoggedPoints>> events_;
   size_t series_ = 0;
   size_t taken_ = 0;

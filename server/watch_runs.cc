@@ -61,15 +61,9 @@ class WatchSource final : public FeedSource {
       }
       bytes += change->ByteSizeLong();
     }
-    const bool turned_live = !stored_.has_value() && !live_;
-    if (turned_live) {
-      live_ = true;
-      answer_.set_live(true);
-    }
-    if (answer_.changes_size() == 0 && !turned_live) return nullptr;
-    answer_.set_restarted(std::exchange(start_.restarted, false));
-    if (live_ && changes_.empty()) {
-      answer_.set_position(start_.subscription->position());
+    if (!start_.Complete(answer_.changes_size() == 0, stored_.has_value(),
+                         !changes_.empty(), &answer_)) {
+      return nullptr;
     }
     return &answer_;
   }
@@ -94,7 +88,7 @@ class WatchSource final : public FeedSource {
             start_.subscription->ReadChanges(kChangesMax, &changes, &all));
         if (all) {
           // Every run may have changed: as at the beginning.
-          live_ = false;
+          start_.live = false;
           stored_.emplace(store_, start_.subject);
           return TakeStored(change);
         }
@@ -118,7 +112,6 @@ class WatchSource final : public FeedSource {
   storage::TrackingStore* const store_;
   FeedStart start_;
   std::optional<StoredRuns> stored_;
-  bool live_ = false;
   std::deque<std::pair<std::string, uint8_t>> changes_;
   v1::WatchRunsResponse answer_;
 };
