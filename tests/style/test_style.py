@@ -14,8 +14,8 @@ CPP = (".cc", ".h")
 
 # Which headers belong to which folders: (pattern, folders that may).
 OWNERS = [
-    (r"grpcpp?/", ["server/grpc_door", "client/connection", "client/frame_stream",
-      "bench/"]),
+    (r"grpcpp?/", ["server/grpc_door", "client/connection",
+      "client/frame_stream", "bench/"]),
     (r"boost/", ["gateway/", "bench/"]),
     (r"simdjson", ["gateway/json/", "gateway/graphql/", "server/model_json",
       "bench/"]),
