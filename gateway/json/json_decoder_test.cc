@@ -58,6 +58,22 @@ TEST(JsonDecoder, ReadsABatch) {
   EXPECT_EQ(batch.tags_size(), 0);
 }
 
+TEST(JsonDecoder, ReadsNumbersOfManyDigits) {
+  for (const auto& [text, number] : {
+           std::pair(std::string("0.30000000000000004441"), 0.30000000000000004),
+           std::pair(std::string("-0.12345678901234567890123"), -0.12345678901234568),
+           std::pair(std::string("0.1234567890123456789012345678901234567890"),
+                     0.12345678901234568),
+           std::pair(std::string("12345678901234567890.5"), 12345678901234567000.0),
+           std::pair(std::string("1.00000000000000000000000000000000000000001e2"), 100.0),
+           std::pair("0." + std::string(400, '0') + "1", 0.0),
+       }) {
+    const auto request = Decoded<v1::LogMetricRequest>(
+        StrCat(R"({"key": "a", "value": )", text, " , \"timestamp\": 1}"));
+    EXPECT_EQ(request.value(), number) << text;
+  }
+}
+
 TEST(JsonDecoder, TextThatIsNoJsonIsAnEmptyObject) {
   for (const char* body :
        {"", " \n", "{", "null", " null ", "{'a': 1}", R"({"name": "x",})",

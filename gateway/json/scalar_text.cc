@@ -92,8 +92,11 @@ std::optional<double> ParseDouble(std::string_view text) {
   if (error == std::errc::result_out_of_range) {
     // Too small is zero, as everywhere else; too large is refused.
     const size_t exponent = text.find_first_of("eE");
-    if (exponent != std::string_view::npos && exponent + 1 < text.size() &&
-        text[exponent + 1] == '-') {
+    const bool small =
+        exponent == std::string_view::npos
+            ? name[0] == '0'
+            : exponent + 1 < text.size() && text[exponent + 1] == '-';
+    if (small) {
       return negative ? -0.0 : 0.0;
     }
     return std::nullopt;
