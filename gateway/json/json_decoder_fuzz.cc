@@ -26,7 +26,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   gateway::WriteJson(again, table, &second);
   if (first != second) std::abort();
   // A blank in front is not plain: this is read the other way.
-  std::string slow = " " + std::string(reinterpret_cast<const char*>(data), size);
+  std::string slow = " ";
+  slow.append(reinterpret_cast<const char*>(data), size);
   millstream::v1::LogBatchRequest expected;
   if (!gateway::DecodeJson(&slow, table, &expected).ok() ||
       expected.SerializeAsString() != batch.SerializeAsString()) {

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <limits>
 #include <string>
+#include <utility>
 
 #include "base/error.h"
 #include "base/limits.h"
@@ -59,15 +60,15 @@ TEST(JsonDecoder, ReadsABatch) {
 }
 
 TEST(JsonDecoder, ReadsNumbersOfManyDigits) {
-  for (const auto& [text, number] : {
-           std::pair(std::string("0.30000000000000004441"), 0.30000000000000004),
-           std::pair(std::string("-0.12345678901234567890123"), -0.12345678901234568),
-           std::pair(std::string("0.1234567890123456789012345678901234567890"),
-                     0.12345678901234568),
-           std::pair(std::string("12345678901234567890.5"), 12345678901234567000.0),
-           std::pair(std::string("1.00000000000000000000000000000000000000001e2"), 100.0),
-           std::pair("0." + std::string(400, '0') + "1", 0.0),
-       }) {
+  const std::pair<std::string, double> numbers[] = {
+      {"0.30000000000000004441", 0.30000000000000004},
+      {"-0.12345678901234567890123", -0.12345678901234568},
+      {"0.1234567890123456789012345678901234567890", 0.12345678901234568},
+      {"12345678901234567890.5", 12345678901234567000.0},
+      {"1.00000000000000000000000000000000000000001e2", 100.0},
+      {"0." + std::string(400, '0') + "1", 0.0},
+  };
+  for (const auto& [text, number] : numbers) {
     const auto request = Decoded<v1::LogMetricRequest>(
         StrCat(R"({"key": "a", "value": )", text, " , \"timestamp\": 1}"));
     EXPECT_EQ(request.value(), number) << text;

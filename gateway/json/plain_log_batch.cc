@@ -160,8 +160,8 @@ bool Reader::Double(double* number) {
   }
   const bool exponent = *at_ == 'e' || *at_ == 'E';
   if (!exponent && count <= kDigitsMax && digits <= kExactMax) {
-    const double value =
-        static_cast<double>(digits) / kPowersOfTen[static_cast<size_t>(fraction)];
+    const double value = static_cast<double>(digits) /
+                         kPowersOfTen[static_cast<size_t>(fraction)];
     *number = negative ? -value : value;
     return true;
   }

@@ -19,8 +19,9 @@
 //               comes first.
 //   start    6. Runs with marks are packed as a whole.
 //
-// Marks, points and packed blocks are in one log, so what a crash leaves is
-// what was there at one moment:
+// Marks and points that come are in the store's log; what packing writes is not
+// (PackingWriteOptions). A crash leaves all of the former, and the latter up to
+// some moment, as if packing had stopped then:
 //   before 2    nothing                     2 to 4   points and a mark: 6
 //   4 to 5      packed points and a mark    after 5  packed points, no mark
 // An append that failed counts as one that may have reached the store.

@@ -21,7 +21,7 @@ constexpr int kWidthMax = 56;
 constexpr int kWholeWidth = 64;
 
 // Frames that are tried to find out which order of differences is smallest.
-constexpr size_t kTrialFrames = 4;
+constexpr size_t kTrialFrames = 2;
 
 uint64_t LowBits(int width) {
   return width == kWholeWidth ? ~uint64_t{0} : (uint64_t{1} << width) - 1;
@@ -157,6 +157,15 @@ void Residuals(absl::Span<const uint64_t> numbers, int order, size_t begin,
   }
 }
 
+// Whether all residuals are the same.
+bool IsConstant(absl::Span<const uint64_t> numbers, int order) {
+  const uint64_t residual = Residual(numbers, order, 1);
+  for (size_t i = 2; i < numbers.size(); ++i) {
+    if (Residual(numbers, order, i) != residual) return false;
+  }
+  return true;
+}
+
 struct Trial {
   int order = 0;
   // Of the frames that were tried.
@@ -191,12 +200,8 @@ size_t EstimateColumn(absl::Span<const uint64_t> numbers) {
 
 void EncodeColumn(absl::Span<const uint64_t> numbers, std::string* out) {
   for (int order : {0, 1}) {
+    if (!IsConstant(numbers, order)) continue;
     const uint64_t residual = Residual(numbers, order, 1);
-    bool constant = true;
-    for (size_t i = 2; i < numbers.size() && constant; ++i) {
-      constant = Residual(numbers, order, i) == residual;
-    }
-    if (!constant) continue;
     out->push_back(static_cast<char>(kConstantFlag | order));
     PutVarint(Zigzag(residual), out);
     return;

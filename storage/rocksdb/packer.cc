@@ -34,9 +34,11 @@ const char* const kFirstRun = "\x01";
 // As nice(1) has it: well behind what answers requests.
 constexpr int kNiceness = 10;
 
-// Deleted records that reads may have to pass over, while packing has nothing
-// to do.
+// Deleted records that reads may have to pass over, once packing has had
+// nothing to do for so long. While it has, memory fills up and is written
+// anyway.
 constexpr size_t kDeletedMax = 4096;
+constexpr absl::Duration kDropPause = absl::Seconds(1);
 
 // Waited for after a failure, before anything else is tried.
 constexpr absl::Duration kFailurePause = absl::Seconds(1);
@@ -99,19 +101,25 @@ void Packer::Run() {
   // Of this thread alone, on Linux. If it is refused, packing goes on anyway.
   setpriority(PRIO_PROCESS, static_cast<id_t>(syscall(SYS_gettid)), kNiceness);
   bool failing = false;
+  absl::Time drop_at = absl::InfiniteFuture();
   while (!Stopping()) {
     absl::Status status;
     if (auto work = runs_->Next(absl::Now()); work.has_value()) {
+      drop_at = absl::Now() + kDropPause;
       status = Do(*work);
       if (!status.ok()) runs_->Failed(*work, absl::Now());
     } else {
       absl::StatusOr<bool> more = PackNextRun();
       status = more.status();
       if (more.ok() && !*more) {
-        DropDeleted();
-        runs_->Wait(runs_->NextQuiet());
+        if (absl::Now() >= drop_at) {
+          drop_at = absl::InfiniteFuture();
+          DropDeleted();
+        }
+        runs_->Wait(std::min(runs_->NextQuiet(), drop_at));
         continue;
       }
+      drop_at = absl::Now() + kDropPause;
     }
     if (!status.ok() && !Stopping()) {
       if (!failing) {
@@ -163,7 +171,7 @@ absl::Status Packer::RemoveMarks(std::string_view run_id,
   if (marks.empty()) return absl::OkStatus();
   rocksdb::WriteBatch batch;
   for (uint64_t mark : marks) batch.Delete(LooseMarkKey(run_id, mark));
-  return FromRocksDb(db_->Write(rocksdb::WriteOptions(), &batch));
+  return FromRocksDb(db_->Write(PackingWriteOptions(), &batch));
 }
 
 absl::StatusOr<size_t> Packer::PackSeries(const std::string& prefix,
@@ -232,7 +240,7 @@ absl::StatusOr<bool> Packer::PackNextRun() {
   RETURN_IF_ERROR(FromRocksDb(it->status()));
   if (!it->Valid()) {
     RETURN_IF_ERROR(FromRocksDb(
-        db_->Delete(rocksdb::WriteOptions(), ToSlice(kFullPackingKey))));
+        db_->Delete(PackingWriteOptions(), ToSlice(kFullPackingKey))));
     full_ = false;
     return false;
   }
@@ -252,7 +260,7 @@ absl::StatusOr<bool> Packer::PackNextRun() {
   }
   if (Stopping()) return false;
   RETURN_IF_ERROR(FromRocksDb(
-      db_->Put(rocksdb::WriteOptions(), ToSlice(kFullPackingKey), prefix)));
+      db_->Put(PackingWriteOptions(), ToSlice(kFullPackingKey), prefix)));
   return true;
 }
 

@@ -15,7 +15,7 @@ namespace millstream::storage {
 struct PackingOptions {
   // A series is packed when it has gathered so many loose points, or so many
   // loose records,
-  size_t loose_points = 4096;
+  size_t loose_points = 8192;
   size_t loose_records = 1024;
   // or when its run had no append for so long.
   absl::Duration quiet = absl::Seconds(10);

@@ -34,6 +34,12 @@ std::string RecordKey(std::string_view prefix, uint8_t record_class,
 
 }  // namespace
 
+rocksdb::WriteOptions PackingWriteOptions() {
+  rocksdb::WriteOptions options;
+  options.disableWAL = true;
+  return options;
+}
+
 struct SeriesPacker::Block {
   MetricPoint first;
   BlockSummary summary;
@@ -329,8 +335,7 @@ absl::Status SeriesPacker::Finish() {
                       .Add(std::move(new_points_)));
   result_.changed = true;
   result_.deleted = loose_keys_.size();
-  // Not synced: if a crash takes this, it leaves what was there before.
-  return FromRocksDb(db_->Write(rocksdb::WriteOptions(), batch_.get()));
+  return FromRocksDb(db_->Write(PackingWriteOptions(), batch_.get()));
 }
 
 }  // namespace millstream::storage

@@ -34,9 +34,15 @@ namespace rocksdb {
 class DB;
 class Iterator;
 class WriteBatch;
+struct WriteOptions;
 }  // namespace rocksdb
 
 namespace millstream::storage {
+
+// For all that packing writes: none of it is in the log, for the points are
+// there already. A crash takes the newest of these writes, and leaves the loose
+// records, and the marks, that were there before (loose_runs.h).
+rocksdb::WriteOptions PackingWriteOptions();
 
 struct PackResult {
   // Loose points that wait.
