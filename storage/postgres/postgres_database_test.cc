@@ -255,6 +255,54 @@ TEST_F(PostgresDatabaseTest, InsertsAndTellsTheId) {
   EXPECT_EQ(second, 2);
 }
 
+TEST_F(PostgresDatabaseTest, InsertsManyRowsAtOnce) {
+  ASSERT_TRUE(Run("CREATE TABLE kinds (t VARCHAR(50) PRIMARY KEY, i INTEGER, "
+                  "r DOUBLE PRECISION, b BOOLEAN, n TEXT)")
+                  .ok());
+  const std::vector<std::string> texts = {
+      "", "null", "NULL", "a,b", "{x}", "\"q\"", "\\", "it's", " ", "\xC3\xA9"};
+  static constexpr std::string_view kColumns[] = {"t", "i", "r", "b", "n"};
+  std::vector<sql::Cell> cells;
+  for (size_t i = 0; i < texts.size(); ++i) {
+    cells.insert(cells.end(),
+                 {std::string_view(texts[i]), static_cast<int64_t>(i),
+                  i == 0 ? std::numeric_limits<double>::infinity() : 0.1 * i,
+                  sql::Cell(i % 2 == 1), sql::Cell()});
+  }
+  int64_t added = 0;
+  const auto insert = [&](Transaction& transaction) -> absl::Status {
+    ASSIGN_OR_RETURN(added,
+                     transaction.InsertRows(
+                         {.table = "kinds",
+                          .columns = kColumns,
+                          .cells = cells,
+                          .after = " ON CONFLICT DO NOTHING"}));
+    return transaction.InsertRowsLater(
+        {.table = "kinds", .columns = kColumns, .cells = {}});
+  };
+  absl::Status status = database_->Write(insert);
+  ASSERT_TRUE(status.ok()) << status;
+  EXPECT_EQ(added, texts.size());
+  ASSERT_TRUE(database_->Write(insert).ok());
+  EXPECT_EQ(added, 0);
+  const auto read = [&](Connection& connection) -> absl::Status {
+    ASSIGN_OR_RETURN(StatementPtr row,
+                     connection.Query("SELECT t, i, r, b, n FROM kinds "
+                                      "ORDER BY i"));
+    for (size_t i = 0; i < texts.size(); ++i) {
+      EXPECT_TRUE(*row->Step());
+      EXPECT_EQ(row->Text(0), texts[i]);
+      EXPECT_EQ(row->Int64(1), i);
+      EXPECT_EQ(row->Double(2), std::get<double>(cells[i * 5 + 2]));
+      EXPECT_EQ(row->Int64(3), i % 2);
+      EXPECT_TRUE(row->IsNull(4));
+    }
+    return absl::OkStatus();
+  };
+  status = database_->Read(read);
+  EXPECT_TRUE(status.ok()) << status;
+}
+
 // Each reads, and writes what it has read plus one.
 TEST_F(PostgresDatabaseTest, LosesNoUpdateOfTransactionsThatMeet) {
   ASSERT_TRUE(Insert(1).ok());

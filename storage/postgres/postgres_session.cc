@@ -9,6 +9,7 @@
 #include "absl/strings/escaping.h"
 #include "base/status_macros.h"
 #include "base/str_cat.h"
+#include "storage/postgres/array_text.h"
 
 namespace millstream::storage::postgres {
 
@@ -24,6 +25,44 @@ absl::StatusOr<sql::StatementPtr> PostgresSession::Prepare(
     std::string_view sql) {
   return sql::StatementPtr(
       new PostgresStatement(this, connection_->Find(sql), generation_));
+}
+
+template <typename Finish>
+absl::Status PostgresSession::Insert(const sql::RowInsert& insert,
+                                     Finish finish) {
+  const size_t width = insert.columns.size();
+  if (insert.cells.empty()) return absl::OkStatus();
+  std::vector<std::string> arrays;
+  arrays.reserve(width);
+  std::string sql = StrCat("INSERT INTO \"", insert.table, "\" (");
+  std::string values;
+  for (size_t column = 0; column < width; ++column) {
+    const std::string_view separator = column == 0 ? "" : ", ";
+    StrAppend(&sql, separator, "\"", insert.columns[column], "\"");
+    std::string_view type;
+    arrays.push_back(ArrayText(insert.cells, column, width, &type));
+    StrAppend(&values, separator, "CAST(? AS ", type, "[])");
+  }
+  StrAppend(&sql, ") SELECT * FROM unnest(", values, ")", insert.after);
+  ASSIGN_OR_RETURN(sql::StatementPtr statement, Prepare(sql));
+  for (size_t column = 0; column < width; ++column) {
+    statement->BindText(static_cast<int>(column) + 1, arrays[column]);
+  }
+  return finish(*statement);
+}
+
+absl::StatusOr<int64_t> PostgresSession::InsertRows(
+    const sql::RowInsert& insert) {
+  if (insert.cells.empty()) return 0;
+  RETURN_IF_ERROR(Insert(
+      insert, [](sql::Statement& statement) { return statement.Finish(); }));
+  return changes();
+}
+
+absl::Status PostgresSession::InsertRowsLater(const sql::RowInsert& insert) {
+  return Insert(insert, [](sql::Statement& statement) {
+    return statement.FinishLater();
+  });
 }
 
 absl::Status PostgresSession::Run(PostgresStatement* statement) {

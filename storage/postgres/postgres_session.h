@@ -40,6 +40,10 @@ class PostgresSession final : public sql::Transaction {
   // No such thing: INSERT says RETURNING (sql::InsertReturningId).
   int64_t last_insert_id() const override { return 0; }
 
+  // In one statement, whatever the number of rows: each column is an array.
+  absl::StatusOr<int64_t> InsertRows(const sql::RowInsert& insert) override;
+  absl::Status InsertRowsLater(const sql::RowInsert& insert) override;
+
   // Never null.
   PostgresConnection& connection() { return *connection_; }
   std::unique_ptr<PostgresConnection> TakeConnection() {
@@ -48,6 +52,9 @@ class PostgresSession final : public sql::Transaction {
 
  private:
   friend class PostgresStatement;
+
+  template <typename Finish>
+  absl::Status Insert(const sql::RowInsert& insert, Finish finish);
 
   absl::Status Run(PostgresStatement* statement);
   absl::Status RunLater(PostgresStatement* statement);

@@ -80,7 +80,56 @@ class Sqlite final : public SqlDialect {
   const bool follows_plans_;
 };
 
+class Postgres final : public SqlDialect {
+ public:
+  std::string_view BooleanLiteral(bool value) const override {
+    return value ? "TRUE" : "FALSE";
+  }
+
+  std::string TextEquals(std::string_view column) const override {
+    return StrCat(column, " = ?");
+  }
+  std::string TextDiffers(std::string_view column) const override {
+    return StrCat(column, " <> ?");
+  }
+  std::string ExactText(std::string_view column) const override {
+    return std::string(column);
+  }
+
+  // Without an escape character a backslash is a letter like others, as in the
+  // databases that have none; with it, a pattern that ends in one is an error.
+  std::string Like(std::string_view column) const override {
+    return StrCat(column, " LIKE ? ESCAPE ''");
+  }
+  std::string LikePattern(std::string_view pattern) const override {
+    return std::string(pattern);
+  }
+  std::string ILike(std::string_view column) const override {
+    return StrCat(column, " ILIKE ? ESCAPE ''");
+  }
+  std::string ILikePattern(std::string_view pattern) const override {
+    return std::string(pattern);
+  }
+
+  std::string IntegerAsText(std::string_view column) const override {
+    return StrCat("CAST(", column, " AS TEXT)");
+  }
+
+  // Said in both directions: what is not said differs between engines.
+  std::string OrderNullsLast(std::string_view column,
+                             bool ascending) const override {
+    return StrCat(column, ascending ? " ASC NULLS LAST" : " DESC NULLS LAST");
+  }
+
+  bool FollowsPlans() const override { return false; }
+};
+
 }  // namespace
+
+const SqlDialect& PostgresDialect() {
+  static const Postgres* const kDialect = new Postgres;
+  return *kDialect;
+}
 
 const SqlDialect& SqliteDialect() {
   static const Sqlite* const kDialect = new Sqlite(/*follows_plans=*/true);

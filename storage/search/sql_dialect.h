@@ -55,6 +55,11 @@ class SqlDialect {
 const SqlDialect& SqliteDialect();
 const SqlDialect& SqliteMlflowDialect();
 
+// PostgreSQL, with MLflow's schema. Text compares byte for byte with any
+// collation that is deterministic, as all are unless made otherwise; its order
+// is the database's.
+const SqlDialect& PostgresDialect();
+
 }  // namespace millstream::storage::search
 
 #endif  // MILLSTREAM_STORAGE_SEARCH_SQL_DIALECT_H_

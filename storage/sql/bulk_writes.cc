@@ -204,19 +204,15 @@ absl::Status AddPoints(Transaction& transaction,
                 &latest);
   }
   const Dialect dialect = transaction.dialect();
-  RETURN_IF_ERROR(
-      transaction
-          .InsertRows({.table = "metrics",
-                       .columns = kPointColumns,
-                       .cells = cells,
-                       .after = OnConflictDoNothing(dialect, "run_uuid")})
-          .status());
-  return transaction
-      .InsertRows({.table = "latest_metrics",
-                   .columns = kPointColumns,
-                   .cells = latest,
-                   .after = OnConflictRaise(dialect)})
-      .status();
+  RETURN_IF_ERROR(transaction.InsertRowsLater(
+      {.table = "metrics",
+       .columns = kPointColumns,
+       .cells = cells,
+       .after = OnConflictDoNothing(dialect, "run_uuid")}));
+  return transaction.InsertRowsLater({.table = "latest_metrics",
+                                      .columns = kPointColumns,
+                                      .cells = latest,
+                                      .after = OnConflictRaise(dialect)});
 }
 
 absl::Status AddParams(Transaction& transaction,
@@ -257,13 +253,11 @@ absl::Status PutTags(Transaction& transaction,
         i + 1 == sorted.size() || !IsSame(sorted[i], sorted[i + 1]);
     if (is_last) AppendValue(sorted[i], &cells);
   }
-  return transaction
-      .InsertRows({.table = "tags",
-                   .columns = kValueColumns,
-                   .cells = cells,
-                   .after = OnConflictUpdate(transaction.dialect(),
-                                             kValueColumns, 2)})
-      .status();
+  return transaction.InsertRowsLater(
+      {.table = "tags",
+       .columns = kValueColumns,
+       .cells = cells,
+       .after = OnConflictUpdate(transaction.dialect(), kValueColumns, 2)});
 }
 
 absl::Status AddModelMetrics(Transaction& transaction,

@@ -205,6 +205,11 @@ class Transaction : public Connection {
   // REQUIRES: with an `after` that updates, no two rows have one key.
   virtual absl::StatusOr<int64_t> InsertRows(const RowInsert& insert);
 
+  // The same at the latest with the next statement: see FinishLater.
+  virtual absl::Status InsertRowsLater(const RowInsert& insert) {
+    return InsertRows(insert).status();
+  }
+
   // Runs a statement that returns nothing.
   template <typename... Args>
   absl::Status Execute(std::string_view sql, const Args&... args) {
