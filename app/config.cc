@@ -145,6 +145,18 @@ absl::Status FillNetwork(const ParsedFlags& flags, Config* config) {
   config->port_file = value.at("port-file");
   config->static_prefix = value.at("static-prefix");
   RETURN_IF_ERROR(CheckStaticPrefix(config->static_prefix));
+  config->tls_cert = value.at("tls-cert");
+  config->tls_key = value.at("tls-key");
+  config->tls_client_ca = value.at("tls-client-ca");
+  if (config->tls_cert.empty() != config->tls_key.empty()) {
+    return absl::InvalidArgumentError(
+        "--tls-cert and --tls-key go together: set both or none.");
+  }
+  if (!config->tls_client_ca.empty() && config->tls_cert.empty()) {
+    return absl::InvalidArgumentError(
+        "--tls-client-ca has no effect without --tls-cert and --tls-key.");
+  }
+  config->trusted_proxies = List(value.at("trusted-proxies"));
   config->ui_dir = value.at("ui-dir");
   if (absl::StartsWith(config->ui_dir, "ui/build beside")) {
     config->ui_dir = FindUi();
@@ -169,6 +181,14 @@ absl::Status FillSecurity(const ParsedFlags& flags, Config* config) {
   }
   config->disable_security_middleware =
       value.at("disable-security-middleware") == "true";
+  config->auth_user = value.at("auth-user");
+  config->auth_password = value.at("auth-password");
+  config->htpasswd_file = value.at("htpasswd-file");
+  if (config->auth_user.empty() != config->auth_password.empty()) {
+    return absl::InvalidArgumentError(
+        "--auth-user and --auth-password (or MLFLOW_TRACKING_USERNAME and "
+        "MLFLOW_TRACKING_PASSWORD) go together: set both or none.");
+  }
   return absl::OkStatus();
 }
 

@@ -32,10 +32,21 @@ struct Config {
   // Empty for none.
   std::string ui_dir;
 
+  // PEM files; empty for none.
+  std::string tls_cert;
+  std::string tls_key;
+  std::string tls_client_ca;
+  std::vector<std::string> trusted_proxies;
+
   std::vector<std::string> allowed_hosts;
   std::vector<std::string> cors_allowed_origins;
   std::string x_frame_options;
   bool disable_security_middleware = false;
+
+  // Empty for none.
+  std::string auth_user;
+  std::string auth_password;
+  std::string htpasswd_file;
 };
 
 // INVALID_ARGUMENT naming the flag and what it takes.

@@ -63,6 +63,23 @@ constexpr Flag kFlags[] = {
      "Path in front of UI and API, for a proxy that serves us below a path; "
      "starts with / and does not end with one.",
      ""},
+    {kNetwork, "tls-cert", "", "MILLSTREAM_TLS_CERT", "FILE", "", Policy::kOwn,
+     "Speak TLS (1.2 and later) at both doors, with this certificate and those "
+     "between it and its root, in PEM. Read again within a second when it "
+     "changes; connections that are open go on.",
+     ""},
+    {kNetwork, "tls-key", "", "MILLSTREAM_TLS_KEY", "FILE", "", Policy::kOwn,
+     "Key of --tls-cert, in PEM and without a passphrase.", ""},
+    {kNetwork, "tls-client-ca", "", "MILLSTREAM_TLS_CLIENT_CA", "FILE", "",
+     Policy::kOwn,
+     "Serve nobody, not even /health, without a certificate of one of these "
+     "authorities (PEM).",
+     ""},
+    {kNetwork, "trusted-proxies", "", "MILLSTREAM_TRUSTED_PROXIES", "LIST", "",
+     Policy::kOwn,
+     "Addresses or networks, with commas between, of proxies whose "
+     "X-Forwarded-For, -Proto, -Host and -Prefix are believed.",
+     ""},
     {kNetwork, "workers", "w", "MLFLOW_WORKERS", "NUMBER", "", Policy::kIgnored,
      "Worker processes.",
      "one process serves all requests with as many threads as it needs"},
@@ -91,10 +108,26 @@ constexpr Flag kFlags[] = {
      "Check neither Host nor Origin. Any web page that you open could then "
      "use this server.",
      ""},
+    {kSecurity, "auth-user", "", "MLFLOW_TRACKING_USERNAME", "NAME", "",
+     Policy::kOwn,
+     "Ask every caller, at both doors, for this user name and the password "
+     "of --auth-password. Only /health is open then.",
+     ""},
+    {kSecurity, "auth-password", "", "MLFLOW_TRACKING_PASSWORD", "PASSWORD", "",
+     Policy::kOwn,
+     "Password of --auth-user. Set the variable rather than the flag: command "
+     "lines can be read by everybody on the machine.",
+     ""},
+    {kSecurity, "htpasswd-file", "", "MILLSTREAM_HTPASSWD_FILE", "FILE", "",
+     Policy::kOwn,
+     "Ask every caller for a name and password of this file, which `htpasswd "
+     "-B` makes (bcrypt, apr1, SHA, crypt's $5$ and $6$). Read again within a "
+     "second when it changes. Goes before --auth-user.",
+     ""},
     {kSecurity, "app-name", "", "", "NAME", "", Policy::kRefused,
      "Authentication app, such as basic-auth.",
-     "there is no authentication yet; put a proxy that asks for passwords in "
-     "front"},
+     "users and permissions of MLflow cannot be kept yet; --htpasswd-file "
+     "asks for passwords"},
 
     {kOther, "gunicorn-opts", "", "MLFLOW_GUNICORN_OPTS", "TEXT", "",
      Policy::kIgnored, "Options of a Python web server.",

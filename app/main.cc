@@ -71,8 +71,9 @@ int Serve(const Config& config) {
     return kExitFailure;
   }
   const bool ui = !config.ui_dir.empty();
-  printf("millstream %s: %s http://%s%s, gRPC %s, data in %s\n", kVersion,
+  printf("millstream %s: %s %s://%s%s, gRPC %s, data in %s\n", kVersion,
          ui ? "API and UI" : "API (no UI found; see --ui-dir)",
+         config.tls_cert.empty() ? "http" : "https",
          Url(config, (*server)->port()).c_str(), config.static_prefix.c_str(),
          Url(config, (*server)->grpc_port()).c_str(), config.data_dir.c_str());
   fflush(stdout);

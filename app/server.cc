@@ -9,6 +9,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
+#include "app/callers.h"
 #include "app/process_limits.h"
 #include "base/clock.h"
 #include "base/limits.h"
@@ -23,6 +24,7 @@
 #include "server/method_table.h"
 #include "server/registry_service.h"
 #include "server/run_feed.h"
+#include "server/standard_services.h"
 #include "server/stream_service.h"
 #include "server/tracking_service.h"
 #include "storage/artifact/local_artifact_store.h"
@@ -148,8 +150,10 @@ class Stores {
 
 class ServerImpl final : public Server {
  public:
-  ServerImpl(const Config& config, std::unique_ptr<Stores> stores)
-      : stores_(std::move(stores)),
+  ServerImpl(const Config& config, std::unique_ptr<Stores> stores,
+             std::unique_ptr<auth::Gate> gate)
+      : gate_(std::move(gate)),
+        stores_(std::move(stores)),
         feed_([this](std::string_view run_id) { return ExperimentOf(run_id); },
               &Clock::System(), {}),
         run_log_(stores_->run_log(), &feed_),
@@ -168,10 +172,12 @@ class ServerImpl final : public Server {
     registry_.Register(&methods_);
     artifacts_.Register(&methods_);
     streams_.Register(&methods_);
+    standard_.Register(&methods_);
   }
 
   ~ServerImpl() override {
     streams_.Stop();
+    standard_.Stop();
     std::thread grpc([this] {
       if (grpc_ != nullptr) grpc_->Stop(absl::Milliseconds(limits::kStopMsMax));
     });
@@ -182,11 +188,16 @@ class ServerImpl final : public Server {
   absl::Status Open(const Config& config) {
     RETURN_IF_ERROR(methods_.Check());
     ASSIGN_OR_RETURN(grpc_, server::GrpcDoor::Start(
-                                {.host = config.host, .port = config.grpc_port},
+                                {.host = config.host,
+                                 .port = config.grpc_port,
+                                 .tls = {config.tls_cert, config.tls_key,
+                                         config.tls_client_ca}},
                                 &dispatcher_));
     gateway::RestOptions options;
     options.host = config.host;
     options.port = config.port;
+    options.tls = {config.tls_cert, config.tls_key, config.tls_client_ca};
+    options.trusted_proxies = config.trusted_proxies;
     options.static_prefix = config.static_prefix;
     options.ui_dir = config.ui_dir;
     options.allowed_hosts = config.allowed_hosts;
@@ -208,6 +219,7 @@ class ServerImpl final : public Server {
     return info.experiment_id();
   }
 
+  const std::unique_ptr<auth::Gate> gate_;
   const std::unique_ptr<Stores> stores_;
   server::RunFeed feed_;
   server::AnnouncingRunLog run_log_;
@@ -216,8 +228,9 @@ class ServerImpl final : public Server {
   server::ArtifactService artifacts_;
   server::IngestBudget budget_;
   server::StreamService streams_;
+  server::StandardServices standard_;
   server::MethodTable methods_;
-  server::Dispatcher dispatcher_{&methods_, &budget_};
+  server::Dispatcher dispatcher_{&methods_, &budget_, gate_.get()};
   std::unique_ptr<server::GrpcDoor> grpc_;
   std::unique_ptr<gateway::RestDoor> rest_;
   MemoryKeeper memory_;
@@ -226,8 +239,10 @@ class ServerImpl final : public Server {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Server>> Server::Start(const Config& config) {
+  ASSIGN_OR_RETURN(std::unique_ptr<auth::Gate> gate, MakeGate(config));
   ASSIGN_OR_RETURN(std::unique_ptr<Stores> stores, Stores::Open(config));
-  auto server = std::make_unique<ServerImpl>(config, std::move(stores));
+  auto server = std::make_unique<ServerImpl>(config, std::move(stores),
+                                             std::move(gate));
   RETURN_IF_ERROR(server->Open(config));
   return server;
 }

@@ -139,6 +139,8 @@ inline constexpr size_t kTransferChunkBytes = 256 * 1024;
 // calls for the second.
 inline constexpr int kGrpcHandshakeMsMax = 10'000;
 inline constexpr int kGrpcIdleMsMax = 10 * 60 * 1000;
+// Calls that watch the server's health, or ask by reflection what it serves.
+inline constexpr size_t kStandardStreamsMax = 1000;
 
 // --- Streams
 
@@ -239,6 +241,13 @@ inline constexpr int64_t kHttpAdmissionMsMax = 10'000;
 // less than the ten seconds that containers are given to stop.
 inline constexpr int64_t kStopMsMax = 8'000;
 
+// From a connection's start to the end of its TLS handshake.
+inline constexpr int64_t kTlsHandshakeMsMax = 10'000;
+// A file of certificates or a key.
+inline constexpr size_t kTlsFileBytesMax = 1 << 20;
+// Networks of proxies that are trusted, and addresses that they pass on.
+inline constexpr size_t kForwardedHopsMax = 32;
+
 // Parameters of a URL. The reference's clients send a few hundred run ids.
 inline constexpr size_t kQueryParametersMax = 2000;
 // Objects and lists within each other in a JSON body.
@@ -246,6 +255,43 @@ inline constexpr int kJsonDepthMax = 900;
 // Items of all lists of a request together, at either door. Each takes far more
 // memory than the few bytes that may name it.
 inline constexpr int kRequestItemsMax = 100'000;
+
+// --- Who is calling
+
+// A password; the longest that crypt(3) takes.
+inline constexpr size_t kPasswordBytesMax = 512;
+inline constexpr size_t kUserNameBytesMax = 255;
+// An Authorization header.
+inline constexpr size_t kAuthorizationBytesMax = 4096;
+// A hash, and what it may cost to check: bcrypt's cost, rounds of SHA-crypt and
+// of PBKDF2, memory and lanes of scrypt.
+inline constexpr size_t kPasswordHashBytesMax = 1024;
+inline constexpr int kBcryptCostMax = 16;
+inline constexpr int kShaCryptRoundsMax = 2'000'000;
+inline constexpr int kPbkdf2RoundsMax = 5'000'000;
+inline constexpr uint64_t kScryptBytesMax = 128 << 20;
+inline constexpr uint64_t kScryptParallelMax = 16;
+// A file of users.
+inline constexpr size_t kUserFileBytesMax = 4 << 20;
+inline constexpr size_t kUserFileUsersMax = 20'000;
+// Checks of passwords under way at once, and those that wait for one.
+inline constexpr size_t kPasswordChecksMax = 2;
+inline constexpr size_t kPasswordChecksWaitingMax = 256;
+// From a request's head to the verdict on its password.
+inline constexpr int64_t kPasswordCheckMsMax = 120'000;
+// Right credentials that are remembered, and for how long.
+inline constexpr size_t kKnownCredentialsMax = 10'000;
+inline constexpr int64_t kKnownCredentialsMsMax = 60'000;
+// Wrong guesses in a row of one address, for one user, and of one address for
+// one user; afterwards one in so many milliseconds is looked at.
+inline constexpr int kGuessesMax = 20;
+inline constexpr int64_t kGuessMsMin = 3000;
+inline constexpr int kGuessesOfPairMax = 10;
+inline constexpr int64_t kGuessOfPairMsMin = 1000;
+// Addresses and users whose guesses are counted, and pairs that are known to
+// have been right, for how long.
+inline constexpr size_t kGuessersMax = 10'000;
+inline constexpr int64_t kKnownPairMsMax = 24 * 60 * 60 * 1000;
 
 // --- GraphQL
 

@@ -33,6 +33,10 @@ HttpReply ErrorReply(const absl::Status& error) {
   }
   body += '}';
   HttpReply reply = JsonReply(traits.http_status(), std::move(body));
+  // The realm is the reference's: browsers keep what they know of it.
+  if (reply.status == 401) {
+    reply.AddHeader("WWW-Authenticate", "Basic realm=\"mlflow\"");
+  }
   if (reply.status == 429 || reply.status == 503) {
     reply.AddHeader("Retry-After", "1");
   }

@@ -49,7 +49,11 @@ absl::StatusOr<std::unique_ptr<Front>> Front::Create(
     const RestOptions& options, server::Dispatcher* dispatcher) {
   RETURN_IF_ERROR(CheckPrefix(options.static_prefix));
   auto front = std::make_unique<Front>();
+  front->gate_ = dispatcher->gate();
   front->static_prefix_ = options.static_prefix;
+  ASSIGN_OR_RETURN(front->forwarded_,
+                   Forwarded::Create(options.trusted_proxies,
+                                     !options.tls.certificate.empty()));
   ASSIGN_OR_RETURN(front->security_, Security::Create(options));
   RouteTableBuilder routes;
   AddRpcRoutes(options.static_prefix, dispatcher, &routes);
@@ -69,12 +73,24 @@ bool Front::IsApiPath(std::string_view path) const {
 Front::Plan Front::Begin(const RequestHead& head) const {
   const bool probe = head.path == StrCat(static_prefix_, "/health") ||
                      head.path == StrCat(static_prefix_, "/version");
+  Origination from = forwarded_.Of(head);
   Plan plan;
   plan.reply = security_->Check(
-      head, probe ? Security::Path::kProbe : Security::Path::kOrdinary);
+      head, from.host,
+      probe ? Security::Path::kProbe : Security::Path::kOrdinary);
   if (plan.reply.has_value()) return plan;
   plan.reply = security_->Preflight(head);
   if (plan.reply.has_value()) return plan;
+  plan = Route(head, from);
+  plan.peer = std::move(from.peer);
+  plan.guarded = gate_ != nullptr &&
+                 (plan.handler == nullptr || !plan.handler->is_open());
+  return plan;
+}
+
+Front::Plan Front::Route(const RequestHead& head,
+                         const Origination& from) const {
+  Plan plan;
   if (const auto workspace = head.Header("x-mlflow-workspace");
       workspace.has_value() && !workspace->empty() &&
       !absl::EndsWith(head.path, "/mlflow/server-info")) {
@@ -85,22 +101,24 @@ Front::Plan Front::Begin(const RequestHead& head) const {
     return plan;
   }
   RouteTable::Found found = routes_->Find(head.method, head.path);
-  if (found.route == nullptr) return WithoutRoute(head, found);
+  if (found.route == nullptr) return WithoutRoute(head, from, found);
   // A variable that begins with "/" stands in the path as "//".
   if (!found.variables.empty() &&
       found.variables.back().second.starts_with('/') &&
       !found.route->handler->takes_leading_slash()) {
-    plan.reply = Redirect(WithoutDoubleSlashes(head.path), head.query);
+    plan.reply = Redirect(StrCat(from.prefix, WithoutDoubleSlashes(head.path)),
+                          head.query);
     return plan;
   }
   plan.handler = found.route->handler.get();
   plan.variables = std::move(found.variables);
-  plan.base_url =
-      StrCat("http://", head.Header("host").value_or(""), static_prefix_);
+  plan.base_url = StrCat(from.scheme, "://", from.host, from.prefix,
+                         static_prefix_);
   return plan;
 }
 
 Front::Plan Front::WithoutRoute(const RequestHead& head,
+                                const Origination& from,
                                 const RouteTable::Found& found) const {
   Plan plan;
   // Beside the prefix there is only what the reference streams, and to it
@@ -132,11 +150,11 @@ Front::Plan Front::WithoutRoute(const RequestHead& head,
   if (other != head.path) {
     RouteTable::Found there = routes_->Find(head.method, other);
     if (there.route != nullptr) {
-      plan.reply = Redirect(other, head.query);
+      plan.reply = Redirect(StrCat(from.prefix, other), head.query);
       return plan;
     }
     if (below_prefix && !there.allowed.empty()) {
-      return WithoutRoute(head, there);
+      return WithoutRoute(head, from, there);
     }
   }
   plan.reply = HtmlError(

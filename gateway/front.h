@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "absl/status/statusor.h"
+#include "gateway/forwarded.h"
 #include "gateway/handler.h"
 #include "gateway/rest_options.h"
 #include "gateway/route_table.h"
@@ -31,8 +32,15 @@ class Front {
     const Handler* handler = nullptr;
     PathVariables variables;
     std::string base_url;
+    // "address:port" of the caller, or what a proxy says it is.
+    std::string peer;
+    // Whoever asks must say who it is before any of this is done.
+    bool guarded = false;
   };
   Plan Begin(const RequestHead& head) const;
+
+  // Whom to ask about callers of what is guarded.
+  auth::Gate* gate() const { return gate_; }
 
   // Header lines that the answer to `head` has whatever it is.
   void AppendCommonHeaders(const RequestHead& head, std::string* out) const {
@@ -42,11 +50,15 @@ class Front {
   const RouteTable& routes() const { return *routes_; }
 
  private:
-  Plan WithoutRoute(const RequestHead& head,
+  Plan Route(const RequestHead& head, const Origination& from) const;
+  Plan WithoutRoute(const RequestHead& head, const Origination& from,
                     const RouteTable::Found& found) const;
   bool IsApiPath(std::string_view path) const;
 
   std::string static_prefix_;
+  Forwarded forwarded_;
+  // Null if callers are not asked who they are.
+  auth::Gate* gate_ = nullptr;
   std::unique_ptr<Security> security_;
   std::unique_ptr<RouteTable> routes_;
 };

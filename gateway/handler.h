@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "auth/identity.h"
 #include "gateway/http_message.h"
 
 namespace millstream::gateway {
@@ -23,6 +24,10 @@ struct Request {
   PathVariables variables;
   // "http://host:port" plus static prefix, as the caller addressed us.
   std::string base_url;
+  // "address:port" of who asks, or what a proxy says it is.
+  std::string peer = {};
+  // Who asks; null if callers are not asked who they are.
+  auth::IdentityPtr identity = nullptr;
 };
 
 // A body on its way in. Not thread-safe. Dropped before Finish(), what it took
@@ -50,6 +55,9 @@ class Handler {
   // Answers at once and from memory: not counted among the handlers that may
   // be busy at a time, so it answers when everything else waits.
   virtual bool is_instant() const { return false; }
+
+  // Whether anybody may ask, without saying who it is.
+  virtual bool is_open() const { return false; }
 
   // Whether what {name=**} stands for may start with "/"; else the caller is
   // sent to the path without "//".

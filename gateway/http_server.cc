@@ -47,7 +47,8 @@ class HttpServer::Impl {
         memory_(options.held_bytes_max),
         connections_(options.connections_max),
         shared_{&io_context_, front,          &slots_,
-                &large_slots_, &connections_, &memory_} {}
+                &large_slots_, &connections_, &memory_,
+                options.tls} {}
 
   absl::Status Listen(const Options& options) {
     error_code error;

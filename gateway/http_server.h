@@ -11,6 +11,7 @@
 namespace millstream::gateway {
 
 class Front;
+class HttpTls;
 
 // Thread-safe.
 class HttpServer {
@@ -23,6 +24,8 @@ class HttpServer {
     int connections_max = 1;
     // For bodies and answers that are not small, of all connections.
     size_t held_bytes_max = 0;
+    // Null: connections are not encrypted. Must outlive the server.
+    HttpTls* tls = nullptr;
   };
 
   // Binds and starts to serve. INVALID_ARGUMENT for a host that is no name or

@@ -11,6 +11,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "base/error.h"
@@ -25,6 +26,8 @@
 #include "boost/asio/io_context.hpp"
 #include "boost/asio/ip/tcp.hpp"
 #include "boost/asio/post.hpp"
+#include "boost/asio/ssl/error.hpp"
+#include "boost/asio/ssl/stream.hpp"
 #include "boost/asio/use_awaitable.hpp"
 #include "boost/asio/write.hpp"
 #include "gateway/body_pace.h"
@@ -34,7 +37,10 @@
 #include "gateway/handler_slots.h"
 #include "gateway/http_in_buffer.h"
 #include "gateway/http_parser.h"
+#include "gateway/http_tls.h"
 #include "gateway/http_writer.h"
+#include "openssl/err.h"
+#include "openssl/sslerr.h"
 
 namespace millstream::gateway {
 namespace {
@@ -84,10 +90,16 @@ class Session {
         socket_(std::move(socket)),
         entry_(shared.connections, socket_.native_handle(), &full_),
         held_(shared.memory),
-        parser_(PeerOf(socket_)) {}
+        parser_(PeerOf(socket_)) {
+    if (shared.tls != nullptr) tls_.emplace(socket_, *shared.tls->Current());
+  }
 
   Task Run() {
     if (full_) co_return;
+    if (tls_.has_value()) {
+      const bool agreed = co_await Handshake();
+      if (!agreed) co_return;
+    }
     for (;;) {
       const bool read = co_await ReadHead();
       if (!read) break;
@@ -101,11 +113,34 @@ class Session {
   }
 
  private:
+  asio::awaitable<bool> Handshake() {
+    entry_.SetPhase(ConnectionList::Phase::kHead);
+    entry_.SetDeadline(MonotonicMs() + limits::kTlsHandshakeMsMax);
+    const auto [error] =
+        co_await tls_->async_handshake(asio::ssl::stream_base::server, kAwait);
+    if (!error) {
+      entry_.SetPhase(ConnectionList::Phase::kIdle);
+      co_return true;
+    }
+    if (error.category() == asio::error::get_ssl_category() &&
+        ERR_GET_REASON(static_cast<unsigned long>(error.value())) ==
+            SSL_R_HTTP_REQUEST) {
+      static constexpr std::string_view kUseHttps =
+          "HTTP/1.1 400 Bad Request\r\nConnection: close\r\n"
+          "Content-Type: text/plain\r\n\r\n"
+          "This server speaks TLS: use https:// in its address.\n";
+      co_await asio::async_write(socket_, asio::buffer(kUseHttps), kAwait);
+      tls_.reset();
+      co_await Linger();
+    }
+    co_return false;
+  }
+
   // One read more, of a body of which `expected` bytes are missing; false if
   // there is nothing more to come.
   asio::awaitable<bool> Read(uint64_t expected = 0) {
     const asio::mutable_buffer room = in_.Prepare(expected);
-    if (expected > 0) {
+    if (expected > 0 && !tls_.has_value()) {
       // Most of it is there already; through the scheduler each piece would
       // wake another thread.
       boost::system::error_code failed;
@@ -115,7 +150,13 @@ class Session {
         co_return true;
       }
     }
-    const auto [error, count] = co_await socket_.async_read_some(room, kAwait);
+    boost::system::error_code error;
+    size_t count = 0;
+    if (tls_.has_value()) {
+      std::tie(error, count) = co_await tls_->async_read_some(room, kAwait);
+    } else {
+      std::tie(error, count) = co_await socket_.async_read_some(room, kAwait);
+    }
     if (error || count == 0) {
       lost_ = true;
       co_return false;
@@ -158,9 +199,20 @@ class Session {
   asio::awaitable<bool> Serve() {
     entry_.SetPhase(ConnectionList::Phase::kBusy);
     Front::Plan plan = shared_.front->Begin(parser_.head());
+    auth::IdentityPtr identity;
+    if (plan.guarded) {
+      auth::Verdict verdict =
+          co_await Introduce(*shared_.front->gate(), plan.peer);
+      if (verdict.ok()) {
+        identity = *std::move(verdict);
+      } else {
+        plan.reply = ErrorReply(verdict.status());
+      }
+    }
     if (plan.reply.has_value()) co_return co_await SendEarly(*plan.reply);
     const Request request{parser_.head(), std::move(plan.variables),
-                          std::move(plan.base_url)};
+                          std::move(plan.base_url), std::move(plan.peer),
+                          std::move(identity)};
     if (plan.handler->streams_body()) {
       co_return co_await ServeStream(*plan.handler, request);
     }
@@ -186,6 +238,37 @@ class Session {
     }
     HttpReply reply = co_await Answer(*plan.handler, request);
     co_return co_await Send(reply);
+  }
+
+  // Finds out who asks.
+  asio::awaitable<auth::Verdict> Introduce(auth::Gate& gate,
+                                           std::string_view peer) {
+    const RequestHead& head = parser_.head();
+    const std::string_view authorization =
+        head.Header("authorization").value_or("");
+    if (std::optional<auth::Verdict> known = gate.Recall(authorization)) {
+      co_return *std::move(known);
+    }
+    entry_.SetDeadline(MonotonicMs() + limits::kPasswordCheckMsMax);
+    const auto executor = shared_.io_context->get_executor();
+    asio::use_awaitable_t<> token;
+    std::shared_ptr<auth::Verdict> verdict =
+        co_await asio::async_initiate<asio::use_awaitable_t<>,
+                                      void(std::shared_ptr<auth::Verdict>)>(
+            [&gate, authorization, peer, executor](auto handler) {
+              auto shared_handler =
+                  std::make_shared<decltype(handler)>(std::move(handler));
+              gate.Check(
+                  authorization, peer,
+                  [shared_handler, executor](const auth::Verdict& said) {
+                    auto verdict = std::make_shared<auth::Verdict>(said);
+                    asio::post(executor, [shared_handler, verdict] {
+                      std::move (*shared_handler)(verdict);
+                    });
+                  });
+            },
+            token);
+    co_return std::move(*verdict);
   }
 
   // Runs a handler that takes its body whole.
@@ -477,6 +560,12 @@ class Session {
   asio::awaitable<bool> WriteAll(asio::const_buffer first,
                                  asio::const_buffer second = {}) {
     std::array<asio::const_buffer, 2> buffers = {first, second};
+    if (tls_.has_value()) {
+      const auto [broken, count] =
+          co_await asio::async_write(*tls_, buffers, kAwait);
+      if (broken) lost_ = true;
+      co_return !broken;
+    }
     // Most answers fit into the socket's buffer; through the scheduler their
     // end would wake another thread.
     boost::system::error_code failed;
@@ -498,8 +587,12 @@ class Session {
   Task Linger() {
     if (lost_) co_return;
     boost::system::error_code ignored;
-    socket_.shutdown(Tcp::socket::shutdown_send, ignored);
     entry_.SetDeadline(MonotonicMs() + kLingerMs);
+    if (tls_.has_value()) {
+      // Says that this is all; what the caller says to it does not matter.
+      co_await tls_->async_shutdown(kAwait);
+    }
+    socket_.shutdown(Tcp::socket::shutdown_send, ignored);
     size_t read = 0;
     std::vector<char> waste(kWasteBytes);
     while (read < limits::kHttpDrainBytesMax) {
@@ -514,6 +607,8 @@ class Session {
 
   const SessionShared& shared_;
   Tcp::socket socket_;
+  // What goes through it, if that is encrypted.
+  std::optional<asio::ssl::stream<Tcp::socket&>> tls_;
   // Too many connections: this one is not served.
   bool full_ = false;
   ConnectionList::Entry entry_;

@@ -15,6 +15,7 @@ namespace millstream::gateway {
 class ConnectionList;
 class Front;
 class HandlerSlots;
+class HttpTls;
 
 // What all connections of a server share; outlives them.
 struct SessionShared {
@@ -26,6 +27,8 @@ struct SessionShared {
   ConnectionList* connections;
   // For bodies and answers that are not small.
   MemoryBudget* memory;
+  // Null: connections are not encrypted.
+  HttpTls* tls = nullptr;
 };
 
 // Serves the connection on `socket`, a connected TCP socket that this takes

@@ -17,10 +17,12 @@ namespace {
 // Answers the same whatever it is asked.
 class FixedHandler final : public Handler {
  public:
-  FixedHandler(std::string name, std::function<HttpReply()> answer)
-      : name_(std::move(name)), answer_(std::move(answer)) {}
+  FixedHandler(std::string name, std::function<HttpReply()> answer,
+               bool open = false)
+      : name_(std::move(name)), answer_(std::move(answer)), open_(open) {}
 
   bool is_instant() const override { return true; }
+  bool is_open() const override { return open_; }
   HttpReply Answer(const Request&, std::string*) const override {
     return answer_();
   }
@@ -29,6 +31,7 @@ class FixedHandler final : public Handler {
  private:
   const std::string name_;
   const std::function<HttpReply()> answer_;
+  const bool open_;
 };
 
 HttpReply HtmlText(int status, std::string text) {
@@ -143,7 +146,8 @@ void AddRawRoutes(const RestOptions& options, RouteTableBuilder* routes) {
   const std::string& prefix = options.static_prefix;
   routes->Add("GET", StrCat(prefix, "/health"),
               std::make_shared<FixedHandler>(
-                  "health", [] { return TextReply(200, "OK"); }));
+                  "health", [] { return TextReply(200, "OK"); },
+                  /*open=*/true));
   routes->Add("GET", StrCat(prefix, "/version"),
               std::make_shared<FixedHandler>(
                   "version", [] { return HtmlText(200, kMlflowVersion); }));

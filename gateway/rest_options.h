@@ -11,6 +11,15 @@
 
 namespace millstream::gateway {
 
+// PEM files. Without a certificate there is no TLS.
+struct TlsFiles {
+  // The certificate, then those between it and a root that clients know.
+  std::string certificate;
+  std::string key;
+  // If not empty, callers must have a certificate of one of these.
+  std::string client_ca;
+};
+
 struct RestOptions {
   // Address or name to listen on.
   std::string host = "127.0.0.1";
@@ -24,6 +33,10 @@ struct RestOptions {
   int connections_max = 4096;
   // Memory for bodies and answers under way.
   size_t held_bytes_max = limits::kHttpHeldBytesMax;
+  TlsFiles tls;
+  // Networks and addresses of proxies whose X-Forwarded-For, -Proto, -Host and
+  // -Prefix are believed.
+  std::vector<std::string> trusted_proxies;
   // Path in front of everything: starts with "/", has no "/" at its end, or
   // is empty.
   std::string static_prefix;

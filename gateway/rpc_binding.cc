@@ -19,7 +19,8 @@ std::string RpcName(const server::Method& method) {
 }
 
 void FillContext(const Request& request, server::CallContext* context) {
-  context->set_peer(std::string(request.head.peer));
+  context->set_peer(request.peer);
+  context->set_identity(request.identity);
   context->set_base_url(request.base_url);
   context->set_deadline(absl::Now() +
                         absl::Milliseconds(limits::kHttpCallMsMax));

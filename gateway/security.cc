@@ -155,9 +155,9 @@ bool Security::MayChange(std::string_view origin,
 }
 
 std::optional<HttpReply> Security::Check(const RequestHead& head,
+                                         const std::string& host,
                                          Path path) const {
   if (!enabled_) return std::nullopt;
-  const std::string host(head.Header("host").value_or(""));
   if (path == Path::kOrdinary && !any_host_) {
     const std::optional<Host> parsed = ParseHost(host);
     if (!parsed.has_value() || !IsAllowedHost(*parsed)) {

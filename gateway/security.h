@@ -31,8 +31,10 @@ class Security {
   enum class Path { kOrdinary, kProbe };
 
   // The refusal of a request whose Host or Origin is not allowed. Probes
-  // ("/health", "/version") are answered whatever their Host.
-  std::optional<HttpReply> Check(const RequestHead& head, Path path) const;
+  // ("/health", "/version") are answered whatever their Host. `host` is the
+  // Host header as the caller sent it to us or to a proxy.
+  std::optional<HttpReply> Check(const RequestHead& head,
+                                 const std::string& host, Path path) const;
 
   // The answer to a browser that asks what it may send (OPTIONS with Origin
   // and Access-Control-Request-Method); nothing for other requests.

@@ -1,17 +1,23 @@
 """C++ from the .proto files, by Debian's protoc."""
 
-def cc_protos(name, protos, deps = [], visibility = None):
+def cc_protos(
+        name,
+        protos,
+        folder = "millstream/v1",
+        deps = [],
+        visibility = None):
     """One cc_library of the messages and service descriptors of `protos`.
 
     Args:
       name: of the library.
-      protos: names below millstream/v1, without ".proto".
+      protos: names below `folder`, without ".proto".
+      folder: that they lie in.
       deps: libraries of other protos that these import.
       visibility: as ever.
     """
-    srcs = ["millstream/v1/%s.proto" % p for p in protos]
-    headers = ["millstream/v1/%s.pb.h" % p for p in protos]
-    sources = ["millstream/v1/%s.pb.cc" % p for p in protos]
+    srcs = ["%s/%s.proto" % (folder, p) for p in protos]
+    headers = ["%s/%s.pb.h" % (folder, p) for p in protos]
+    sources = ["%s/%s.pb.cc" % (folder, p) for p in protos]
     native.genrule(
         name = name + "_gen",
         srcs = srcs,

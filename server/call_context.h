@@ -5,10 +5,12 @@
 #include <atomic>
 #include <cstddef>
 #include <string>
+#include <utility>
 
 #include "absl/status/status.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
+#include "auth/identity.h"
 #include "base/liveness.h"
 
 namespace millstream::server {
@@ -30,6 +32,12 @@ class CallContext final : public Liveness {
   // Address of the caller, for the log.
   const std::string& peer() const { return peer_; }
   void set_peer(std::string peer) { peer_ = std::move(peer); }
+
+  // Who calls; null until that is known, and where callers are not asked.
+  const auth::IdentityPtr& identity() const { return identity_; }
+  void set_identity(auth::IdentityPtr identity) {
+    identity_ = std::move(identity);
+  }
 
   // "http://host:port" under which the caller reached this server, without a
   // trailing slash and with --static-prefix; empty through gRPC. For answers
@@ -63,6 +71,7 @@ class CallContext final : public Liveness {
  private:
   const Door door_;
   std::string peer_;
+  auth::IdentityPtr identity_;
   std::string base_url_;
   size_t request_bytes_ = 0;
   absl::Time deadline_ = absl::InfiniteFuture();

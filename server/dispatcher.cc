@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/status_macros.h"
+#include "base/str_cat.h"
 #include "server/required_fields.h"
 
 namespace millstream::server {
@@ -18,9 +19,15 @@ bool IsAbandoned(v1::ErrorCode code) {
   return code == v1::CANCELLED || code == v1::DEADLINE_EXCEEDED;
 }
 
+// Who called from where, for the log.
+std::string CallerOf(const CallContext& context) {
+  if (context.identity() == nullptr) return context.peer();
+  return StrCat(context.peer(), " (", context.identity()->user, ")");
+}
+
 // Sees every outcome, of calls and of what streams through them: errors of ours
 // go to the log, and leave with a text that tells nothing of them.
-absl::Status Leave(const Method& method, std::string_view peer,
+absl::Status Leave(const Method& method, std::string_view caller,
                    absl::Status status) {
   if (status.ok()) return status;
   const v1::ErrorCode code = GetErrorCode(status);
@@ -28,29 +35,37 @@ absl::Status Leave(const Method& method, std::string_view peer,
     return status;
   }
   if (!IsAbandoned(code)) {
-    LogError(method.descriptor->full_name(), " from ", peer, ": ",
+    LogError(method.descriptor->full_name(), " from ", caller, ": ",
              status.ToString());
   }
   return MakeError(code, GetPublicMessage(status));
+}
+
+absl::Status Leave(const Method& method, const CallContext& context,
+                   absl::Status status) {
+  if (status.ok()) return status;
+  return Leave(method, CallerOf(context), std::move(status));
 }
 
 class LeavingSource final : public ByteSource {
  public:
   LeavingSource(const Method& method, const CallContext& context,
                 std::unique_ptr<ByteSource> source)
-      : method_(method), peer_(context.peer()), source_(std::move(source)) {}
+      : method_(method),
+        caller_(CallerOf(context)),
+        source_(std::move(source)) {}
 
   absl::StatusOr<size_t> Read(std::span<char> buffer) override {
     absl::StatusOr<size_t> read = source_->Read(buffer);
     if (read.ok()) return read;
-    return Leave(method_, peer_, std::move(read).status());
+    return Leave(method_, caller_, std::move(read).status());
   }
   // Whoever asks finds another way if it cannot.
   absl::Status Seek(int64_t offset) override { return source_->Seek(offset); }
 
  private:
   const Method& method_;
-  const std::string peer_;
+  const std::string caller_;
   const std::unique_ptr<ByteSource> source_;
 };
 
@@ -58,29 +73,41 @@ class LeavingSink final : public ByteSink {
  public:
   LeavingSink(const Method& method, const CallContext& context,
               std::unique_ptr<ByteSink> sink)
-      : method_(method), peer_(context.peer()), sink_(std::move(sink)) {}
+      : method_(method),
+        caller_(CallerOf(context)),
+        sink_(std::move(sink)) {}
 
   absl::Status Write(std::string_view data) override {
-    return Leave(method_, peer_, sink_->Write(data));
+    return Leave(method_, caller_, sink_->Write(data));
   }
   absl::Status Finish() override {
-    return Leave(method_, peer_, sink_->Finish());
+    return Leave(method_, caller_, sink_->Finish());
   }
 
  private:
   const Method& method_;
-  const std::string peer_;
+  const std::string caller_;
   const std::unique_ptr<ByteSink> sink_;
 };
 
 }  // namespace
 
-Dispatcher::Dispatcher(const MethodTable* methods, IngestBudget* budget)
-    : methods_(methods), budget_(budget) {}
+Dispatcher::Dispatcher(const MethodTable* methods, IngestBudget* budget,
+                       auth::Gate* gate)
+    : methods_(methods), budget_(budget), gate_(gate) {}
+
+absl::Status Dispatcher::Admit(const CallContext& context,
+                               const Method& method) const {
+  RETURN_IF_ERROR(context.Alive());
+  if (gate_ != nullptr && !method.open && context.identity() == nullptr) {
+    return auth::NoCredentials();
+  }
+  return absl::OkStatus();
+}
 
 absl::Status Dispatcher::Enter(CallContext& context, const Method& method,
                                const Message& request) {
-  RETURN_IF_ERROR(context.Alive());
+  RETURN_IF_ERROR(Admit(context, method));
   if (method.has_required_fields) {
     RETURN_IF_ERROR(CheckRequiredFields(request));
   }
@@ -91,7 +118,7 @@ absl::Status Dispatcher::Call(CallContext& context, const Method& method,
                               const Message& request, Message* response) {
   absl::Status status = Enter(context, method, request);
   if (status.ok()) status = Run(context, method, request, response);
-  return Leave(method, context.peer(), std::move(status));
+  return Leave(method, context, std::move(status));
 }
 
 absl::Status Dispatcher::Run(CallContext& context, const Method& method,
@@ -112,18 +139,18 @@ absl::Status Dispatcher::Run(CallContext& context, const Method& method,
 
 absl::StatusOr<std::shared_ptr<StreamBody>> Dispatcher::OpenStream(
     CallContext& context, const Method& method) {
-  absl::Status status = context.Alive();
+  absl::Status status = Admit(context, method);
   if (status.ok()) {
     absl::StatusOr<std::shared_ptr<StreamBody>> body = method.stream(context);
     if (body.ok()) return body;
     status = std::move(body).status();
   }
-  return Leave(method, context.peer(), std::move(status));
+  return Leave(method, context, std::move(status));
 }
 
 absl::Status Dispatcher::EndStream(const CallContext& context,
                                    const Method& method, absl::Status status) {
-  return Leave(method, context.peer(), std::move(status));
+  return Leave(method, context, std::move(status));
 }
 
 absl::StatusOr<Download> Dispatcher::OpenDownload(CallContext& context,
@@ -139,7 +166,7 @@ absl::StatusOr<Download> Dispatcher::OpenDownload(CallContext& context,
     }
     status = std::move(download).status();
   }
-  return Leave(method, context.peer(), std::move(status));
+  return Leave(method, context, std::move(status));
 }
 
 absl::StatusOr<Upload> Dispatcher::OpenUpload(CallContext& context,
@@ -155,7 +182,7 @@ absl::StatusOr<Upload> Dispatcher::OpenUpload(CallContext& context,
     }
     status = std::move(upload).status();
   }
-  return Leave(method, context.peer(), std::move(status));
+  return Leave(method, context, std::move(status));
 }
 
 }  // namespace millstream::server

@@ -8,6 +8,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "auth/gate.h"
 #include "server/call_context.h"
 #include "server/ingest_budget.h"
 #include "server/method_table.h"
@@ -19,17 +20,25 @@ namespace millstream::server {
 // Thread-safe. Calls block until the answer is known: for a write, until it is
 // durable at the server's level.
 //
+// Where there is a gate, every call but those of open rpcs must bring an
+// identity. Doors ask the gate for it, because a password takes a while to
+// check; that they have is checked here.
+//
 // Every Status that comes out of here, from the streams that it opens too,
 // carries an ErrorCode; faults of ours are in the log by then, and their text
 // is in no Status.
 class Dispatcher {
  public:
   // `methods` must have passed MethodTable::Check(). Both must outlive this.
-  // Without a budget, calls are not counted.
+  // Without a budget, calls are not counted; without a gate, callers are not
+  // asked who they are.
   explicit Dispatcher(const MethodTable* methods,
-                      IngestBudget* budget = nullptr);
+                      IngestBudget* budget = nullptr,
+                      auth::Gate* gate = nullptr);
 
   const MethodTable& methods() const { return *methods_; }
+  // Null if callers are not asked.
+  auth::Gate* gate() const { return gate_; }
 
   // Runs a unary rpc. On error `response` is unspecified. RESOURCE_EXHAUSTED,
   // and nothing is done: the rpc writes, and more waits to be kept than the
@@ -57,6 +66,8 @@ class Dispatcher {
                          absl::Status status);
 
  private:
+  // Whether the caller may come in at all.
+  absl::Status Admit(const CallContext& context, const Method& method) const;
   // What precedes every handler.
   absl::Status Enter(CallContext& context, const Method& method,
                      const Message& request);
@@ -66,6 +77,7 @@ class Dispatcher {
 
   const MethodTable* const methods_;
   IngestBudget* const budget_;
+  auth::Gate* const gate_;
 };
 
 }  // namespace millstream::server

@@ -1,6 +1,8 @@
 #include "server/dispatcher.h"
 
 #include "absl/time/clock.h"
+#include "auth/user_source.h"
+#include "base/clock.h"
 #include "base/error.h"
 #include "gtest/gtest.h"
 #include "millstream/v1/artifacts.pb.h"
@@ -122,6 +124,36 @@ TEST_F(DispatcherTest, DeadCallsDoNotReachTheHandler) {
   context_.Cancel();
   EXPECT_EQ(GetErrorCode(Get(request)), v1::CANCELLED);
   EXPECT_EQ(experiments_.calls, 0);
+}
+
+// No door can let a caller in by forgetting to ask who it is.
+TEST_F(DispatcherTest, WhereThereIsAGateCallersMustBeKnown) {
+  struct Nobody : auth::UserSource {
+    auth::Verdict Verify(std::string_view, std::string_view) override {
+      return auth::WrongCredentials();
+    }
+    uint64_t generation() override { return 0; }
+  };
+  auth::Gate gate(std::make_unique<Nobody>(), &Clock::System());
+  Dispatcher guarded(&table_, nullptr, &gate);
+  const Method& method =
+      *table_.Find(Service()->FindMethodByName("GetExperiment"));
+  v1::GetExperimentRequest request;
+  request.set_experiment_id("7");
+  EXPECT_EQ(GetErrorCode(guarded.Call(context_, method, request, &response_)),
+            v1::UNAUTHENTICATED);
+  EXPECT_EQ(GetErrorCode(
+                guarded.OpenDownload(context_, method, request).status()),
+            v1::UNAUTHENTICATED);
+  EXPECT_EQ(
+      GetErrorCode(guarded.OpenUpload(context_, method, request).status()),
+      v1::UNAUTHENTICATED);
+  EXPECT_EQ(GetErrorCode(guarded.OpenStream(context_, method).status()),
+            v1::UNAUTHENTICATED);
+  EXPECT_EQ(experiments_.calls, 0);
+  context_.set_identity(
+      std::make_shared<auth::Identity>(auth::Identity{"alice"}));
+  EXPECT_TRUE(guarded.Call(context_, method, request, &response_).ok());
 }
 
 TEST_F(DispatcherTest, FaultsOfOursLeaveWithoutTheirText) {

@@ -11,10 +11,13 @@
 #include "base/status_macros.h"
 #include "base/thread_pool.h"
 #include "google/protobuf/arena.h"
-#include "grpcpp/ext/proto_server_reflection_plugin.h"
 #include "grpcpp/grpcpp.h"
 #include "grpcpp/health_check_service_interface.h"
 #include "grpcpp/resource_quota.h"
+#include "grpcpp/security/server_credentials.h"
+#include "grpcpp/security/tls_certificate_provider.h"
+#include "grpcpp/security/tls_certificate_verifier.h"
+#include "grpcpp/security/tls_credentials_options.h"
 #include "grpcpp/impl/codegen/server_callback_handlers.h"
 #include "grpcpp/impl/rpc_service_method.h"
 #include "grpcpp/impl/service_type.h"
@@ -37,6 +40,8 @@ constexpr int kKeepaliveAnswerMs = 20'000;
 // What gRPC takes for messages on their way in and out, of all connections:
 // beyond it, it ends streams rather than have the server run out of memory.
 constexpr size_t kTransportBytesMax = 512 << 20;
+// How often the files of TLS are looked at.
+constexpr unsigned int kTlsLookSeconds = 1;
 // Callers may ask the same this often, with or without a call under way.
 constexpr int kCallersKeepaliveMs = 10'000;
 
@@ -48,9 +53,13 @@ class UnaryCall final : public grpc::ServerUnaryReactor, Call {
       : Call(grpc, dispatcher, pool, method),
         request_(*request),
         response_(response) {
-    if (!pool_->Post([this] { Finish(ToGrpc(grpc_, Run())); })) {
-      Finish(ToGrpc(grpc_, Overloaded()));
-    }
+    Introduce([this](const absl::Status& status) {
+      if (!status.ok()) {
+        Finish(ToGrpc(grpc_, status));
+      } else if (!pool_->Post([this] { Finish(ToGrpc(grpc_, Run())); })) {
+        Finish(ToGrpc(grpc_, Overloaded()));
+      }
+    });
   }
 
   void OnCancel() override { context_.Cancel(); }
@@ -81,7 +90,13 @@ class DownloadCall final : public grpc::ServerWriteReactor<ByteBuffer>, Call {
                ThreadPool* pool, const Method* method,
                const ByteBuffer* request)
       : Call(grpc, dispatcher, pool, method), request_(*request) {
-    Post([this] { Open(); });
+    Introduce([this](const absl::Status& status) {
+      if (!status.ok()) {
+        End(status);
+      } else {
+        Post([this] { Open(); });
+      }
+    });
   }
 
   void OnWriteDone(bool ok) override {
@@ -158,7 +173,13 @@ class UploadCall final : public grpc::ServerReadReactor<ByteBuffer>, Call {
   UploadCall(grpc::CallbackServerContext* grpc, Dispatcher* dispatcher,
              ThreadPool* pool, const Method* method, ByteBuffer* response)
       : Call(grpc, dispatcher, pool, method), response_(response) {
-    StartRead(&buffer_);
+    Introduce([this](const absl::Status& status) {
+      if (!status.ok()) {
+        End(status);
+      } else {
+        StartRead(&buffer_);
+      }
+    });
   }
 
   void OnReadDone(bool ok) override {
@@ -300,6 +321,26 @@ class DescriptorService final : public grpc::Service {
   std::vector<std::string> names_;
 };
 
+// What the door shows of itself. TLS 1.2 and later.
+std::shared_ptr<grpc::ServerCredentials> CredentialsOf(
+    const GrpcTlsFiles& files) {
+  namespace tls = grpc::experimental;
+  if (files.certificate.empty()) return grpc::InsecureServerCredentials();
+  tls::TlsServerCredentialsOptions options(
+      std::make_shared<tls::FileWatcherCertificateProvider>(
+          files.key, files.certificate, files.client_ca, kTlsLookSeconds));
+  options.watch_identity_key_cert_pairs();
+  if (!files.client_ca.empty()) {
+    options.watch_root_certs();
+    options.set_cert_request_type(
+        GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_AND_VERIFY);
+  }
+  // Callers go by no host name.
+  options.set_certificate_verifier(
+      std::make_shared<tls::NoOpCertificateVerifier>());
+  return tls::TlsServerCredentials(options);
+}
+
 class GrpcDoorImpl final : public GrpcDoor {
  public:
   GrpcDoorImpl(const GrpcDoorOptions& options, Dispatcher* dispatcher)
@@ -313,8 +354,8 @@ class GrpcDoorImpl final : public GrpcDoor {
   ~GrpcDoorImpl() override { Stop(absl::ZeroDuration()); }
 
   absl::Status Listen(const GrpcDoorOptions& options) {
-    grpc::EnableDefaultHealthCheckService(true);
-    grpc::reflection::InitProtoReflectionServerBuilderPlugin();
+    // Health and reflection are rpcs of the table.
+    grpc::EnableDefaultHealthCheckService(false);
     grpc::ServerBuilder builder;
     // Two servers on one port would share its calls silently.
     builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
@@ -338,7 +379,7 @@ class GrpcDoorImpl final : public GrpcDoor {
     // gRPC itself would not tell why, only log what no user understands.
     RETURN_IF_ERROR(CheckCanListen(options.host, options.port));
     int port = 0;
-    builder.AddListeningPort(address, grpc::InsecureServerCredentials(), &port);
+    builder.AddListeningPort(address, CredentialsOf(options.tls), &port);
     for (const auto& service : services_) {
       builder.RegisterService(service.get());
     }

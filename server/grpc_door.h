@@ -1,5 +1,7 @@
-// The gRPC door: serves every rpc of a method table, the standard health
-// service and server reflection. Holds no policy; calls end in Dispatcher.
+// The gRPC door: serves every rpc of a method table. Holds no policy; calls end
+// in Dispatcher.
+//
+// Callers say who they are in the metadata "authorization", as over HTTP.
 //
 // There is no generated service code. Each service of the table is registered
 // by its descriptor, one raw callback method for each rpc, so that reflection
@@ -20,6 +22,15 @@
 
 namespace millstream::server {
 
+// PEM files, as the REST door has them; without a certificate there is no TLS.
+// They are read again when they change.
+struct GrpcTlsFiles {
+  std::string certificate;
+  std::string key;
+  // If not empty, callers must have a certificate of one of these.
+  std::string client_ca;
+};
+
 struct GrpcDoorOptions {
   // Numeric address or name to listen on.
   std::string host = "127.0.0.1";
@@ -27,6 +38,7 @@ struct GrpcDoorOptions {
   uint16_t port = 0;
   // Handlers that may run at once; more wait.
   size_t threads_max = 16;
+  GrpcTlsFiles tls;
 };
 
 // Thread-safe.

@@ -1,6 +1,9 @@
 #include "server/grpc_door_call.h"
 
+#include <optional>
 #include <string>
+#include <string_view>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
@@ -80,6 +83,32 @@ Call::Call(grpc::CallbackServerContext* grpc, Dispatcher* dispatcher,
   if (grpc->deadline() != std::chrono::system_clock::time_point::max()) {
     context_.set_deadline(absl::FromChrono(grpc->deadline()));
   }
+}
+
+void Call::Introduce(std::function<void(const absl::Status&)> next) {
+  auth::Gate* gate = dispatcher_->gate();
+  if (gate == nullptr || method_->open) {
+    next(absl::OkStatus());
+    return;
+  }
+  const auto& metadata = grpc_->client_metadata();
+  const auto found = metadata.find("authorization");
+  std::string_view authorization;
+  if (found != metadata.end()) {
+    authorization = {found->second.data(), found->second.size()};
+  }
+  const auto take = [this](auth::Verdict verdict) {
+    if (verdict.ok()) context_.set_identity(*std::move(verdict));
+    return verdict.status();
+  };
+  if (std::optional<auth::Verdict> verdict = gate->Recall(authorization)) {
+    next(take(*std::move(verdict)));
+    return;
+  }
+  gate->Check(authorization, context_.peer(),
+              [take, next = std::move(next)](auth::Verdict verdict) {
+                next(take(std::move(verdict)));
+              });
 }
 
 }  // namespace millstream::server

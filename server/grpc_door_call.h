@@ -3,6 +3,8 @@
 #ifndef MILLSTREAM_SERVER_GRPC_DOOR_CALL_H_
 #define MILLSTREAM_SERVER_GRPC_DOOR_CALL_H_
 
+#include <functional>
+
 #include "absl/status/status.h"
 #include "base/thread_pool.h"
 #include "grpcpp/grpcpp.h"
@@ -33,6 +35,10 @@ class Call {
        ThreadPool* pool, const Method* method);
 
  protected:
+  // Finds out who calls, then says so to `next`: at once, or from another
+  // thread when a password had to be checked. The status is the refusal.
+  void Introduce(std::function<void(const absl::Status&)> next);
+
   grpc::CallbackServerContext* const grpc_;
   Dispatcher* const dispatcher_;
   ThreadPool* const pool_;

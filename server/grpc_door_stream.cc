@@ -1,6 +1,8 @@
 #include <memory>
 #include <utility>
 
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
 #include "server/grpc_door_call.h"
 
 namespace millstream::server {
@@ -36,14 +38,7 @@ class StreamCall final
   using Call::Call;
 
   void Begin() {
-    absl::StatusOr<std::shared_ptr<StreamBody>> body =
-        dispatcher_->OpenStream(context_, *method_);
-    if (!body.ok()) {
-      Finish(ToGrpc(grpc_, body.status()));
-      return;
-    }
-    body_ = *std::move(body);
-    body_->Start(this);
+    Introduce([this](const absl::Status& status) { Open(status); });
   }
 
   CallContext& context() override { return context_; }
@@ -66,11 +61,45 @@ class StreamCall final
   void OnWriteDone(bool) override { body_->OnWritten(); }
   void OnCancel() override {
     context_.Cancel();
-    if (body_ != nullptr) body_->OnGone();
+    std::shared_ptr<StreamBody> body;
+    {
+      absl::MutexLock lock(&opening_->mutex);
+      opening_->gone = true;
+      body = body_;
+    }
+    if (body != nullptr) body->OnGone();
   }
   void OnDone() override { delete this; }
 
  private:
+  // The caller may go while it is found out who it is. Outlives the call, which
+  // may end in Start().
+  struct Opening {
+    absl::Mutex mutex;
+    bool gone ABSL_GUARDED_BY(mutex) = false;
+  };
+
+  void Open(const absl::Status& introduced) {
+    if (!introduced.ok()) {
+      Finish(ToGrpc(grpc_, introduced));
+      return;
+    }
+    absl::StatusOr<std::shared_ptr<StreamBody>> body =
+        dispatcher_->OpenStream(context_, *method_);
+    if (!body.ok()) {
+      Finish(ToGrpc(grpc_, body.status()));
+      return;
+    }
+    const std::shared_ptr<Opening> opening = opening_;
+    absl::MutexLock lock(&opening->mutex);
+    body_ = *std::move(body);
+    const std::shared_ptr<StreamBody> started = body_;
+    const bool gone = opening->gone;
+    started->Start(this);
+    if (gone) started->OnGone();
+  }
+
+  const std::shared_ptr<Opening> opening_ = std::make_shared<Opening>();
   // Constant once begun.
   std::shared_ptr<StreamBody> body_;
   ByteBuffer incoming_;

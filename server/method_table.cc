@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "google/protobuf/descriptor.pb.h"
+#include "millstream/v1/options.pb.h"
 #include "server/required_fields.h"
 
 namespace millstream::server {
@@ -46,6 +47,9 @@ Method& MethodTable::Add(std::string_view rpc, const Message& request,
   method->descriptor = descriptor;
   method->request_type = &request;
   method->response_type = &response;
+  method->open =
+      descriptor != nullptr &&
+      descriptor->options().GetExtension(v1::access).open();
   method->has_required_fields = HasRequiredFields(request.GetDescriptor());
   return *method;
 }

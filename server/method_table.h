@@ -43,6 +43,9 @@ struct Method {
   // It brings what is to be kept: counted in the ingest budget.
   bool ingests = false;
 
+  // Callers need not say who they are.
+  bool open = false;
+
   // Whether there are any for Dispatcher to check.
   bool has_required_fields = false;
 };

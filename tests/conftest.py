@@ -15,13 +15,15 @@ def server(tmp_path_factory):
 
 @pytest.fixture
 def start_server(tmp_path):
-    """start_server(*flags) starts a server for one test alone."""
+    """start_server(*flags, environment={}) starts a server for one test
+    alone."""
     started = []
 
-    def start(*flags):
+    def start(*flags, environment=()):
         folder = tmp_path / f"server{len(started)}"
         folder.mkdir()
-        started.append(harness.Server(folder, *flags))
+        started.append(harness.Server(folder, *flags,
+                                      environment=environment))
         return started[-1].start()
 
     yield start

@@ -27,9 +27,10 @@ class Server:
     """One server process with its data in `folder`; can be started again, and
     has the same gRPC port then."""
 
-    def __init__(self, folder, *flags):
+    def __init__(self, folder, *flags, environment=()):
         self.folder = pathlib.Path(folder)
         self.flags = flags
+        self.environment = dict(environment)
         self.url = None
         self.grpc_address = None
         self._process = None
@@ -44,6 +45,7 @@ class Server:
             if not name.startswith(("MLFLOW_", "MILLSTREAM_"))}
         environment["MLFLOW_DISABLE_TELEMETRY"] = "true"
         environment["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] = "false"
+        environment.update(self.environment)
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
                 command, cwd=self.folder, env=environment,
@@ -100,7 +102,8 @@ class Server:
     def _set_url(self, port):
         flags = dict(zip(self.flags, self.flags[1:]))
         prefix = flags.get("--static-prefix", "")
-        self.root_url = f"http://127.0.0.1:{port}"
+        scheme = "https" if "--tls-cert" in flags else "http"
+        self.root_url = f"{scheme}://127.0.0.1:{port}"
         self.url = self.root_url
         self._health = [self.root_url + "/health",
                         self.root_url + prefix + "/health"]
@@ -123,6 +126,8 @@ class Server:
                 return False
             self.grpc_address = f"127.0.0.1:{grpc_port}"
             self._set_url(port)
+        if self.url.startswith("https:"):
+            return accepts(self.url)
         return any(map(answers, self._health))
 
 
@@ -132,6 +137,16 @@ def answers(url):
             return response.status == 200
     except (urllib.error.URLError, OSError):
         return False
+
+
+def accepts(url):
+    """Whether somebody listens there; whose certificate that is, tests ask."""
+    host, _, port = url.removeprefix("https://").rpartition(":")
+    try:
+        socket.create_connection((host, int(port)), timeout=5).close()
+    except OSError:
+        return False
+    return True
 
 
 def free_port():

@@ -39,8 +39,11 @@ class GrpcDoor:
 
     name = "grpc"
 
-    def __init__(self, server):
+    def __init__(self, server, authorization=None):
         self._channel = grpc.insecure_channel(server.grpc_address)
+        if authorization is not None:
+            self._channel = grpc.intercept_channel(
+                self._channel, Authorize(authorization))
         database = ProtoReflectionDescriptorDatabase(self._channel)
         self.services = database.get_services()
         self._pool = descriptor_pool.DescriptorPool(database)
@@ -53,6 +56,10 @@ class GrpcDoor:
 
     def close(self):
         self._channel.close()
+
+    def methods(self):
+        """All rpcs of millstream: descriptors."""
+        return list(self._methods.values())
 
     def call(self, rpc, request=None):
         method = self._methods[rpc]
@@ -123,13 +130,36 @@ class GrpcDoor:
                                      error.code().name), error.details())
 
 
+class Authorize(grpc.UnaryUnaryClientInterceptor,
+                grpc.UnaryStreamClientInterceptor,
+                grpc.StreamUnaryClientInterceptor,
+                grpc.StreamStreamClientInterceptor):
+    """Sends credentials with every call."""
+
+    def __init__(self, authorization):
+        self._metadata = [("authorization", authorization)]
+
+    def _call(self, proceed, details, request):
+        return proceed(details._replace(
+            metadata=list(details.metadata or ()) + self._metadata), request)
+
+    def intercept_unary_unary(self, proceed, details, request):
+        return self._call(proceed, details, request)
+
+    intercept_unary_stream = intercept_unary_unary
+    intercept_stream_unary = intercept_unary_unary
+    intercept_stream_stream = intercept_unary_unary
+
+
 class RestDoor:
     """Calls by the routes of the gateway."""
 
     name = "rest"
 
-    def __init__(self, server):
+    def __init__(self, server, authorization=None):
         self._url = server.url
+        self._headers = ({} if authorization is None
+                         else {"Authorization": authorization})
         self._routes = {}
         for line in ROUTES.read_text().splitlines():
             match = re.fullmatch(r"(\w+) (\S+) -> \S*\.(\w+)", line)
@@ -176,8 +206,8 @@ class RestDoor:
         return method, self._url + path, rest
 
     def _send(self, method, url, body=None, headers=()):
-        request = urllib.request.Request(url, body, dict(headers),
-                                         method=method)
+        request = urllib.request.Request(
+            url, body, {**self._headers, **dict(headers)}, method=method)
         try:
             with urllib.request.urlopen(request) as response:
                 return response.read()

@@ -84,12 +84,20 @@ function watch(page, origin, problems, expected) {
   });
 }
 
+// What the browser's dialog would be told, from the variables of MLflow's
+// client.
+function credentials() {
+  const {MLFLOW_TRACKING_USERNAME: username,
+         MLFLOW_TRACKING_PASSWORD: password} = process.env;
+  return username ? {username, password} : undefined;
+}
+
 async function play(browser, url, seed, name, shots) {
   const problems = [];
   const expected = [];
   const context = await browser.newContext(
       {viewport: {width: 1600, height: 1000}, locale: 'en-US',
-       timezoneId: 'UTC'});
+       timezoneId: 'UTC', httpCredentials: credentials()});
   await context.addInitScript((settings) => {
     for (const [key, value] of Object.entries(settings)) {
       localStorage.setItem(key, value);

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import os
 import random
 import time
 from typing import Any, AsyncIterator
@@ -50,6 +52,18 @@ def error_of(failure: grpc.aio.AioRpcError) -> Error:
                  failure.details() or failure.code().name)
 
 
+def credentials() -> list[tuple[str, str]]:
+    """What says who calls, from the variables of mlflow's own client."""
+    user = os.environ.get("MLFLOW_TRACKING_USERNAME")
+    password = os.environ.get("MLFLOW_TRACKING_PASSWORD")
+    token = os.environ.get("MLFLOW_TRACKING_TOKEN")
+    if user and password:
+        pair = f"{user}:{password}".encode()
+        return [("authorization",
+                 "Basic " + base64.b64encode(pair).decode())]
+    return [("authorization", f"Bearer {token}")] if token else []
+
+
 class Backoff:
     """Waiting times that grow, with jitter."""
 
@@ -71,6 +85,7 @@ class Server:
     def __init__(self, target: str) -> None:
         self.target = target
         self._channel = grpc.aio.insecure_channel(target, options=OPTIONS)
+        self._metadata = credentials()
         self._calls: dict[str, Any] = {}
         self._there = asyncio.Event()
         self._there.set()
@@ -107,7 +122,8 @@ class Server:
         if call is None:
             call = self._calls[path] = self._channel.unary_unary(path)
         try:
-            answer: bytes = await call(request, timeout=timeout)
+            answer: bytes = await call(request, timeout=timeout,
+                                       metadata=self._metadata)
         except grpc.aio.AioRpcError as failure:
             error = error_of(failure)
             self.failed(error)
@@ -136,7 +152,8 @@ class Server:
         """A bidirectional stream that sends messages."""
         return self._channel.stream_stream(
             path, request_serializer=lambda m: m.SerializeToString(),
-            response_deserializer=response.FromString)()
+            response_deserializer=response.FromString)(
+                metadata=self._metadata)
 
     async def upload(self, artifact_path: str, source: str) -> None:
         """Sends a local file to the artifact proxy."""
@@ -152,7 +169,8 @@ class Server:
         call = self._channel.stream_unary(
             method.path, request_serializer=lambda m: m.SerializeToString())
         try:
-            await call(chunks(), wait_for_ready=False)
+            await call(chunks(), wait_for_ready=False,
+                       metadata=self._metadata)
         except grpc.aio.AioRpcError as failure:
             error = error_of(failure)
             self.failed(error)
@@ -165,7 +183,8 @@ class Server:
         call = self._channel.unary_stream(
             method.path, request_serializer=lambda m: m.SerializeToString(),
             response_deserializer=method.response.FromString)(
-                method.request(artifact_path=artifact_path))
+                method.request(artifact_path=artifact_path),
+                metadata=self._metadata)
         try:
             # Opened when the first chunk is there: a file that does not exist
             # on the server leaves none here.
@@ -195,7 +214,8 @@ class Server:
             await backoff.sleep()
             try:
                 await self._channel.unary_unary(method.path)(
-                    b"", timeout=PROBE_SECONDS, wait_for_ready=True)
+                    b"", timeout=PROBE_SECONDS, wait_for_ready=True,
+                    metadata=self._metadata)
                 break
             except grpc.aio.AioRpcError as failure:
                 if error_of(failure).code != AWAY:

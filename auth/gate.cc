@@ -1,0 +1,125 @@
+#include "auth/gate.h"
+
+#include <utility>
+
+#include "base/error.h"
+#include "base/limits.h"
+#include "base/log.h"
+#include "base/str_cat.h"
+
+namespace millstream::auth {
+namespace {
+
+absl::Status TooManyGuesses(int64_t wait_ms) {
+  return MakeError(v1::RESOURCE_EXHAUSTED,
+                   StrCat("Too many wrong passwords; try again in ",
+                          (wait_ms + 999) / 1000, " seconds."));
+}
+
+absl::Status Overloaded() {
+  return MakeError(v1::TEMPORARILY_UNAVAILABLE,
+                   "More passwords wait to be checked than the server takes; "
+                   "try again.");
+}
+
+}  // namespace
+
+Gate::Gate(std::unique_ptr<UserSource> users, const Clock* clock)
+    : users_(std::move(users)),
+      clock_(clock),
+      pool_(limits::kPasswordChecksMax, limits::kPasswordChecksWaitingMax) {}
+
+std::optional<Verdict> Gate::Recall(std::string_view authorization) {
+  if (authorization.empty()) return NoCredentials();
+  const Fingerprint fingerprint = FingerprintOf(authorization);
+  const uint64_t generation = users_->generation();
+  const int64_t now_ms = clock_->NowMs();
+  absl::ReaderMutexLock lock(&mutex_);
+  const auto found = known_.find(fingerprint);
+  if (found == known_.end() || found->second.generation != generation ||
+      found->second.until_ms <= now_ms) {
+    return std::nullopt;
+  }
+  return found->second.identity;
+}
+
+void Gate::Check(std::string_view authorization, std::string_view peer,
+                 std::function<void(Verdict)> done) {
+  std::optional<Credentials> credentials = ParseAuthorization(authorization);
+  if (!credentials.has_value() || credentials->is_token) {
+    done(WrongCredentials());
+    return;
+  }
+  std::string address = AddressOf(peer);
+  const Fingerprint fingerprint = FingerprintOf(authorization);
+  int64_t wait_ms = 0;
+  {
+    absl::MutexLock lock(&mutex_);
+    // A check that is under way does for all who ask the same.
+    if (const auto found = waiting_.find(fingerprint);
+        found != waiting_.end()) {
+      found->second.push_back(std::move(done));
+      return;
+    }
+    wait_ms =
+        guesses_.TakeOrWaitMs(address, credentials->user, clock_->NowMs());
+    if (wait_ms == 0) waiting_[fingerprint].push_back(done);
+  }
+  if (wait_ms > 0) {
+    done(TooManyGuesses(wait_ms));
+    return;
+  }
+  const auto check = [this, fingerprint, credentials = *std::move(credentials),
+                      address = std::move(address)] {
+    Verify(fingerprint, credentials, address);
+  };
+  if (pool_.Post(check)) return;
+  Waiting waiting;
+  {
+    absl::MutexLock lock(&mutex_);
+    waiting = std::move(waiting_[fingerprint]);
+    waiting_.erase(fingerprint);
+  }
+  for (const auto& each : waiting) each(Overloaded());
+}
+
+void Gate::Verify(const Fingerprint& fingerprint,
+                  const Credentials& credentials, const std::string& address) {
+  const uint64_t generation = users_->generation();
+  Verdict verdict = users_->Verify(credentials.user, credentials.secret);
+  const int64_t now_ms = clock_->NowMs();
+  if (verdict.ok()) {
+    guesses_.WasRight(address, credentials.user, now_ms);
+  } else if (GetErrorCode(verdict.status()) == v1::UNAUTHENTICATED) {
+    LogWarning("A wrong password for ", Shown(credentials.user), " from ",
+               address, ".");
+  } else {
+    LogError("Passwords cannot be checked: ", verdict.status().ToString());
+    verdict = MakeError(v1::TEMPORARILY_UNAVAILABLE,
+                        "Passwords cannot be checked at the moment.");
+  }
+  Waiting waiting;
+  {
+    absl::MutexLock lock(&mutex_);
+    if (verdict.ok()) {
+      Remember(fingerprint, {*verdict, generation,
+                             now_ms + limits::kKnownCredentialsMsMax});
+    }
+    waiting = std::move(waiting_[fingerprint]);
+    waiting_.erase(fingerprint);
+  }
+  for (const auto& done : waiting) done(verdict);
+}
+
+void Gate::Remember(const Fingerprint& fingerprint, Known known) {
+  const bool is_new =
+      known_.insert_or_assign(fingerprint, std::move(known)).second;
+  if (!is_new) return;
+  order_.push_back(fingerprint);
+  if (order_.size() > limits::kKnownCredentialsMax) {
+    known_.erase(order_.front());
+    order_.pop_front();
+  }
+}
+
+}  // namespace millstream::auth
