@@ -430,13 +430,7 @@ void PostgresConnection::Lose() {
   streaming_ = nullptr;
   expected_.clear();
   if (fault_) return;
-  fault_ = ConnectionLost();
-  if (committing_) {
-    fault_ = {FaultKind::kOutcomeUnknown,
-              absl::UnavailableError("the connection to the database was lost "
-                                     "during a commit: it may or may not have "
-                                     "taken place")};
-  }
+  fault_ = committing_ ? sql::OutcomeUnknown() : ConnectionLost();
 }
 
 Result PostgresConnection::Receive() {

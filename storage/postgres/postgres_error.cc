@@ -105,9 +105,4 @@ Fault FaultOf(std::string_view sqlstate, std::string_view severity,
               sqlstate.starts_with("42") ? message : ""))};
 }
 
-Fault ConnectionLost() {
-  return {FaultKind::kConnectionLost,
-          absl::UnavailableError("the connection to the database was lost")};
-}
-
 }  // namespace millstream::storage::postgres

@@ -5,33 +5,13 @@
 #include <string_view>
 
 #include "absl/status/status.h"
+#include "storage/sql/fault.h"
 
 namespace millstream::storage::postgres {
 
-// What became of a transaction.
-enum class FaultKind {
-  kNone,
-  // It failed, and would again.
-  kOrdinary,
-  // A key is taken. By a transaction that committed while this one ran it may
-  // have been: run again, the transaction sees that row.
-  kKeyTaken,
-  // Another transaction was in the way: run it again.
-  kConflict,
-  // The server has lost or cannot reuse a prepared statement.
-  kStatementLost,
-  // The connection is of no use any more, and nothing was committed.
-  kConnectionLost,
-  // The connection was lost while the commit was under way.
-  kOutcomeUnknown,
-};
-
-struct Fault {
-  FaultKind kind = FaultKind::kNone;
-  absl::Status status;
-
-  explicit operator bool() const { return kind != FaultKind::kNone; }
-};
+using sql::ConnectionLost;
+using sql::Fault;
+using sql::FaultKind;
 
 // The fault that an error report of the server stands for. `severity` is not
 // translated ("ERROR", "FATAL"); `constraint` may be empty. The status's code
@@ -40,9 +20,6 @@ struct Fault {
 // own SQL. Thread-safe.
 Fault FaultOf(std::string_view sqlstate, std::string_view severity,
               std::string_view constraint, std::string_view message);
-
-// kConnectionLost.
-Fault ConnectionLost();
 
 }  // namespace millstream::storage::postgres
 
