@@ -21,6 +21,8 @@ ARTIFACTS = "bench-artifacts"
 
 WRITES = ("log-metric", "log-batch-10", "log-batch-1000", "sweep")
 STREAM = "stream"
+# How much memory a server takes that has kept much.
+MEMORY = "memory"
 SEARCHES = ("search-metric", "search-filter", "search-param", "search-rare",
             "search-by-param", "search-name", "search-newest", "search-deep")
 # These read all runs, or any: they say nothing new with more of them.
@@ -28,7 +30,7 @@ FIRST_SIZES_ONLY = ("get-run", "search-all")
 HISTORIES = ("get-history", "history-interval")
 FILES = ("artifact-upload", "artifact-download")
 WORKLOADS = ("history-fill", *HISTORIES, "chart", *WRITES, STREAM, "fill",
-             "get-run", "search-all", *SEARCHES, *FILES)
+             "get-run", "search-all", *SEARCHES, *FILES, MEMORY)
 # Readers whose cost of one answer is to be seen.
 _ONE_CLIENT = {"search-all", *SEARCHES, *HISTORIES, *FILES}
 # No slow peer reads pages in the middle of more runs than these: to get there
@@ -57,11 +59,19 @@ class Scale:
     clients: int = 8
     artifact_mb: int = 64
     settle_s: float = 6.0
+    # Of the folder whose server's memory is measured: runs as of searches, and
+    # points of ten streams of ten metrics.
+    memory_runs: int = 100_000
+    memory_points: int = 100_000_000
+    # After that, until all work in the background is done and memory returned.
+    memory_settle_s: float = 90.0
 
 
 FULL = Scale()
 QUICK = Scale(seconds=1.0, warmup=0.5, repetitions=1, runs=(1_000, 10_000),
-              points=100_000, chart_points=1_000_000, settle_s=2.0)
+              points=100_000, chart_points=1_000_000, settle_s=2.0,
+              memory_runs=10_000, memory_points=10_000_000,
+              memory_settle_s=30.0)
 
 Log = Callable[[str], None]
 
@@ -98,6 +108,7 @@ class Campaign:
             self._first_life(data)
             self._second_life(data)
             self._process["disk_end_mb"] = proc.disk_bytes(data) / 1e6
+            self._measure_memory(root / "memory")
         report.update(process=self._process, workloads=self._results,
                       notes=self._notes)
         return report
@@ -186,9 +197,39 @@ class Campaign:
             return
         for _ in range(self._scale.repetitions):
             result = load.run_stream(self._stream_load, server, address,
-                                     self._scale.seconds)
+                                     ["--seconds", str(self._scale.seconds)])
             self._results.setdefault(STREAM, []).append(result)
             self._log(_line(result))
+
+    def _measure_memory(self, data: Path) -> None:
+        """Of a server of its own, with many runs and points by streams."""
+        if MEMORY not in self._workloads:
+            return
+        with Server(self._peer, data) as server:
+            address = self._peer.grpc_address(server.directory)
+            if address is None:
+                return
+            server.wait_for_rest()
+            filled = load.run(self._generator, server, Step(
+                "fill", SEARCHED, count=self._scale.memory_runs))
+            self._log(_line(filled))
+            self._take_memory("after_runs", server)
+            result = load.run_stream(self._stream_load, server, address, [
+                "--streams", "10", "--total", str(self._scale.memory_points)])
+            result["workload"] = MEMORY
+            self._results.setdefault(MEMORY, []).append(result)
+            self._log(_line(result))
+            self._take_memory("loaded", server)
+            time.sleep(self._scale.memory_settle_s)
+            self._take_memory("settled", server)
+            self._process["memory_disk_mb"] = proc.disk_bytes(data) / 1e6
+
+    def _take_memory(self, when: str, server: Server) -> None:
+        memory = proc.memory_mb(server.pid)
+        for kind in ("pss", "rss"):
+            self._process[f"memory_{when}_{kind}_mb"] = memory[f"{kind}_mb"]
+        self._log(f"memory {when}: RSS {memory['rss_mb']:.0f} MB, PSS "
+                  f"{memory['pss_mb']:.0f} MB")
 
     def _measure_searches(self, server: Server, data: Path, runs: int) -> None:
         wanted = {"fill", *FIRST_SIZES_ONLY, *SEARCHES} & self._workloads

@@ -64,16 +64,15 @@ def _with_cpu(result: dict[str, Any], before: _Sample,
 
 
 def run_stream(program: str, server: Server, address: str,
-               seconds: float) -> dict[str, Any]:
-    """One gRPC stream of frames of 10,000 points, as fast as it goes.
+               arguments: list[str]) -> dict[str, Any]:
+    """gRPC streams of frames of 10,000 points, as fast as it goes.
 
     The latency is that of a frame's acknowledgement.
     """
     children = os.times()
     before = _Sample.take(server)
-    done = subprocess.run(
-        [program, "--address", address, "--seconds", str(seconds)],
-        capture_output=True, text=True, check=False)
+    done = subprocess.run([program, "--address", address, *arguments],
+                          capture_output=True, text=True, check=False)
     after = _Sample.take(server)
     ended = os.times()
     if not done.stdout:

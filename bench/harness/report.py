@@ -34,6 +34,7 @@ _LABELS = {
     "stream": "gRPC stream, frames of 10,000 points",
     "artifact-upload": "artifact upload",
     "artifact-download": "artifact download",
+    "memory": "gRPC, ten streams, after many runs",
 }
 _PROCESS = (
     ("start_s", "start to first 200, empty folder, s"),
@@ -45,6 +46,12 @@ _PROCESS = (
     ("pss_after_writes_mb", "PSS after the writes, MB"),
     ("pss_after_searches_mb", "PSS after the searches, MB"),
     ("pss_end_mb", "PSS at the end, MB"),
+    ("memory_after_runs_rss_mb", "RSS after many runs, MB"),
+    ("memory_loaded_rss_mb", "RSS after many runs and points, MB"),
+    ("memory_loaded_pss_mb", "PSS then, MB"),
+    ("memory_settled_rss_mb", "RSS when it was idle again, MB"),
+    ("memory_settled_pss_mb", "PSS then, MB"),
+    ("memory_disk_mb", "disk then, MB"),
     ("bytes_per_point", "bytes on disk per point of the history"),
     ("disk_end_mb", "disk at the end, MB"),
 )

@@ -1,6 +1,7 @@
-// Logs metrics over gRPC streams for a while, every stream to a run of its own,
-// and writes one JSON object to stdout: points, seconds, acknowledgement times,
-// and the CPU time of the server if its process is named.
+// Logs metrics over gRPC streams for a while, or a number of points, every
+// stream to a run of its own, and writes one JSON object to stdout: points,
+// seconds, acknowledgement times, and the CPU time of the server if its process
+// is named.
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
@@ -45,6 +46,7 @@ struct Arguments {
   int columns = 10;
   int points = 1000;  // of a column, in a frame
   double seconds = 5;
+  uint64_t total = 0;  // points of all streams; 0: as many as there is time for
   int pause_us = 0;  // between frames
   int server_pid = 0;
 };
@@ -122,7 +124,8 @@ class Writer {
     std::thread reader([&] { ReadAnswers(stream.get()); });
     uint64_t number = 0;
     bool ok = true;
-    while (ok && Clock::now() < until) {
+    const uint64_t last = LastFrame();
+    while (ok && (last > 0 ? number < last : Clock::now() < until)) {
       google::protobuf::Arena arena;
       auto* request =
           google::protobuf::Arena::CreateMessage<v1::LogMetricsRequest>(&arena);
@@ -153,6 +156,13 @@ class Writer {
   const std::vector<double>& answer_seconds() const { return answer_seconds_; }
 
  private:
+  // The number of the last frame, if it is not time that says when to end.
+  uint64_t LastFrame() const {
+    const uint64_t frame_points =
+        static_cast<uint64_t>(arguments_.columns) * arguments_.points;
+    return arguments_.total / arguments_.streams / frame_points;
+  }
+
   void Fill(uint64_t number, v1::MetricFrame* frame) {
     frame->set_number(number);
     for (int c = 0; c < arguments_.columns; ++c) {
@@ -272,6 +282,8 @@ int Main(int argc, char** argv) {
   app.add_option("--columns", arguments.columns, "metrics in a frame");
   app.add_option("--points", arguments.points, "points of each in a frame");
   app.add_option("--seconds", arguments.seconds);
+  app.add_option("--total", arguments.total,
+                 "points of all streams, however long it takes");
   app.add_option("--pause-us", arguments.pause_us, "between frames");
   app.add_option("--server-pid", arguments.server_pid,
                  "process whose CPU time is measured");

@@ -157,11 +157,12 @@ void Residuals(absl::Span<const uint64_t> numbers, int order, size_t begin,
   }
 }
 
-// Whether all residuals are the same.
+// Whether all residuals of order 0 or 1 are the same.
 bool IsConstant(absl::Span<const uint64_t> numbers, int order) {
   const uint64_t residual = Residual(numbers, order, 1);
+  const uint64_t times = order == 0 ? 0 : 1;
   for (size_t i = 2; i < numbers.size(); ++i) {
-    if (Residual(numbers, order, i) != residual) return false;
+    if (numbers[i] - times * numbers[i - 1] != residual) return false;
   }
   return true;
 }

@@ -4,6 +4,7 @@
 #include <array>
 #include <bit>
 #include <cmath>
+#include <utility>
 
 #include "storage/rocksdb/coding.h"
 #include "storage/rocksdb/metric_block.h"
@@ -173,38 +174,70 @@ int Doublings(absl::Span<const MetricPoint> points) {
   return most;
 }
 
+// Ways to number values, told from some of them, and the bytes that those take.
+class Candidates {
+ public:
+  explicit Candidates(absl::Span<const MetricPoint> points) : points_(points) {
+    if (points.size() <= kSamplePoints) return;
+    points_ =
+        points.subspan((points.size() - kSamplePoints) / 2, kSamplePoints);
+  }
+
+  // False: the values are no such numbers.
+  bool Consider(Numbering numbering) {
+    if (!ToNumbers(points_, numbering, &numbers_)) return false;
+    const Numbering unshifted = numbering;
+    if (numbering.kind < kBinary) Shift(&numbering, &numbers_);
+    found_[count_++] = {unshifted, EstimateColumn(numbers_)};
+    return true;
+  }
+
+  // What takes least comes first; of two that take the same, the earlier one.
+  absl::Span<const std::pair<Numbering, size_t>> Ordered() {
+    std::stable_sort(
+        found_.begin(), found_.begin() + count_,
+        [](const auto& a, const auto& b) { return a.second < b.second; });
+    return absl::MakeConstSpan(found_).subspan(0, count_);
+  }
+
+ private:
+  // Two frames, and the number before them.
+  static constexpr size_t kSamplePoints = 2 * kFramePoints + 1;
+
+  absl::Span<const MetricPoint> points_;
+  std::vector<uint64_t> numbers_;
+  std::array<std::pair<Numbering, size_t>, 3> found_;
+  size_t count_ = 0;
+};
+
 // The numbering that seems to take least, with the numbers.
 Numbering NumberValues(absl::Span<const MetricPoint> points,
                        std::vector<uint64_t>* numbers) {
-  Numbering best;
-  size_t best_bytes = std::numeric_limits<size_t>::max();
-  std::vector<uint64_t> trial;
-  auto consider = [&](Numbering numbering) {
-    if (!ToNumbers(points, numbering, &trial)) return false;
-    if (numbering.kind < kBinary) Shift(&numbering, &trial);
-    const size_t bytes = EstimateColumn(trial);
-    if (bytes < best_bytes) {
-      best_bytes = bytes;
-      best = numbering;
-      numbers->swap(trial);
+  auto take = [&](Numbering* numbering) {
+    if (!ToNumbers(points, *numbering, numbers)) return false;
+    if (numbering->kind < kBinary && numbering->kind != kOrdered) {
+      Shift(numbering, numbers);
     }
     return true;
   };
+  Candidates candidates(points);
   if (const int digits = Digits(points); digits >= 0) {
-    const Numbering decimal{static_cast<uint8_t>(kDecimal + digits), 0};
-    if (digits <= kFewDigits && ToNumbers(points, decimal, numbers)) {
-      return decimal;
-    }
-    consider(decimal);
+    Numbering decimal{static_cast<uint8_t>(kDecimal + digits), 0};
+    if (digits <= kFewDigits && take(&decimal)) return decimal;
+    candidates.Consider(decimal);
   }
   if (const int doublings = Doublings(points); doublings >= 0) {
-    consider({kBinary, doublings});
+    candidates.Consider({kBinary, doublings});
   }
-  if (!consider({kFloat, 0})) consider({kDouble, 0});
-  if (best_bytes == std::numeric_limits<size_t>::max()) {
-    ToNumbers(points, best, numbers);
+  if (!candidates.Consider({kFloat, 0})) candidates.Consider({kDouble, 0});
+  for (auto [numbering, bytes] : candidates.Ordered()) {
+    if (take(&numbering)) return numbering;
   }
-  return best;
+  Numbering exact{kDouble, 0};
+  if (take(&exact)) return exact;
+  exact = Numbering();
+  take(&exact);
+  return exact;
 }
 
 void PutColumn(absl::Span<const uint64_t> numbers, std::string* scratch,

@@ -91,6 +91,9 @@ absl::Status SeriesPacker::Gather(const std::string& resume,
   if (extent == nullptr || !resume.empty()) {
     return GatherFrom(std::max(resume, prefix_), -1);
   }
+  loose_.reserve(std::min(extent->points, options_.batch_points));
+  loose_keys_.reserve(extent->records);
+  begins_.reserve(extent->records);
   for (int c = 0; c <= kBlockClassMax && !result_.more; ++c) {
     if ((extent->classes >> c & 1) == 0) continue;
     RETURN_IF_ERROR(GatherFrom(

@@ -58,8 +58,9 @@ class SqliteDatabase final : public sql::Database {
     int writer_cache_kib = 8 << 10;
     // A page of 100 runs touches some 500 pages of the file.
     int reader_cache_kib = 4 << 10;
-    // One mapping per connection of the same pages of the operating system.
-    int64_t mmap_bytes = 128 << 20;
+    // Each connection maps as much of the file. That saved searches nothing
+    // that could be measured, and made the process look many times as large.
+    int64_t mmap_bytes = 0;
   };
 
   // Opens the file, or makes it, and brings it to the latest schema if that is
