@@ -97,10 +97,38 @@ absl::Status CheckStaticPrefix(const std::string& prefix) {
   return absl::OkStatus();
 }
 
+absl::Status FillBackend(const ParsedFlags& flags, Config* config) {
+  const std::string& uri = flags.values.at("backend-store-uri");
+  const std::string& registry = flags.values.at("registry-store-uri");
+  if (!registry.empty() && registry != uri) {
+    return absl::InvalidArgumentError(
+        "--registry-store-uri names another database than "
+        "--backend-store-uri; models are kept with the runs, so name the same "
+        "or leave it out.");
+  }
+  if (uri.empty()) return absl::OkStatus();
+  if (!storage::sql::IsDatabaseUri(uri)) {
+    return absl::InvalidArgumentError(
+        "--backend-store-uri takes a database, as in sqlite:///mlflow.db or "
+        "postgresql://user:password@host/database. Folders of runs that MLflow "
+        "has written cannot be opened; leave the flag out to keep runs in "
+        "--data-dir.");
+  }
+  ASSIGN_OR_RETURN(config->backend, storage::sql::ParseDatabaseUri(
+                                        uri, "--backend-store-uri"));
+  std::string& path = config->backend->database;
+  if (config->backend->engine == storage::sql::Engine::kSqlite &&
+      !path.empty() && path != ":memory:") {
+    ASSIGN_OR_RETURN(path, Absolute("backend-store-uri", path));
+  }
+  return absl::OkStatus();
+}
+
 absl::Status FillStorage(const ParsedFlags& flags, Config* config) {
   const auto& value = flags.values;
   ASSIGN_OR_RETURN(config->data_dir,
                    Absolute("data-dir", value.at("data-dir")));
+  RETURN_IF_ERROR(FillBackend(flags, config));
   const std::string& durability = value.at("durability");
   if (durability == "machine") {
     config->durability = storage::Durability::kMachine;

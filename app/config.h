@@ -3,18 +3,23 @@
 #define MILLSTREAM_APP_CONFIG_H_
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
 #include "app/flags.h"
 #include "storage/durability.h"
+#include "storage/sql/database_uri.h"
 
 namespace millstream::app {
 
 struct Config {
   // Absolute.
   std::string data_dir;
+  // The database that holds what data_dir would; none: data_dir does. The path
+  // of a SQLite file is absolute.
+  std::optional<storage::sql::DatabaseUri> backend;
   storage::Durability durability = storage::Durability::kMachine;
   // Folder that proxied artifacts go to; absolute.
   std::string artifacts_dir;

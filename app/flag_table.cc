@@ -32,11 +32,15 @@ constexpr Flag kFlags[] = {
      Policy::kSupported, "Let clients send and fetch artifacts through us.", "",
      true},
     {kStorage, "backend-store-uri", "", "MLFLOW_BACKEND_STORE_URI", "URI", "",
-     Policy::kRefused, "Database of runs.",
-     "runs are kept in --data-dir; databases of MLflow cannot be opened yet"},
+     Policy::kMapped,
+     "Database that holds runs and models, in MLflow's own tables, instead of "
+     "--data-dir: sqlite:///file.db. It is made if it is empty, and may be "
+     "MLflow's before and after.",
+     "the database must be of MLflow 3.17.2; folders of runs are refused"},
     {kStorage, "registry-store-uri", "", "MLFLOW_REGISTRY_STORE_URI", "URI", "",
-     Policy::kRefused, "Database of models.",
-     "models are kept in --data-dir, with the runs"},
+     Policy::kMapped, "Database of models.",
+     "models are kept with the runs, so it may only repeat "
+     "--backend-store-uri"},
     {kStorage, "read-replica-backend-store-uri", "",
      "MLFLOW_READ_REPLICA_BACKEND_STORE_URI", "URI", "", Policy::kRefused,
      "Database to read from.", "the store in --data-dir has no replicas"},

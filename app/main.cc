@@ -75,7 +75,10 @@ int Serve(const Config& config) {
          ui ? "API and UI" : "API (no UI found; see --ui-dir)",
          config.tls_cert.empty() ? "http" : "https",
          Url(config, (*server)->port()).c_str(), config.static_prefix.c_str(),
-         Url(config, (*server)->grpc_port()).c_str(), config.data_dir.c_str());
+         Url(config, (*server)->grpc_port()).c_str(),
+         (config.backend.has_value() ? config.backend->Redacted()
+                                     : config.data_dir)
+             .c_str());
   fflush(stdout);
   int signal = 0;
   sigwait(&stop_signals, &signal);

@@ -15,10 +15,23 @@
 
 namespace millstream::storage {
 
+// What a store need not do that is one with the database of runs.
+struct MetricStoreTraits {
+  // Tells -0.0 from 0.0 and keeps infinities.
+  bool every_double = true;
+  // Takes zero bytes in keys.
+  bool zero_bytes = true;
+  bool marks = true;
+  size_t run_id_bytes_max = 256;
+};
+
 // Owns the place where one test's data lies. Not thread-safe.
 class MetricStoreHarness {
  public:
   virtual ~MetricStoreHarness() = default;
+  virtual MetricStoreTraits traits() const { return {}; }
+  // Called before a run is appended to, once or more, by one thread.
+  virtual void AddRun(std::string_view run_id) {}
   // Opens the store, with what was kept before. REQUIRES: the one opened
   // before is gone.
   virtual std::unique_ptr<MetricStore> Open() = 0;
@@ -29,8 +42,7 @@ using MetricStoreHarnessFactory = std::unique_ptr<MetricStoreHarness> (*)();
 class MetricStoreConformance
     : public testing::TestWithParam<MetricStoreHarnessFactory> {
  protected:
-  MetricStoreConformance()
-      : harness_(GetParam()()), store_(harness_->Open()) {}
+  MetricStoreConformance();
 
   void Reopen() {
     store_.reset();

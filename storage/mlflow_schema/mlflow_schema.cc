@@ -112,8 +112,9 @@ absl::Status Refuse(const Contents& contents, std::string_view shown_uri) {
         kMlflowVersion, " and run: mlflow db upgrade ", shown_uri));
   }
   return absl::FailedPreconditionError(StrCat(
-      "The database ", shown_uri, " has the tables of a newer MLflow (revision ",
-      found, "), and this program knows those of MLflow ", kMlflowVersion,
+      "The database ", shown_uri,
+      " has the tables of a newer MLflow (revision ", found,
+      "), and this program knows those of MLflow ", kMlflowVersion,
       " (revision ", Revision(),
       "). Start a newer millstream, or name another database."));
 }

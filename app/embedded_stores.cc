@@ -1,0 +1,96 @@
+#include <string>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "app/stores.h"
+#include "base/clock.h"
+#include "base/status_macros.h"
+#include "storage/data_directory.h"
+#include "storage/rocksdb/rocksdb_metric_store.h"
+#include "storage/search/sql_dialect.h"
+#include "storage/sql/active_runs.h"
+#include "storage/sql/latest_metrics.h"
+#include "storage/sql/registry/sql_registry_store.h"
+#include "storage/sql/sql_run_log.h"
+#include "storage/sql/sql_tracking_store.h"
+#include "storage/sqlite/sqlite_database.h"
+
+namespace millstream::app {
+namespace {
+
+// Of a store that does not open, whoever starts the server sees which it is.
+template <typename T>
+absl::StatusOr<T> Opened(const std::string& path, absl::StatusOr<T> store) {
+  if (store.ok()) return store;
+  return absl::Status(store.status().code(),
+                      absl::StrCat("Cannot open '", path,
+                                   "': ", store.status().message()));
+}
+
+class EmbeddedStores final : public Stores {
+ public:
+  absl::Status Open(const Config& config) {
+    ASSIGN_OR_RETURN(directory_, storage::DataDirectory::Open(config.data_dir));
+    const std::string database = directory_->PathOf("millstream.db");
+    ASSIGN_OR_RETURN(
+        database_, Opened(database, storage::sqlite::SqliteDatabase::Open(
+                                        database,
+                                        {.durability = config.durability})));
+    const std::string metrics = directory_->PathOf("metrics");
+    ASSIGN_OR_RETURN(metrics_,
+                     Opened(metrics, storage::OpenRocksDbMetricStore(metrics)));
+    RETURN_IF_ERROR(directory_->Sync());
+
+    const storage::search::SqlDialect* dialect =
+        &storage::search::SqliteDialect();
+    active_runs_ = std::make_unique<storage::ActiveRuns>(database_.get());
+    latest_ = std::make_unique<storage::LatestMetrics>(database_.get(),
+                                                       metrics_.get());
+    run_log_ = std::make_unique<storage::SqlRunLog>(
+        database_.get(), metrics_.get(), active_runs_.get(), latest_.get(),
+        storage::SqlRunLog::Options{.durability = config.durability});
+    auto tracking = std::make_unique<storage::SqlTrackingStore>(
+        database_.get(), dialect,
+        storage::SqlTrackingStore::Options{
+            .default_artifact_root = config.default_artifact_root,
+            .active_runs = active_runs_.get(),
+            .latest_metrics = latest_.get()});
+    RETURN_IF_ERROR(tracking->CreateDefaultExperiment(Clock::System().NowMs()));
+    tracking_ = std::move(tracking);
+    registry_ =
+        std::make_unique<storage::SqlRegistryStore>(database_.get(), dialect);
+    return run_log_->Recover();
+  }
+
+  storage::TrackingStore* tracking() override { return tracking_.get(); }
+  storage::RegistryStore* registry() override { return registry_.get(); }
+  storage::RunLog* run_log() override { return run_log_.get(); }
+  storage::MetricStore* metrics() override { return metrics_.get(); }
+
+ private:
+  // In the order in which they need one another; destroyed in reverse.
+  std::unique_ptr<storage::DataDirectory> directory_;
+  std::unique_ptr<storage::sql::Database> database_;
+  std::unique_ptr<storage::MetricStore> metrics_;
+  std::unique_ptr<storage::ActiveRuns> active_runs_;
+  std::unique_ptr<storage::LatestMetrics> latest_;
+  std::unique_ptr<storage::SqlRunLog> run_log_;
+  std::unique_ptr<storage::TrackingStore> tracking_;
+  std::unique_ptr<storage::RegistryStore> registry_;
+};
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Stores>> OpenEmbeddedStores(
+    const Config& config) {
+  auto stores = std::make_unique<EmbeddedStores>();
+  RETURN_IF_ERROR(stores->Open(config));
+  return stores;
+}
+
+absl::StatusOr<std::unique_ptr<Stores>> OpenStores(const Config& config) {
+  return config.backend.has_value() ? OpenSqlStores(config)
+                                    : OpenEmbeddedStores(config);
+}
+
+}  // namespace millstream::app
