@@ -74,6 +74,23 @@ TEST(FlagsTest, OnOffFlagsComeFromTheEnvironmentToo) {
   EXPECT_FALSE(Configure({})->serve_artifacts);
 }
 
+TEST(FlagsTest, ABackendIsADatabase) {
+  EXPECT_FALSE(Configure({})->backend.has_value());
+  auto config = Configure({"--backend-store-uri", "sqlite:///x.db",
+                           "--registry-store-uri", "sqlite:///x.db"});
+  ASSERT_TRUE(config.ok()) << config.status();
+  // Relative to the folder that the server is started in.
+  EXPECT_THAT(config->backend->database, testing::StartsWith("/"));
+  EXPECT_THAT(config->backend->database, testing::EndsWith("/x.db"));
+  EXPECT_EQ(Configure({"--backend-store-uri", "sqlite:////data/x.db"})
+                ->backend->database,
+            "/data/x.db");
+  EXPECT_THAT(Refusal({"--backend-store-uri", "./mlruns"}),
+              HasSubstr("takes a database"));
+  EXPECT_THAT(Refusal({"--registry-store-uri", "sqlite:///x.db"}),
+              HasSubstr("another database"));
+}
+
 TEST(FlagsTest, UiIsAnotherNameForServer) {
   EXPECT_TRUE(ParseFlags({"ui", "--port", "1"}).ok());
 }
