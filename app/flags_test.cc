@@ -115,8 +115,9 @@ TEST(FlagsTest, RefusedFlagsSayWhy) {
 }
 
 TEST(FlagsTest, RefusedByEnvironmentNamesTheVariable) {
-  Environment env("MLFLOW_BACKEND_STORE_URI", "postgresql://u:secret@h/d");
-  EXPECT_THAT(Refusal({}), HasSubstr("MLFLOW_BACKEND_STORE_URI"));
+  Environment env("MLFLOW_READ_REPLICA_BACKEND_STORE_URI",
+                  "postgresql://u:secret@h/d");
+  EXPECT_THAT(Refusal({}), HasSubstr("MLFLOW_READ_REPLICA_BACKEND_STORE_URI"));
   EXPECT_THAT(Refusal({}), Not(HasSubstr("secret")));
 }
 

@@ -52,8 +52,10 @@ class MlflowSchemaTest : public ::testing::Test {
     return *std::move(database);
   }
   static void Run(sql::Database& database, std::string_view sql) {
-    const absl::Status status = database.Write(
-        [&](sql::Transaction& transaction) { return transaction.Execute(sql); });
+    const absl::Status status =
+        database.Write([&](sql::Transaction& transaction) {
+          return transaction.Execute(sql);
+        });
     EXPECT_TRUE(status.ok()) << status;
   }
   // What a query of text in its columns returns, a line for each row.
