@@ -101,7 +101,8 @@ class Campaign:
             "measured_at": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
             "scale": asdict(self._scale),
         }
-        with tempfile.TemporaryDirectory(prefix="bench-") as folder:
+        with (tempfile.TemporaryDirectory(prefix="bench-") as folder,
+              peer):
             root = Path(folder)
             self._measure_starts(root)
             data = root / "data"

@@ -97,7 +97,8 @@ def _scale(arguments: argparse.Namespace) -> Scale:
 
 def _build(arguments: argparse.Namespace) -> None:
     targets = ["//bench/load"]
-    if peers.Millstream.name in arguments.peers:
+    if {peers.Millstream.name,
+            peers.MillstreamPostgres.name} & set(arguments.peers):
         targets += ["//app:millstream", "//bench/stream:stream_load"]
     subprocess.run(["bazel", "build", "--config=release", *targets],
                    cwd=_ROOT, check=True)

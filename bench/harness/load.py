@@ -43,7 +43,7 @@ class _Sample:
 
     @staticmethod
     def take(server: Server) -> _Sample:
-        return _Sample(time.monotonic(), proc.cpu_seconds(server.pid),
+        return _Sample(time.monotonic(), server.cpu_seconds(),
                        proc.machine_busy_seconds())
 
 

@@ -10,10 +10,15 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
+from types import TracebackType
 
 from harness import fill
+
+sys.path.append(str(Path(__file__).resolve().parents[2] / "tests"))
+from postgres import PostgresServer  # noqa: E402
 
 
 class PeerMissing(Exception):
@@ -30,7 +35,10 @@ class Programs:
 
 
 class Peer:
-    """A server: how it is started and what is known of it."""
+    """A server: how it is started and what is known of it.
+
+    Used as a context, which holds what the server needs beside itself.
+    """
 
     name: str = ""
     about: str = ""
@@ -43,6 +51,18 @@ class Peer:
 
     def __init__(self, programs: Programs) -> None:
         self.programs = programs
+
+    def __enter__(self) -> Peer:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None,
+                 error: BaseException | None,
+                 trace: TracebackType | None) -> None:
+        return None
+
+    def other_pids(self) -> list[int]:
+        """Processes whose CPU time counts as the server's: its database."""
+        return []
 
     def command(self, directory: Path, port: int) -> list[str]:
         raise NotImplementedError
@@ -161,6 +181,56 @@ class FastTrackML(Peer):
         return self._ask_version([self._server(), "--version"])
 
 
+class OnPostgres(Peer):
+    """Has a PostgreSQL of its own, as installed, and in it a database for each
+    folder that it is started on."""
+
+    durability = "each commit after an fsync (PostgreSQL 15, defaults)"
+    # Rows are not copied into it: what is searched is made by the API.
+    api_runs = None
+    api_points = None
+
+    def __enter__(self) -> Peer:
+        self._postgres = PostgresServer()
+        self._postgres.start()
+        self._uris: dict[Path, str] = {}
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None,
+                 error: BaseException | None,
+                 trace: TracebackType | None) -> None:
+        self._postgres.close()
+
+    def other_pids(self) -> list[int]:
+        return [self._postgres.pid]
+
+    def uri(self, directory: Path) -> str:
+        if directory not in self._uris:
+            self._uris[directory] = self._postgres.make_database(
+                f"bench{len(self._uris)}")
+        return self._uris[directory]
+
+
+class MillstreamPostgres(OnPostgres, Millstream):
+    name = "millstream-postgres"
+    about = "this tree, optimised build, PostgreSQL"
+
+    def command(self, directory: Path, port: int) -> list[str]:
+        return [*Millstream.command(self, directory, port),
+                "--backend-store-uri", self.uri(directory)]
+
+
+class MlflowPostgres(OnPostgres, MlflowSqlite):
+    name = "mlflow-postgres"
+    about = "mlflow server, defaults: 4 workers, PostgreSQL"
+
+    def command(self, directory: Path, port: int) -> list[str]:
+        command = MlflowSqlite.command(self, directory, port)
+        place = command.index("--backend-store-uri") + 1
+        command[place] = self.uri(directory)
+        return command
+
+
 ALL: tuple[type[Peer], ...] = (Millstream, MlflowSqlite, MlflowSqliteOneWorker,
-                               FastTrackML)
+                               FastTrackML, MillstreamPostgres, MlflowPostgres)
 REFERENCE = MlflowSqlite.name

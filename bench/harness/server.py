@@ -64,6 +64,11 @@ class Server:
     def pid(self) -> int:
         return self._process.pid
 
+    def cpu_seconds(self) -> float:
+        """Of the server and of its database, if it has one of its own."""
+        return sum(map(proc.cpu_seconds,
+                       [self.pid, *self.peer.other_pids()]))
+
     def __enter__(self) -> Server:
         self.directory.mkdir(parents=True, exist_ok=True)
         command = self.peer.command(self.directory, self.port)
