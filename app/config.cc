@@ -97,7 +97,45 @@ absl::Status CheckStaticPrefix(const std::string& prefix) {
   return absl::OkStatus();
 }
 
+absl::StatusOr<int> Whole(const ParsedFlags& flags, const char* name, int least,
+                          int most) {
+  const std::string& text = flags.values.at(name);
+  int number = 0;
+  if (!absl::SimpleAtoi(text, &number) || number < least || number > most) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("--", name, " takes a number from ", least, " to ", most,
+                     ", and not '", text, "'."));
+  }
+  return number;
+}
+
+absl::Status FillBackendLimits(const ParsedFlags& flags, Config* config) {
+  using storage::sql::kPoolConnectionsMax;
+  constexpr int kSecondsMax = 1'000'000;
+  storage::sql::PoolOptions& pool = config->backend_pool;
+  ASSIGN_OR_RETURN(pool.size, Whole(flags, "backend-pool-size", 0,
+                                    kPoolConnectionsMax));
+  // As with MLflow, 0 is as if nothing was said.
+  if (pool.size == 0) pool.size = storage::sql::kPoolSizeDefault;
+  ASSIGN_OR_RETURN(pool.overflow, Whole(flags, "backend-max-overflow", -1,
+                                        kPoolConnectionsMax));
+  if (pool.overflow == -1 || pool.overflow > kPoolConnectionsMax - pool.size) {
+    pool.overflow = kPoolConnectionsMax - pool.size;
+  }
+  ASSIGN_OR_RETURN(const int recycle,
+                   Whole(flags, "backend-pool-recycle", -1, kSecondsMax));
+  if (recycle > 0) pool.recycle = absl::Seconds(recycle);
+  ASSIGN_OR_RETURN(const int wait,
+                   Whole(flags, "backend-wait", 0, kSecondsMax));
+  config->backend_wait = absl::Seconds(wait);
+  ASSIGN_OR_RETURN(const int timeout, Whole(flags, "backend-statement-timeout",
+                                            0, kSecondsMax));
+  config->backend_statement_timeout = absl::Seconds(timeout);
+  return absl::OkStatus();
+}
+
 absl::Status FillBackend(const ParsedFlags& flags, Config* config) {
+  RETURN_IF_ERROR(FillBackendLimits(flags, config));
   const std::string& uri = flags.values.at("backend-store-uri");
   const std::string& registry = flags.values.at("registry-store-uri");
   if (!registry.empty() && registry != uri) {

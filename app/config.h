@@ -8,8 +8,10 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 #include "app/flags.h"
 #include "storage/durability.h"
+#include "storage/sql/connection_pool.h"
 #include "storage/sql/database_uri.h"
 
 namespace millstream::app {
@@ -20,6 +22,10 @@ struct Config {
   // The database that holds what data_dir would; none: data_dir does. The path
   // of a SQLite file is absolute.
   std::optional<storage::sql::DatabaseUri> backend;
+  // Of a database that is a server.
+  storage::sql::PoolOptions backend_pool;
+  absl::Duration backend_wait;
+  absl::Duration backend_statement_timeout;
   storage::Durability durability = storage::Durability::kMachine;
   // Folder that proxied artifacts go to; absolute.
   std::string artifacts_dir;

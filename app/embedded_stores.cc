@@ -88,8 +88,9 @@ absl::StatusOr<std::unique_ptr<Stores>> OpenEmbeddedStores(
   return stores;
 }
 
-absl::StatusOr<std::unique_ptr<Stores>> OpenStores(const Config& config) {
-  return config.backend.has_value() ? OpenSqlStores(config)
+absl::StatusOr<std::unique_ptr<Stores>> OpenStores(const Config& config,
+                                                   const Liveness& starter) {
+  return config.backend.has_value() ? OpenSqlStores(config, starter)
                                     : OpenEmbeddedStores(config);
 }
 

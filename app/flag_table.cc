@@ -34,13 +34,32 @@ constexpr Flag kFlags[] = {
     {kStorage, "backend-store-uri", "", "MLFLOW_BACKEND_STORE_URI", "URI", "",
      Policy::kMapped,
      "Database that holds runs and models, in MLflow's own tables, instead of "
-     "--data-dir: sqlite:///file.db. It is made if it is empty, and may be "
+     "--data-dir: postgresql://user:password@host/database or "
+     "sqlite:///file.db. It is filled with tables if it is empty, and may be "
      "MLflow's before and after.",
      "the database must be of MLflow 3.17.2; folders of runs are refused"},
     {kStorage, "registry-store-uri", "", "MLFLOW_REGISTRY_STORE_URI", "URI", "",
      Policy::kMapped, "Database of models.",
      "models are kept with the runs, so it may only repeat "
      "--backend-store-uri"},
+    {kStorage, "backend-pool-size", "", "MLFLOW_SQLALCHEMYSTORE_POOL_SIZE",
+     "NUMBER", "15", Policy::kOwn,
+     "Connections to a database server that stay open once they were needed.",
+     ""},
+    {kStorage, "backend-max-overflow", "",
+     "MLFLOW_SQLALCHEMYSTORE_MAX_OVERFLOW", "NUMBER", "10", Policy::kOwn,
+     "Connections beyond those while all are in use; -1 for as many as are "
+     "needed.",
+     ""},
+    {kStorage, "backend-pool-recycle", "",
+     "MLFLOW_SQLALCHEMYSTORE_POOL_RECYCLE", "SECONDS", "-1", Policy::kOwn,
+     "Age at which a connection is no longer used; -1: none is too old.", ""},
+    {kStorage, "backend-wait", "", "MILLSTREAM_BACKEND_WAIT", "SECONDS", "120",
+     Policy::kOwn,
+     "How long a start waits for a database server that is not there yet.", ""},
+    {kStorage, "backend-statement-timeout", "",
+     "MILLSTREAM_BACKEND_STATEMENT_TIMEOUT", "SECONDS", "300", Policy::kOwn,
+     "After which the database server ends a statement; 0: it ends none.", ""},
     {kStorage, "read-replica-backend-store-uri", "",
      "MLFLOW_READ_REPLICA_BACKEND_STORE_URI", "URI", "", Policy::kRefused,
      "Database to read from.", "the store in --data-dir has no replicas"},

@@ -50,6 +50,27 @@ TEST(FlagsTest, DefaultsArePersonal) {
   EXPECT_THAT(config->allowed_hosts, IsEmpty());
 }
 
+TEST(FlagsTest, BoundsConnectionsToTheDatabase) {
+  auto config = Configure({"--backend-store-uri", "postgresql://h/d"});
+  ASSERT_TRUE(config.ok()) << config.status();
+  EXPECT_EQ(config->backend_pool.size, storage::sql::kPoolSizeDefault);
+  EXPECT_EQ(config->backend_pool.overflow, storage::sql::kPoolOverflowDefault);
+  EXPECT_EQ(config->backend_pool.recycle, absl::InfiniteDuration());
+  const Environment size("MLFLOW_SQLALCHEMYSTORE_POOL_SIZE", "3");
+  const Environment overflow("MLFLOW_SQLALCHEMYSTORE_MAX_OVERFLOW", "-1");
+  const Environment recycle("MLFLOW_SQLALCHEMYSTORE_POOL_RECYCLE", "60");
+  config = Configure({"--backend-statement-timeout", "7"});
+  ASSERT_TRUE(config.ok()) << config.status();
+  EXPECT_EQ(config->backend_pool.size, 3);
+  EXPECT_EQ(config->backend_pool.overflow,
+            storage::sql::kPoolConnectionsMax - 3);
+  EXPECT_EQ(config->backend_pool.recycle, absl::Minutes(1));
+  EXPECT_EQ(config->backend_statement_timeout, absl::Seconds(7));
+  EXPECT_THAT(Refusal({"--backend-pool-size", "many"}),
+              HasSubstr("--backend-pool-size"));
+  EXPECT_THAT(Refusal({"--backend-wait", "-1"}), HasSubstr("--backend-wait"));
+}
+
 TEST(FlagsTest, TakesMlflowsSpellings) {
   auto config = Configure({"-h", "0.0.0.0", "-p", "81", "--static-prefix=/x",
                            "--allowed-hosts", "a.com, b.com:5000",

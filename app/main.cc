@@ -13,6 +13,7 @@
 #include "app/flags.h"
 #include "app/server.h"
 #include "app/version.h"
+#include "base/liveness.h"
 #include "base/log.h"
 #include "google/protobuf/stubs/logging.h"
 
@@ -33,6 +34,26 @@ sigset_t HoldBackStopSignals() {
   signal(SIGPIPE, SIG_IGN);
   return signals;
 }
+
+// Waits as long as no signal to stop is held back.
+class StopSignal final : public Liveness {
+ public:
+  explicit StopSignal(const sigset_t& signals) : signals_(signals) {}
+  absl::Status Alive() const override {
+    sigset_t pending;
+    sigemptyset(&pending);
+    sigpending(&pending);
+    for (const int signal : {SIGINT, SIGTERM}) {
+      if (sigismember(&signals_, signal) && sigismember(&pending, signal)) {
+        return absl::CancelledError("asked to stop");
+      }
+    }
+    return absl::OkStatus();
+  }
+
+ private:
+  const sigset_t signals_;
+};
 
 // Whole or not at all: readers poll for the file.
 absl::Status WritePortFile(const std::string& path, const Server& server) {
@@ -61,7 +82,9 @@ std::string Url(const Config& config, uint16_t port) {
 
 int Serve(const Config& config) {
   const sigset_t stop_signals = HoldBackStopSignals();
-  absl::StatusOr<std::unique_ptr<Server>> server = Server::Start(config);
+  const StopSignal stop(stop_signals);
+  absl::StatusOr<std::unique_ptr<Server>> server = Server::Start(config, stop);
+  if (!server.ok() && !stop.Alive().ok()) return 0;
   absl::Status status = server.status();
   if (status.ok() && !config.port_file.empty()) {
     status = WritePortFile(config.port_file, **server);

@@ -132,9 +132,11 @@ class ServerImpl final : public Server {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<Server>> Server::Start(const Config& config) {
+absl::StatusOr<std::unique_ptr<Server>> Server::Start(
+    const Config& config, const Liveness& starter) {
   ASSIGN_OR_RETURN(std::unique_ptr<auth::Gate> gate, MakeGate(config));
-  ASSIGN_OR_RETURN(std::unique_ptr<Stores> stores, OpenStores(config));
+  ASSIGN_OR_RETURN(std::unique_ptr<Stores> stores,
+                   OpenStores(config, starter));
   ASSIGN_OR_RETURN(ArtifactStores artifacts, ArtifactStores::Open(config));
   auto server = std::make_unique<ServerImpl>(
       config, std::move(stores), std::move(artifacts), std::move(gate));

@@ -7,6 +7,7 @@
 
 #include "absl/status/statusor.h"
 #include "app/config.h"
+#include "base/liveness.h"
 
 namespace millstream::app {
 
@@ -16,7 +17,10 @@ class Server {
   // Opens the data folder, finishes what a crash may have left there, and opens
   // both doors. The status says what to do: a folder that another server has
   // open, data of a newer version, a port that is taken.
-  static absl::StatusOr<std::unique_ptr<Server>> Start(const Config& config);
+  // A database server that is not there yet is waited for while `starter`
+  // waits.
+  static absl::StatusOr<std::unique_ptr<Server>> Start(
+      const Config& config, const Liveness& starter);
 
   // Takes no new calls, finishes those under way, closes the stores.
   virtual ~Server() = default;

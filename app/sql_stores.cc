@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/status_macros.h"
 #include "storage/mlflow_schema/mlflow_schema.h"
+#include "storage/postgres/postgres_database.h"
 #include "storage/search/sql_dialect.h"
 #include "storage/sql/database.h"
 #include "storage/sql/database_uri.h"
@@ -20,6 +21,10 @@ namespace {
 
 using storage::sql::DatabaseUri;
 using storage::sql::Engine;
+
+// Transactions of logs that a database server is given at a time: enough to
+// keep it busy while others wait for its disk, few enough to find company.
+constexpr int kLogLanes = 4;
 
 // A database of one product, and what is particular about it.
 struct Backend {
@@ -45,12 +50,30 @@ absl::StatusOr<Backend> OpenSqlite(const DatabaseUri& uri,
                  .dialect = &storage::search::SqliteMlflowDialect()};
 }
 
+absl::StatusOr<Backend> OpenPostgres(const DatabaseUri& uri,
+                                     const Config& config,
+                                     const Liveness& starter) {
+  ASSIGN_OR_RETURN(
+      storage::postgres::PostgresOptions options,
+      storage::postgres::PostgresOptionsOf(uri, "--backend-store-uri"));
+  options.pool = config.backend_pool;
+  options.statement_timeout = config.backend_statement_timeout;
+  options.wait_at_start = config.backend_wait;
+  ASSIGN_OR_RETURN(auto database, storage::postgres::PostgresDatabase::Open(
+                                      std::move(options), starter));
+  return Backend{.database = std::move(database),
+                 .dialect = &storage::search::PostgresDialect(),
+                 .log_lanes = kLogLanes};
+}
+
 absl::StatusOr<Backend> OpenBackend(const DatabaseUri& uri,
-                                    const Config& config) {
+                                    const Config& config,
+                                    const Liveness& starter) {
   switch (uri.engine) {
     case Engine::kSqlite:
       return OpenSqlite(uri, config);
     case Engine::kPostgres:
+      return OpenPostgres(uri, config, starter);
     case Engine::kMysql:
       break;
   }
@@ -60,8 +83,9 @@ absl::StatusOr<Backend> OpenBackend(const DatabaseUri& uri,
 
 class SqlStores final : public Stores {
  public:
-  absl::Status Open(const Config& config) {
-    ASSIGN_OR_RETURN(Backend backend, OpenBackend(*config.backend, config));
+  absl::Status Open(const Config& config, const Liveness& starter) {
+    ASSIGN_OR_RETURN(Backend backend,
+                     OpenBackend(*config.backend, config, starter));
     database_ = std::move(backend.database);
     RETURN_IF_ERROR(storage::mlflow::PrepareSchema(
         database_.get(), config.backend->Redacted()));
@@ -94,9 +118,10 @@ class SqlStores final : public Stores {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<Stores>> OpenSqlStores(const Config& config) {
+absl::StatusOr<std::unique_ptr<Stores>> OpenSqlStores(const Config& config,
+                                                      const Liveness& starter) {
   auto stores = std::make_unique<SqlStores>();
-  const absl::Status opened = stores->Open(config);
+  const absl::Status opened = stores->Open(config, starter);
   if (opened.ok()) return stores;
   // Sentences about the schema and the flag say which database it is.
   if (absl::IsFailedPrecondition(opened) || absl::IsInvalidArgument(opened)) {

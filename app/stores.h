@@ -7,6 +7,7 @@
 
 #include "absl/status/statusor.h"
 #include "app/config.h"
+#include "base/liveness.h"
 #include "storage/metric_store.h"
 #include "storage/registry_store.h"
 #include "storage/run_log.h"
@@ -29,7 +30,9 @@ class Stores {
 // Those that the configuration asks for, with the experiment Default. A status
 // of theirs, with a sentence for whoever starts the server; no password is in
 // it.
-absl::StatusOr<std::unique_ptr<Stores>> OpenStores(const Config& config);
+// A database server that is not there yet is waited for while `starter` waits.
+absl::StatusOr<std::unique_ptr<Stores>> OpenStores(const Config& config,
+                                                   const Liveness& starter);
 
 // Its two cases. Embedded: SQLite for what is relational, RocksDB for the
 // points of metrics, in config.data_dir. SQL: all of it in the database
@@ -37,7 +40,8 @@ absl::StatusOr<std::unique_ptr<Stores>> OpenStores(const Config& config);
 absl::StatusOr<std::unique_ptr<Stores>> OpenEmbeddedStores(
     const Config& config);
 // REQUIRES: config.backend has a value.
-absl::StatusOr<std::unique_ptr<Stores>> OpenSqlStores(const Config& config);
+absl::StatusOr<std::unique_ptr<Stores>> OpenSqlStores(const Config& config,
+                                                      const Liveness& starter);
 
 }  // namespace millstream::app
 

@@ -17,7 +17,8 @@ PYTEST_SECONDS = 1500
 # as a process lives, and so would they.
 CLIENT_SUITES = [
     ("3.17.2", "http", ["tests/style", "tests/api", "tests/compat",
-                        "tests/conformance", "tests/browser"]),
+                        "tests/conformance", "tests/browser",
+                        "tests/teams"]),
     ("3.17.2", "http", ["tests/python"]),
     ("2.20.2", "http", ["tests/compat"]),
     # What of the package does not depend on mlflow or protobuf is tested once.

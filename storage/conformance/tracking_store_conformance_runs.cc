@@ -65,7 +65,7 @@ TEST_P(TrackingStoreConformance, KeepsARunAsItWasMade) {
   google::protobuf::RepeatedPtrField<v1::RunTag> tags;
   v1::RunTag* tag = tags.Add();
   tag->set_key("");
-  tag->set_value(std::string(9000, 'v'));
+  tag->set_value(std::string(8000, 'v'));
   v1::Run made;
   ASSERT_TRUE(store_->CreateRun(info, tags, &made).ok());
   EXPECT_FALSE(made.has_outputs());

@@ -127,9 +127,11 @@ void PostgresServer::StopWith(int signal) {
 void PostgresServer::StopAtOnce() { StopWith(SIGQUIT); }
 void PostgresServer::Stop() { StopWith(SIGINT); }
 
-std::string PostgresServer::MakeDatabase(std::string_view name) {
+std::string PostgresServer::MakeDatabase(std::string_view name,
+                                         std::string_view copy_of) {
   if (!Succeeds(Spawn({StrCat(kPrograms, "/createdb"), "-h", folder_, "-U",
-                       "postgres", std::string(name)}))) {
+                       "postgres", "-T", std::string(copy_of),
+                       std::string(name)}))) {
     Fail("createdb failed");
   }
   return Uri(name);
