@@ -227,7 +227,9 @@ class MlflowPostgres(OnPostgres, MlflowSqlite):
     def command(self, directory: Path, port: int) -> list[str]:
         command = MlflowSqlite.command(self, directory, port)
         place = command.index("--backend-store-uri") + 1
-        command[place] = self.uri(directory)
+        # SQLAlchemy's own choice of a driver changes with its version.
+        command[place] = self.uri(directory).replace(
+            "postgresql:", "postgresql+psycopg2:")
         return command
 
 

@@ -193,10 +193,11 @@ TEST_F(PostgresDatabaseTest, SaysWhatIsWrong) {
   EXPECT_TRUE(absl::IsFailedPrecondition(insert(2, {}, {})));
   EXPECT_TRUE(absl::IsFailedPrecondition(insert(2, "a", int64_t{5})));
   EXPECT_TRUE(absl::IsFailedPrecondition(insert(100, "a", {})));
+  EXPECT_EQ(GetErrorCode(insert(2, std::string("a\0b", 3), {})),
+            v1::INVALID_PARAMETER_VALUE);
   for (const absl::Status& status :
-       {insert(2, "secret", {}), insert(2, std::string("a\0b", 3), {}),
-        insert(int64_t{1} << 40, "a", {})}) {
-    EXPECT_EQ(GetErrorCode(status), v1::INVALID_PARAMETER_VALUE) << status;
+       {insert(2, "secret", {}), insert(int64_t{1} << 40, "a", {})}) {
+    EXPECT_EQ(GetErrorCode(status), v1::BAD_REQUEST) << status;
     EXPECT_EQ(status.message().find("secret"), absl::string_view::npos);
   }
   EXPECT_TRUE(absl::IsInternal(Run("SELECT nothing FROM nowhere")));

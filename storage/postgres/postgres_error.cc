@@ -69,13 +69,20 @@ absl::Status AboutValue(std::string_view sqlstate) {
         "Text holds a character that the database cannot keep, such as "
         "U+0000.");
   }
+  // As MLflow answers whatever its database refuses.
   if (sqlstate == "22001") {
-    return InvalidParameter(
-        "Text is longer than the database's column for it.");
+    return MakeError(v1::BAD_REQUEST,
+                     "Text is longer than the database's column for it.");
   }
   if (sqlstate == "22003") {
-    return InvalidParameter(
+    return MakeError(
+        v1::BAD_REQUEST,
         "A number is greater than the database's column for it takes.");
+  }
+  if (sqlstate == "22025") {
+    return MakeError(v1::BAD_REQUEST,
+                     "A LIKE pattern ends in a backslash, which takes the "
+                     "next character as it is; write two.");
   }
   return absl::OkStatus();
 }

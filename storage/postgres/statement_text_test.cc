@@ -94,9 +94,11 @@ TEST(PostgresErrorTest, HasAStatusForEachClass) {
 }
 
 TEST(PostgresErrorTest, SaysToCallersWhichValuesCannotBeKept) {
-  for (std::string_view sqlstate : {"22021", "22001", "22003"}) {
-    const Fault fault = FaultOf(sqlstate, "ERROR", "", "secret");
-    EXPECT_EQ(GetErrorCode(fault.status), v1::INVALID_PARAMETER_VALUE);
+  EXPECT_EQ(GetErrorCode(FaultOf("22021", "ERROR", "", "secret").status),
+            v1::INVALID_PARAMETER_VALUE);
+  for (std::string_view sqlstate : {"22001", "22003", "22025"}) {
+    EXPECT_EQ(GetErrorCode(FaultOf(sqlstate, "ERROR", "", "secret").status),
+              v1::BAD_REQUEST);
   }
 }
 

@@ -96,16 +96,15 @@ class Postgres final : public SqlDialect {
     return std::string(column);
   }
 
-  // Without an escape character a backslash is a letter like others, as in the
-  // databases that have none; with it, a pattern that ends in one is an error.
+  // A backslash takes the next character as it is, as for MLflow here.
   std::string Like(std::string_view column) const override {
-    return StrCat(column, " LIKE ? ESCAPE ''");
+    return StrCat(column, " LIKE ?");
   }
   std::string LikePattern(std::string_view pattern) const override {
     return std::string(pattern);
   }
   std::string ILike(std::string_view column) const override {
-    return StrCat(column, " ILIKE ? ESCAPE ''");
+    return StrCat(column, " ILIKE ?");
   }
   std::string ILikePattern(std::string_view pattern) const override {
     return std::string(pattern);

@@ -12,8 +12,9 @@
 //
 // Errors: these interfaces return plain statuses with no ErrorCode; a store
 // turns those that mean something to a caller (kAlreadyExists) into its own,
-// and lets the others pass, which the caller sees as INTERNAL_ERROR. One has a
-// code: INVALID_PARAMETER_VALUE for a value that the database cannot keep.
+// and lets the others pass, which the caller sees as INTERNAL_ERROR. Some have
+// a code: INVALID_PARAMETER_VALUE or BAD_REQUEST for a value that the database
+// cannot keep.
 //   kAlreadyExists        a unique or primary key is taken
 //   kFailedPrecondition   another constraint (foreign key, NOT NULL, CHECK)
 //   kResourceExhausted    too many writers wait, or the disk is full
