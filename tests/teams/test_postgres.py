@@ -70,7 +70,7 @@ class Team:
 
 
 class Writer(threading.Thread):
-    """Logs batches to a run of its own and to a shared one until told to stop."""
+    """Logs batches to its own run and to a shared one until told to stop."""
 
     def __init__(self, team, number, shared_run, stop):
         super().__init__(daemon=True)
