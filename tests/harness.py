@@ -3,7 +3,9 @@
 By default it is millstream as built by tools/build, or the program that the
 environment variable MILLSTREAM_TEST_BINARY names (one with sanitizers, say).
 With MILLSTREAM_TEST_REFERENCE=<path of an mlflow command> the tests play
-against `mlflow server` instead, which has to pass them too.
+against `mlflow server` instead, which has to pass them too. With
+MILLSTREAM_TEST_BACKEND=sqlite each server keeps its data in MLflow's own tables
+in a SQLite file of its folder.
 """
 
 import os
@@ -19,18 +21,23 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 BINARY = os.environ.get("MILLSTREAM_TEST_BINARY",
                         ROOT / "bazel-bin" / "app" / "millstream")
 REFERENCE = os.environ.get("MILLSTREAM_TEST_REFERENCE")
+BACKEND = os.environ.get("MILLSTREAM_TEST_BACKEND")
 START_SECONDS = 60
 STOP_SECONDS = 30
 
 
 class Server:
     """One server process with its data in `folder`; can be started again, and
-    has the same gRPC port then."""
+    has the same gRPC port then. `backend` is the URI of a database of MLflow;
+    `reference`, if given, an mlflow command to start instead."""
 
-    def __init__(self, folder, *flags, environment=()):
+    def __init__(self, folder, *flags, environment=(), backend=None,
+                 reference=REFERENCE):
         self.folder = pathlib.Path(folder)
         self.flags = flags
         self.environment = dict(environment)
+        self.backend = backend
+        self.reference = reference
         self.url = None
         self.grpc_address = None
         self._process = None
@@ -39,7 +46,8 @@ class Server:
     def start(self):
         """Returns once /health answers."""
         assert not self.is_running()
-        command = self._reference() if REFERENCE else self._millstream()
+        command = (self._reference() if self.reference
+                   else self._millstream())
         environment = {
             name: value for name, value in os.environ.items()
             if not name.startswith(("MLFLOW_", "MILLSTREAM_"))}
@@ -83,20 +91,24 @@ class Server:
         self._port_file = self.folder / "port"
         self._port_file.unlink(missing_ok=True)
         self.url = None
+        backend = self.backend
+        if backend is None and BACKEND == "sqlite":
+            backend = f"sqlite:///{self.folder}/mlflow.db"
+        in_database = ["--backend-store-uri", backend] if backend else []
         return [BINARY, "server", "--host", "127.0.0.1", "--port", "0",
                 "--port-file", self._port_file,
                 "--grpc-port", (self.grpc_address or ":0").rpartition(":")[2],
                 "--data-dir", self.folder / "data",
-                "--ui-dir", ROOT / "ui" / "build", *self.flags]
+                "--ui-dir", ROOT / "ui" / "build", *in_database, *self.flags]
 
     def _reference(self):
         port = free_port()
         self._set_url(port)
         data = self.folder / "data"
         data.mkdir(exist_ok=True)
-        return [REFERENCE, "server", "--host", "127.0.0.1",
-                "--port", str(port), "--workers", "1",
-                "--backend-store-uri", f"sqlite:///{data}/mlflow.db",
+        return [self.reference, "server", "--host", "127.0.0.1",
+                "--port", str(port), "--workers", "1", "--backend-store-uri",
+                self.backend or f"sqlite:///{data}/mlflow.db",
                 "--artifacts-destination", data / "artifacts", *self.flags]
 
     def _set_url(self, port):

@@ -11,7 +11,9 @@ import xml.etree.ElementTree as ElementTree
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 PYTEST_SECONDS = 1500
-# (virtual environment, door, folders): the tests of clients run with both, and
+# (virtual environment, door, folders), the door with a backend behind it
+# (harness.py) unless that is the data folder: the tests of clients run with
+# both, and
 # through the plugin of python/ too. Those of the package are a suite of their
 # own: mlflow keeps the experiment and the model that were used last for as long
 # as a process lives, and so would they.
@@ -20,6 +22,12 @@ CLIENT_SUITES = [
                         "tests/conformance", "tests/browser",
                         "tests/teams"]),
     ("3.17.2", "http", ["tests/python"]),
+    ("3.17.2", "http/sqlite", [
+        "tests/conformance", "tests/api/test_streams.py",
+        "tests/api/test_stream_crash.py",
+        *(f"tests/compat/test_{what}.py" for what in (
+            "datasets", "experiments", "logged_models", "prompts", "registry",
+            "runs", "search_runs"))]),
     ("2.20.2", "http", ["tests/compat"]),
     # What of the package does not depend on mlflow or protobuf is tested once.
     ("2.20.2", "http", ["tests/python/test_client.py",
@@ -132,10 +140,13 @@ def build_server(tally):
 def run_pytest(python, door, report, arguments):
     command = [python, "-m", "pytest", "-q", f"--junitxml={report}",
                *arguments]
+    door, _, backend = door.partition("/")
+    environment = {**os.environ, "MILLSTREAM_TEST_DOOR": door}
+    if backend:
+        environment["MILLSTREAM_TEST_BACKEND"] = backend
     try:
-        return subprocess.run(
-            command, cwd=ROOT, timeout=PYTEST_SECONDS,
-            env={**os.environ, "MILLSTREAM_TEST_DOOR": door}).returncode
+        return subprocess.run(command, cwd=ROOT, timeout=PYTEST_SECONDS,
+                              env=environment).returncode
     except subprocess.TimeoutExpired:
         return f"none after {PYTEST_SECONDS} s"
 

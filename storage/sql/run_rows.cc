@@ -168,6 +168,8 @@ class RunPartsLoader {
           const std::string_view id = row.Text(0);
           if (last == nullptr || id != last_id) {
             auto found = by_id_.find(id);
+            // Equal to an id by a collation alone.
+            if (found == by_id_.end()) return;
             last_id = found->first;
             last = found->second;
           }

@@ -26,7 +26,7 @@ DOOR = os.environ.get("MILLSTREAM_TEST_DOOR", "http")
 if DOOR == "grpc":
     # These are about HTTP.
     collect_ignore = ["test_cli.py", "test_durability.py", "test_multipart.py",
-                      "test_overload.py"]
+                      "test_overload.py", "test_shared_database.py"]
 
 IS_3 = int(mlflow.__version__.split(".")[0]) >= 3
 
