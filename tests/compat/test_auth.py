@@ -6,9 +6,9 @@ import sys
 
 import pytest
 
-from conftest import DOOR
 import harness
 
+DOOR = os.environ.get("MILLSTREAM_TEST_DOOR", "http")
 USER, PASSWORD = "alice", "a pass:word"
 VARIABLES = {"MLFLOW_TRACKING_USERNAME": USER,
              "MLFLOW_TRACKING_PASSWORD": PASSWORD}
