@@ -9,6 +9,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "base/limits.h"
 #include "base/status_macros.h"
 
 namespace millstream::app {
@@ -53,6 +54,10 @@ bool IsFolder(const std::string& uri) {
           !absl::StartsWith(uri, "mlflow-artifacts:"));
 }
 
+bool IsBucket(const std::string& uri) {
+  return absl::StartsWithIgnoreCase(uri, "s3://");
+}
+
 // A path from a path or a file: URI.
 absl::StatusOr<std::string> Folder(const char* name, std::string uri) {
   if (absl::StartsWith(uri, "file://")) {
@@ -65,8 +70,8 @@ absl::StatusOr<std::string> Folder(const char* name, std::string uri) {
     uri = uri.substr(5);
   } else if (uri.find("://") != std::string::npos) {
     return absl::InvalidArgumentError(absl::StrCat(
-        "--", name, " takes a local folder; '", uri.substr(0, uri.find("://")),
-        "' stores cannot be used yet."));
+        "--", name, " takes a local folder or s3://bucket/prefix; '",
+        uri.substr(0, uri.find("://")), "' stores cannot be used yet."));
   }
   return Absolute(name, uri);
 }
@@ -181,12 +186,18 @@ absl::Status FillStorage(const ParsedFlags& flags, Config* config) {
   if (absl::StartsWith(destination, "<")) {
     destination = config->data_dir + "/artifacts";
   }
-  ASSIGN_OR_RETURN(config->artifacts_dir,
-                   Folder("artifacts-destination", destination));
+  if (IsBucket(destination)) {
+    config->artifacts_uri = destination;
+  } else {
+    ASSIGN_OR_RETURN(config->artifacts_dir,
+                     Folder("artifacts-destination", destination));
+  }
   config->default_artifact_root = value.at("default-artifact-root");
   if (!config->serve_artifacts &&
       absl::StartsWith(config->default_artifact_root, "mlflow-artifacts:")) {
-    config->default_artifact_root = config->artifacts_dir;
+    config->default_artifact_root = config->artifacts_dir.empty()
+                                        ? config->artifacts_uri
+                                        : config->artifacts_dir;
   }
   if (IsFolder(config->default_artifact_root)) {
     ASSIGN_OR_RETURN(
@@ -194,6 +205,15 @@ absl::Status FillStorage(const ParsedFlags& flags, Config* config) {
         Folder("default-artifact-root", config->default_artifact_root));
     // Clients may run in other folders than the server.
     config->default_artifact_root = config->artifact_root_dir;
+  }
+  const std::string& seconds = value.at("presigned-download-seconds");
+  if (!absl::SimpleAtoi(seconds, &config->presigned_download_seconds) ||
+      config->presigned_download_seconds < 1 ||
+      config->presigned_download_seconds > limits::kPresignedUrlSecondsMax) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("--presigned-download-seconds takes seconds, 1 to ",
+                     limits::kPresignedUrlSecondsMax, ", and not '", seconds,
+                     "'."));
   }
   return absl::OkStatus();
 }

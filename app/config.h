@@ -27,12 +27,15 @@ struct Config {
   absl::Duration backend_wait;
   absl::Duration backend_statement_timeout;
   storage::Durability durability = storage::Durability::kMachine;
-  // Folder that proxied artifacts go to; absolute.
+  // What proxied artifacts go to: a folder, absolute; or, where that is empty,
+  // the URI of a bucket.
   std::string artifacts_dir;
+  std::string artifacts_uri;
   std::string default_artifact_root;
   // The folder that default_artifact_root names; empty if it names none.
   std::string artifact_root_dir;
   bool serve_artifacts = true;
+  int64_t presigned_download_seconds = 0;
 
   std::string host;
   uint16_t port = 0;

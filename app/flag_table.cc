@@ -22,15 +22,25 @@ constexpr Flag kFlags[] = {
      ""},
     {kStorage, "artifacts-destination", "", "MLFLOW_ARTIFACTS_DESTINATION",
      "URI", "<data-dir>/artifacts", Policy::kSupported,
-     "Folder that proxied artifacts go to: a path or a file: URI.", ""},
+     "Where proxied artifacts go: a folder (a path or a file: URI) or "
+     "s3://bucket/prefix. Buckets are reached as MLFLOW_S3_ENDPOINT_URL and "
+     "AWS's environment variables and profiles say.",
+     ""},
     {kStorage, "default-artifact-root", "", "MLFLOW_DEFAULT_ARTIFACT_ROOT",
      "URI", "mlflow-artifacts:/", Policy::kSupported,
-     "Where artifacts of new experiments go. Without --serve-artifacts the "
-     "default is <data-dir>/artifacts, which clients then write themselves.",
+     "Where artifacts of new experiments go: through this server, or to a "
+     "folder or s3://bucket/prefix that clients write themselves. Without "
+     "--serve-artifacts the default is --artifacts-destination.",
      ""},
     {kStorage, "serve-artifacts", "", "MLFLOW_SERVE_ARTIFACTS", "", "true",
      Policy::kSupported, "Let clients send and fetch artifacts through us.", "",
      true},
+    {kStorage, "presigned-download-seconds", "",
+     "MLFLOW_PRESIGNED_DOWNLOAD_URL_TTL_SECONDS", "SECONDS", "300",
+     Policy::kOwn,
+     "How long a URL is good by which clients fetch a file from its bucket "
+     "themselves.",
+     ""},
     {kStorage, "backend-store-uri", "", "MLFLOW_BACKEND_STORE_URI", "URI", "",
      Policy::kMapped,
      "Database that holds runs and models, in MLflow's own tables, instead of "

@@ -52,13 +52,17 @@ class ServerImpl final : public Server {
         run_log_(stores_->run_log(), &feed_),
         tracking_(stores_->tracking(), &run_log_, stores_->metrics(),
                   &Clock::System(),
-                  // Multipart uploads work for clients that ask for them.
-                  // None is told to: to a folder, one streamed upload writes
+                  // To a folder multipart uploads work for clients that ask
+                  // for them, but none is told to: one streamed upload writes
                   // each byte once.
-                  {}, &feed_),
+                  {.multipart_uploads = artifact_stores_.has_urls(config),
+                   .multipart_downloads = artifact_stores_.has_urls(config)},
+                  &feed_),
         registry_(stores_->registry(), stores_->tracking(), &Clock::System()),
         artifacts_(stores_->tracking(), stores_->registry(),
-                   artifact_stores_.Locations(config)),
+                   artifact_stores_.Locations(config),
+                   {.presigned_download_seconds =
+                        config.presigned_download_seconds}),
         streams_(&run_log_, stores_->tracking(), stores_->metrics(), &feed_,
                  &budget_) {
     tracking_.Register(&methods_);

@@ -205,6 +205,30 @@ inline constexpr int64_t kMultipartAgeSecondsMax = 24 * 60 * 60;
 // MLflow's: how long a presigned URL may be asked to live.
 inline constexpr int64_t kPresignedUrlSecondsMax = 7 * 24 * 60 * 60;
 
+// --- Object stores and other services
+
+// Connections of one kind of client, and those kept while nobody uses them.
+inline constexpr size_t kHttpClientConnectionsMax = 256;
+inline constexpr size_t kHttpClientIdleMax = 32;
+// Bytes that one transfer holds each way.
+inline constexpr size_t kHttpClientBufferBytes = 128 * 1024;
+// An answer that is read whole: a page of a listing, a document with keys.
+inline constexpr size_t kServiceAnswerBytesMax = 8 << 20;
+// A file of settings or keys.
+inline constexpr size_t kSettingsFileBytesMax = 1 << 20;
+
+// S3's: a key; names of one page of a listing, and of one request to delete;
+// parts of an object; bytes of a part that is not the last.
+inline constexpr size_t kS3KeyBytesMax = 1024;
+inline constexpr size_t kS3KeysPerRequestMax = 1000;
+inline constexpr int kS3PartsMax = 10'000;
+inline constexpr int64_t kS3PartBytesMin = 5 << 20;
+inline constexpr int64_t kS3ObjectBytesMax = int64_t{5} << 40;
+// Bytes that uploads to S3 hold in memory, each and all of them; what is beyond
+// that lies in a file until it is sent.
+inline constexpr int64_t kS3PartMemoryBytesMax = 8 << 20;
+inline constexpr size_t kS3UploadsMemoryBytesMax = 64 << 20;
+
 // --- HTTP
 
 // Request line and headers; the line before a chunk; what follows the last.

@@ -215,7 +215,7 @@ class UploadTaker final : public BodyTaker {
   }
 
   HttpReply Finish() override {
-    if (absl::Status status = upload_.sink->Finish(); !status.ok()) {
+    if (absl::Status status = upload_.Finish(); !status.ok()) {
       return TransferError(status, form_);
     }
     HttpReply reply;
@@ -234,7 +234,7 @@ class UploadTaker final : public BodyTaker {
   }
 
  private:
-  const server::Upload upload_;
+  server::Upload upload_;
   const server::Method& method_;
   const UploadAnswer answer_;
   const Form& form_;

@@ -22,6 +22,11 @@ bool IsProxyScheme(std::string_view scheme) {
   return scheme == "mlflow-artifacts" || scheme == "http" || scheme == "https";
 }
 
+// A store that somebody else owns.
+std::shared_ptr<ArtifactStore> Borrowed(ArtifactStore* store) {
+  return std::shared_ptr<ArtifactStore>(std::shared_ptr<void>(), store);
+}
+
 absl::StatusOr<ArtifactPath> PathOfProxied(const Uri& uri) {
   std::string_view path = uri.path;
   if (uri.scheme != "mlflow-artifacts") {
@@ -38,9 +43,12 @@ absl::StatusOr<ArtifactPath> PathOfProxied(const Uri& uri) {
 
 }  // namespace
 
-ArtifactLocations::ArtifactLocations(ArtifactStore* proxy,
-                                     std::vector<LocalRoot> local_roots)
-    : proxy_(proxy), local_roots_(std::move(local_roots)) {
+ArtifactLocations::ArtifactLocations(
+    ArtifactStore* proxy, std::vector<LocalRoot> local_roots,
+    std::vector<storage::ArtifactStoreOpener*> openers)
+    : proxy_(proxy),
+      local_roots_(std::move(local_roots)),
+      openers_(std::move(openers)) {
   for (LocalRoot& root : local_roots_) {
     root.folder = NormalizePath(root.folder);
   }
@@ -67,7 +75,7 @@ absl::StatusOr<ArtifactLocations::Location> ArtifactLocations::FindLocal(
     if (!below.empty() && below[0] != '/' && root.folder != "/") continue;
     below.remove_prefix(std::min(below.find_first_not_of('/'), below.size()));
     ASSIGN_OR_RETURN(ArtifactPath found, ArtifactPath::Parse(below));
-    return Location{root.store, std::move(found)};
+    return Location{Borrowed(root.store), std::move(found)};
   }
   return InvalidParameter(
       "This server reads no artifacts from that folder of its machine; only "
@@ -85,7 +93,7 @@ absl::StatusOr<ArtifactLocations::Location> ArtifactLocations::Find(
           "that one.");
     }
     ASSIGN_OR_RETURN(ArtifactPath path, PathOfProxied(uri));
-    return Location{proxy_, std::move(path)};
+    return Location{Borrowed(proxy_), std::move(path)};
   }
   if (uri.scheme.empty()) return FindLocal(text);
   if (uri.scheme == "file") {
@@ -96,13 +104,10 @@ absl::StatusOr<ArtifactLocations::Location> ArtifactLocations::Find(
     }
     return FindLocal(DecodePercent(uri.path));
   }
-  return CheckReachable(text);
-}
-
-absl::Status CheckReachable(std::string_view text) {
-  const Uri uri = SplitUri(text);
-  if (uri.scheme.empty() || uri.scheme == "file" || IsProxyScheme(uri.scheme)) {
-    return absl::OkStatus();
+  for (storage::ArtifactStoreOpener* opener : openers_) {
+    if (uri.scheme != opener->scheme()) continue;
+    ASSIGN_OR_RETURN(std::shared_ptr<ArtifactStore> store, opener->Open(text));
+    return Location{std::move(store), ArtifactPath()};
   }
   return InvalidParameter("This server cannot reach artifacts at '", uri.scheme,
                           ":' locations; ask the storage directly.");

@@ -3,6 +3,7 @@
 #ifndef MILLSTREAM_SERVER_ARTIFACT_LOCATIONS_H_
 #define MILLSTREAM_SERVER_ARTIFACT_LOCATIONS_H_
 
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -23,17 +24,22 @@ class ArtifactLocations {
   };
 
   struct Location {
-    storage::ArtifactStore* store = nullptr;
+    // What it hands out may outlive it.
+    std::shared_ptr<storage::ArtifactStore> store;
     storage::ArtifactPath path;
   };
 
   // `proxy` serves mlflow-artifacts: URIs, and http(s): URIs of the artifact
-  // proxy; null with --no-serve-artifacts. Stores must outlive this.
+  // proxy; null with --no-serve-artifacts. `openers` open roots of further
+  // schemes, wherever they are: whoever may write there is theirs to say.
+  // Stores and openers must outlive this.
   ArtifactLocations(storage::ArtifactStore* proxy,
-                    std::vector<LocalRoot> local_roots);
+                    std::vector<LocalRoot> local_roots,
+                    std::vector<storage::ArtifactStoreOpener*> openers = {});
 
   // INVALID_PARAMETER_VALUE: nothing that this server may read, or a kind of
-  // storage it cannot reach.
+  // storage it cannot reach. (MLflow breaks there; a code below 500 keeps
+  // clients from asking again.)
   absl::StatusOr<Location> Find(std::string_view uri) const;
 
   // The proxy's store. TEMPORARILY_UNAVAILABLE: this server has none.
@@ -44,16 +50,12 @@ class ArtifactLocations {
 
   storage::ArtifactStore* const proxy_;
   std::vector<LocalRoot> local_roots_;  // deepest first
+  const std::vector<storage::ArtifactStoreOpener*> openers_;
 };
 
 // Whether `uri` is one that the artifact proxy serves, of this server or
 // another.
 bool IsProxiedUri(std::string_view uri);
-
-// INVALID_PARAMETER_VALUE: `uri` is of a kind of storage that this server
-// cannot reach. (MLflow breaks there; a code below 500 keeps clients from
-// asking again.)
-absl::Status CheckReachable(std::string_view uri);
 
 }  // namespace millstream::server
 

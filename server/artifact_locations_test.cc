@@ -34,9 +34,8 @@ class SomeStore : public storage::ArtifactStore {
                                               int64_t) override {
     return Nothing();
   }
-  absl::StatusOr<storage::ArtifactPart> CreatePart(const storage::ArtifactPath&,
-                                                   std::string_view,
-                                                   int64_t) override {
+  absl::StatusOr<std::unique_ptr<storage::ArtifactPart>> CreatePart(
+      const storage::ArtifactPath&, std::string_view, int64_t) override {
     return Nothing();
   }
   absl::Status CompleteMultipart(
@@ -61,9 +60,10 @@ class ArtifactLocationsTest : public testing::Test {
                    std::string_view uri) const {
     absl::StatusOr<ArtifactLocations::Location> found = locations.Find(uri);
     if (!found.ok()) return GetErrorName(GetErrorCode(found.status()));
-    const char* store = found->store == &proxy_   ? "proxy:"
-                        : found->store == &inner_ ? "inner:"
-                                                  : "local:";
+    const storage::ArtifactStore* const at = found->store.get();
+    const char* store = at == &proxy_   ? "proxy:"
+                        : at == &inner_ ? "inner:"
+                                        : "local:";
     return StrCat(store, found->path.canonical());
   }
 

@@ -20,7 +20,10 @@ using storage::ArtifactPart;
 using storage::ArtifactPartName;
 using storage::ArtifactPath;
 using storage::ArtifactStore;
+using storage::ArtifactUrl;
 
+// MLflow's: how long the URL of a part lives.
+constexpr int64_t kPartUrlSeconds = 3600;
 constexpr char kPartRoute[] = "/api/2.0/mlflow-artifacts/mpu/part/";
 
 // `path` for a URL: all but unreserved characters and "/" escaped.
@@ -128,8 +131,18 @@ absl::Status ArtifactService::CreateMultipartUpload(
   response->set_upload_id(upload_id);
   for (int64_t number = 1; number <= request.num_parts(); ++number) {
     v1::MultipartUploadCredential* part = response->add_credentials();
-    part->set_url(StrCat(url, number));
     part->set_part_number(number);
+    if (store->urls() == nullptr) {
+      part->set_url(StrCat(url, number));
+      continue;
+    }
+    ASSIGN_OR_RETURN(ArtifactUrl direct,
+                     store->urls()->ToUploadPart(path, upload_id, number,
+                                                 kPartUrlSeconds));
+    part->set_url(std::move(direct.url));
+    for (const auto& [name, value] : direct.headers) {
+      (*part->mutable_headers())[name] = value;
+    }
   }
   return absl::OkStatus();
 }
@@ -139,14 +152,18 @@ absl::StatusOr<Upload> ArtifactService::UploadArtifactPart(
   ASSIGN_OR_RETURN(ArtifactStore* const store, locations_.Proxy());
   ASSIGN_OR_RETURN(const ArtifactPath path,
                    ArtifactPath::Parse(first.artifact_path()));
-  ASSIGN_OR_RETURN(ArtifactPart part, store->CreatePart(path, first.upload_id(),
-                                                        first.part_number()));
+  ASSIGN_OR_RETURN(
+      std::unique_ptr<ArtifactPart> sink,
+      store->CreatePart(path, first.upload_id(), first.part_number()));
   Upload upload;
-  upload.sink = std::move(part.sink);
-  auto response = std::make_unique<v1::UploadArtifactPartResponse>();
-  response->set_etag(part.etag);
-  upload.response = std::move(response);
-  upload.etag = StrCat("\"", part.etag, "\"");
+  const ArtifactPart* const part = sink.get();
+  upload.sink = std::move(sink);
+  upload.finished = [part](Upload* finished) {
+    auto response = std::make_unique<v1::UploadArtifactPartResponse>();
+    response->set_etag(part->etag());
+    finished->response = std::move(response);
+    finished->etag = StrCat("\"", part->etag(), "\"");
+  };
   return upload;
 }
 
@@ -175,16 +192,6 @@ absl::Status ArtifactService::AbortMultipartUpload(
   ASSIGN_OR_RETURN(const ArtifactPath path,
                    MultipartTarget(request.artifact_path(), request.path()));
   return store->AbortMultipart(path, request.upload_id());
-}
-
-absl::Status ArtifactService::GetPresignedDownloadUrl(
-    CallContext& context, const v1::GetPresignedDownloadUrlRequest& request,
-    v1::GetPresignedDownloadUrlResponse* response) {
-  RETURN_IF_ERROR(locations_.Proxy().status());
-  RETURN_IF_ERROR(ArtifactPath::Parse(request.artifact_path()).status());
-  return MakeError(v1::NOT_IMPLEMENTED,
-                   "Multipart download is not supported for the current "
-                   "artifact repository");
 }
 
 }  // namespace millstream::server

@@ -59,10 +59,11 @@ class RunArtifactSink : public ByteSink {
 
 ArtifactService::ArtifactService(storage::TrackingStore* tracking,
                                  storage::RegistryStore* registry,
-                                 ArtifactLocations locations)
+                                 ArtifactLocations locations, Options options)
     : tracking_(tracking),
       registry_(registry),
-      locations_(std::move(locations)) {}
+      locations_(std::move(locations)),
+      options_(options) {}
 
 void ArtifactService::Register(MethodTable* methods) {
   using S = ArtifactService;
@@ -137,7 +138,7 @@ absl::StatusOr<Download> ArtifactService::DownloadBelow(
     std::string_view root, const ArtifactPath& path) const {
   ASSIGN_OR_RETURN(const ArtifactLocations::Location location,
                    Locate(root, path));
-  return OpenDownload(location.store, location.path);
+  return OpenDownload(location.store.get(), location.path);
 }
 
 absl::Status ArtifactService::ListBelow(
@@ -239,60 +240,6 @@ absl::StatusOr<Upload> ArtifactService::UploadRunArtifact(
   Upload upload;
   upload.sink = std::make_unique<RunArtifactSink>(std::move(file));
   return upload;
-}
-
-absl::Status ArtifactService::CreatePresignedUploadUrl(
-    CallContext& context, const v1::CreatePresignedUploadUrlRequest& request,
-    v1::CreatePresignedUploadUrlResponse* response) {
-  if (request.path().empty()) return MissingParameter("path");
-  if (request.run_id().empty() == request.model_id().empty()) {
-    return InvalidParameter(
-        "Exactly one of run_id and model_id must be provided.");
-  }
-  RETURN_IF_ERROR(ArtifactPath::Parse(request.path()).status());
-  ASSIGN_OR_RETURN(const std::string root,
-                   request.run_id().empty()
-                       ? LoggedModelRoot(request.model_id())
-                       : RunRoot(request.run_id()));
-  if (IsProxiedUri(root)) {
-    return InvalidParameter(
-        "Presigned upload is not supported for proxied artifact storage "
-        "(artifact URI scheme: ",
-        SplitUri(root).scheme,
-        "). This endpoint requires a direct cloud storage artifact URI.");
-  }
-  RETURN_IF_ERROR(CheckReachable(root));
-  return MakeError(v1::NOT_IMPLEMENTED,
-                   "Presigned upload is not supported for the current "
-                   "artifact repository");
-}
-
-absl::Status ArtifactService::CreatePresignedDownloadUrl(
-    CallContext& context, const v1::CreatePresignedDownloadUrlRequest& request,
-    v1::CreatePresignedDownloadUrlResponse* response) {
-  if (request.run_id().empty()) return MissingParameter("run_id");
-  if (request.path().empty()) return MissingParameter("path");
-  RETURN_IF_ERROR(ArtifactPath::Parse(request.path()).status());
-  if (request.has_expiration() &&
-      (request.expiration() < 1 ||
-       request.expiration() > limits::kPresignedUrlSecondsMax)) {
-    return InvalidParameter("expiration must be between 1 and ",
-                            limits::kPresignedUrlSecondsMax, " seconds (got ",
-                            request.expiration(), ").");
-  }
-  ASSIGN_OR_RETURN(const std::string root, RunRoot(request.run_id()));
-  if (IsProxiedUri(root)) {
-    return InvalidParameter(
-        "Presigned download is not supported for runs with proxied artifact "
-        "storage (artifact URI scheme: ",
-        SplitUri(root).scheme,
-        "). This endpoint requires a run with a direct cloud storage artifact "
-        "URI.");
-  }
-  RETURN_IF_ERROR(CheckReachable(root));
-  return MakeError(v1::NOT_IMPLEMENTED,
-                   "Presigned download is not supported for the current "
-                   "artifact repository");
 }
 
 }  // namespace millstream::server

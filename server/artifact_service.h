@@ -4,7 +4,9 @@
 #ifndef MILLSTREAM_SERVER_ARTIFACT_SERVICE_H_
 #define MILLSTREAM_SERVER_ARTIFACT_SERVICE_H_
 
+#include <cstdint>
 #include <string_view>
+#include <utility>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -28,10 +30,19 @@ class MethodTable;
 // in pieces, never whole. What answers OK is as durable as its store says.
 class ArtifactService {
  public:
+  struct Options {
+    // How long a presigned URL lives whose caller does not say, in seconds.
+    int64_t presigned_download_seconds = 300;
+  };
+
   // The stores must outlive the service.
   ArtifactService(storage::TrackingStore* tracking,
                   storage::RegistryStore* registry,
-                  ArtifactLocations locations);
+                  ArtifactLocations locations)
+      : ArtifactService(tracking, registry, std::move(locations), {}) {}
+  ArtifactService(storage::TrackingStore* tracking,
+                  storage::RegistryStore* registry,
+                  ArtifactLocations locations, Options options);
 
   // Binds every rpc of the service to its body.
   void Register(MethodTable* methods);
@@ -51,6 +62,8 @@ class ArtifactService {
       CallContext& context, const v1::GetLoggedModelArtifactRequest& request);
   absl::StatusOr<Upload> UploadRunArtifact(
       CallContext& context, const v1::UploadRunArtifactRequest& first);
+
+  // --- artifact_urls.cc: without us
   absl::Status CreatePresignedUploadUrl(
       CallContext& context, const v1::CreatePresignedUploadUrlRequest& request,
       v1::CreatePresignedUploadUrlResponse* response);
@@ -58,6 +71,9 @@ class ArtifactService {
       CallContext& context,
       const v1::CreatePresignedDownloadUrlRequest& request,
       v1::CreatePresignedDownloadUrlResponse* response);
+  absl::Status GetPresignedDownloadUrl(
+      CallContext& context, const v1::GetPresignedDownloadUrlRequest& request,
+      v1::GetPresignedDownloadUrlResponse* response);
 
   // --- artifact_proxy.cc: below --artifacts-destination
   absl::StatusOr<Download> DownloadArtifact(
@@ -81,9 +97,6 @@ class ArtifactService {
   absl::Status AbortMultipartUpload(
       CallContext& context, const v1::AbortMultipartUploadRequest& request,
       v1::AbortMultipartUploadResponse* response);
-  absl::Status GetPresignedDownloadUrl(
-      CallContext& context, const v1::GetPresignedDownloadUrlRequest& request,
-      v1::GetPresignedDownloadUrlResponse* response);
 
  private:
   // URI of a run's or logged model's files.
@@ -102,6 +115,7 @@ class ArtifactService {
   storage::TrackingStore* const tracking_;
   storage::RegistryStore* const registry_;
   const ArtifactLocations locations_;
+  const Options options_;
 };
 
 // Opens the file at `path` as an answer.

@@ -48,7 +48,7 @@ absl::Status Fill(absl::StatusOr<Upload> upload, std::string_view data) {
   if (absl::Status status = upload->sink->Write(data); !status.ok()) {
     return status;
   }
-  return upload->sink->Finish();
+  return upload->Finish();
 }
 
 template <typename Response>
@@ -140,7 +140,7 @@ class ArtifactServiceTest : public ::testing::Test {
     EXPECT_TRUE(part.ok()) << part.status();
     if (!part.ok()) return "";
     EXPECT_TRUE(part->sink->Write(data).ok());
-    EXPECT_TRUE(part->sink->Finish().ok());
+    EXPECT_TRUE(part->Finish().ok());
     const std::string etag =
         static_cast<const v1::UploadArtifactPartResponse&>(*part->response)
             .etag();

@@ -236,7 +236,7 @@ class UploadCall final : public grpc::ServerReadReactor<ByteBuffer>, Call {
       status = InvalidParameter(
           "The stream ended before its first message, which names the file.");
     }
-    if (status.ok()) status = upload_.sink->Finish();
+    if (status.ok()) status = upload_.Finish();
     if (status.ok()) {
       *response_ = Serialize(upload_.response == nullptr
                                  ? *method_->response_type

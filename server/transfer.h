@@ -3,10 +3,12 @@
 #define MILLSTREAM_SERVER_TRANSFER_H_
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
 
+#include "absl/status/status.h"
 #include "base/byte_stream.h"
 #include "google/protobuf/message.h"
 
@@ -27,11 +29,20 @@ struct Download {
 // What an rpc with a stream of requests writes its data to. Finish() commits;
 // an Upload dropped before that has no effect.
 struct Upload {
+  // Finishes the sink, then fills in what is known only now.
+  absl::Status Finish() {
+    absl::Status status = sink->Finish();
+    if (status.ok() && finished) finished(this);
+    return status;
+  }
+
   std::unique_ptr<ByteSink> sink;
   // What to answer once the sink has finished; null for an empty message.
   std::unique_ptr<google::protobuf::Message> response = {};
   // The ETag header of that answer over HTTP; empty for none.
   std::string etag = {};
+  // Sets response and etag of a sink that has finished.
+  std::function<void(Upload*)> finished = {};
 };
 
 }  // namespace millstream::server

@@ -1,5 +1,5 @@
-// Files of runs, models and traces, below one root: a folder here, a bucket's
-// prefix later. Which runs and models there are is no concern of this.
+// Files of runs, models and traces, below one root: a folder of this machine, or
+// a bucket's prefix. Which runs and models there are is no concern of this.
 //
 // Statuses carry an ErrorCode (base/error.h) as listed per method; besides
 // these any method may return a status without one, or IO_ERROR: a fault of
@@ -18,11 +18,13 @@
 #include "absl/status/statusor.h"
 #include "base/byte_stream.h"
 #include "storage/artifact_path.h"
+#include "storage/artifact_urls.h"
 
 namespace millstream::storage {
 
-// A file opened for reading: its bytes as they were then, whatever is written
-// or deleted meanwhile.
+// A file opened for reading: its bytes as they were then. Written or deleted
+// meanwhile it may end with an error where the store cannot keep what was; it is
+// never a mix of both.
 struct ArtifactFile {
   // Its Seek works.
   std::unique_ptr<ByteSource> source;
@@ -39,12 +41,12 @@ struct ArtifactEntry {
   int64_t size = 0;
 };
 
-// One part of a multipart upload, open for writing.
-struct ArtifactPart {
-  // Finish() makes the part count; the same number again replaces it.
-  std::unique_ptr<ByteSink> sink;
-  // What CompleteMultipart will want to hear. Opaque.
-  std::string etag;
+// One part of a multipart upload, open for writing. Finish() makes the part
+// count; the same number again replaces it.
+class ArtifactPart : public ByteSink {
+ public:
+  // What CompleteMultipart will want to hear. Opaque. REQUIRES: finished.
+  virtual const std::string& etag() const = 0;
 };
 
 // A part as the client names it when it completes an upload.
@@ -53,10 +55,19 @@ struct ArtifactPartName {
   std::string etag;
 };
 
+// Folders are those of their files: one that holds none may be shown or not. A
+// store that has no folders (a bucket) lets a file be where a folder is: what is
+// said below of folders that are files holds where has_folders().
+//
 // Thread-safe. Outlives what it hands out.
 class ArtifactStore {
  public:
   virtual ~ArtifactStore() = default;
+
+  virtual bool has_folders() const { return true; }
+
+  // Null unless clients can reach the files themselves. As long-lived as this.
+  virtual ArtifactUrls* urls() { return nullptr; }
 
   // RESOURCE_DOES_NOT_EXIST: nothing there. INVALID_PARAMETER_VALUE: it is a
   // folder, or its links lead out of the root.
@@ -78,8 +89,8 @@ class ArtifactStore {
   virtual absl::StatusOr<std::vector<ArtifactEntry>> List(
       const ArtifactPath& path) = 0;
 
-  // Removes a file or a folder with all in it; OK if there is none. It
-  // disappears at once. Links are removed, not followed.
+  // Removes a file or a folder with all in it; OK if there is none. Where there
+  // are folders it disappears at once, else file by file. Links are removed, not followed.
   // INVALID_PARAMETER_VALUE: the root itself, reserved, or below a link out.
   virtual absl::Status Delete(const ArtifactPath& path) = 0;
 
@@ -89,29 +100,48 @@ class ArtifactStore {
 
   // Returns the id of a new upload for `path`. INVALID_PARAMETER_VALUE: as
   // Create, or not 1 <= parts <= limits::kMultipartPartsMax;
-  // REQUEST_LIMIT_EXCEEDED: limits::kMultipartUploadsMax are open.
+  // REQUEST_LIMIT_EXCEEDED: limits::kMultipartUploadsMax are open (in a store
+  // that keeps the parts itself).
   virtual absl::StatusOr<std::string> CreateMultipart(const ArtifactPath& path,
                                                       int64_t parts) = 0;
 
   // RESOURCE_DOES_NOT_EXIST: no such upload for this path;
   // INVALID_PARAMETER_VALUE: no such part, or (Write) it is larger than
   // limits::kMultipartPartBytesMax.
-  virtual absl::StatusOr<ArtifactPart> CreatePart(const ArtifactPath& path,
-                                                  std::string_view upload_id,
-                                                  int64_t number) = 0;
+  virtual absl::StatusOr<std::unique_ptr<ArtifactPart>> CreatePart(
+      const ArtifactPath& path, std::string_view upload_id,
+      int64_t number) = 0;
 
   // Puts the file together, durable as by Create. The parts are all of those
   // that CreateMultipart announced, in order, with their etags, else
-  // INVALID_PARAMETER_VALUE and the upload stays open.
+  // INVALID_PARAMETER_VALUE and the upload stays open. So it is if a part but
+  // the last has less than part_bytes_min().
   // RESOURCE_DOES_NOT_EXIST: no such upload for this path.
   virtual absl::Status CompleteMultipart(
       const ArtifactPath& path, std::string_view upload_id,
       std::span<const ArtifactPartName> parts) = 0;
 
+  // Of all parts but the last.
+  virtual int64_t part_bytes_min() const { return 0; }
+
   // Forgets an upload and its parts. RESOURCE_DOES_NOT_EXIST: no such upload
   // for this path.
   virtual absl::Status AbortMultipart(const ArtifactPath& path,
                                       std::string_view upload_id) = 0;
+};
+
+// Stores by the URIs of their roots. Thread-safe.
+class ArtifactStoreOpener {
+ public:
+  virtual ~ArtifactStoreOpener() = default;
+
+  // The scheme of its URIs, in lower case.
+  virtual std::string_view scheme() const = 0;
+
+  // The store whose root is `uri`; nothing is asked of it yet. What it hands
+  // out needs this opener alone. INVALID_PARAMETER_VALUE: it names no root.
+  virtual absl::StatusOr<std::shared_ptr<ArtifactStore>> Open(
+      std::string_view uri) = 0;
 };
 
 }  // namespace millstream::storage

@@ -84,9 +84,9 @@ class LocalArtifactStore : public ArtifactStore {
                                               int64_t parts) override {
     return multipart_.Create(path, parts);
   }
-  absl::StatusOr<ArtifactPart> CreatePart(const ArtifactPath& path,
-                                          std::string_view upload_id,
-                                          int64_t number) override {
+  absl::StatusOr<std::unique_ptr<ArtifactPart>> CreatePart(
+      const ArtifactPath& path, std::string_view upload_id,
+      int64_t number) override {
     return multipart_.CreatePart(path, upload_id, number);
   }
   absl::Status CompleteMultipart(

@@ -165,7 +165,7 @@ TEST_F(LocalArtifactStoreTest, NothingIsLeftOfDroppedUploads) {
   }
   absl::StatusOr<std::string> id = store_->CreateMultipart(Path("m"), 1);
   {
-    absl::StatusOr<ArtifactPart> part = store_->CreatePart(Path("m"), *id, 1);
+    const auto part = store_->CreatePart(Path("m"), *id, 1);
     ASSERT_TRUE(part.ok());
   }
   ASSERT_TRUE(store_->AbortMultipart(Path("m"), *id).ok());
@@ -262,13 +262,13 @@ TEST_F(LocalArtifactStoreTest, ListingsAreLimited) {
 
 TEST_F(LocalArtifactStoreTest, PartsAreLimited) {
   const std::string id = *store_->CreateMultipart(Path("m"), 1);
-  absl::StatusOr<ArtifactPart> part = store_->CreatePart(Path("m"), id, 1);
+  const auto part = store_->CreatePart(Path("m"), id, 1);
   // Address space alone; the limit is checked before a byte is read.
   const size_t size = limits::kMultipartPartBytesMax + 1;
   void* const data = mmap(nullptr, size, PROT_READ,
                           MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   ASSERT_NE(data, MAP_FAILED);
-  EXPECT_EQ(CodeOf(part->sink->Write(
+  EXPECT_EQ(CodeOf((*part)->Write(
                 std::string_view(static_cast<char*>(data), size))),
             "INVALID_PARAMETER_VALUE");
   munmap(data, size);

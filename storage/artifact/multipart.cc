@@ -50,7 +50,7 @@ absl::StatusOr<std::string> ReadAt(int fd, int64_t offset, size_t size) {
 }
 
 // A part while it is sent.
-class PartSink : public ByteSink {
+class PartSink final : public ArtifactPart {
  public:
   // `folder` is that of the upload.
   PartSink(files::Fd folder, std::unique_ptr<StagedFile> file, int64_t number,
@@ -76,6 +76,8 @@ class PartSink : public ByteSink {
     }
     return absl::OkStatus();
   }
+
+  const std::string& etag() const override { return etag_; }
 
  private:
   const files::Fd folder_;
@@ -196,9 +198,8 @@ absl::StatusOr<Multipart::Upload> Multipart::Find(
   return upload;
 }
 
-absl::StatusOr<ArtifactPart> Multipart::CreatePart(const ArtifactPath& path,
-                                                   std::string_view upload_id,
-                                                   int64_t number) {
+absl::StatusOr<std::unique_ptr<ArtifactPart>> Multipart::CreatePart(
+    const ArtifactPath& path, std::string_view upload_id, int64_t number) {
   ASSIGN_OR_RETURN(Upload upload, Find(path, upload_id));
   if (number < 1 || number > upload.parts) {
     return InvalidParameter("part_number must be 1 to ", upload.parts, ", not ",
@@ -208,11 +209,8 @@ absl::StatusOr<ArtifactPart> Multipart::CreatePart(const ArtifactPath& path,
       StagedFile::Make(upload.folder.get(), "sent-");
   if (absl::IsNotFound(file.status())) return NoSuchUpload();
   RETURN_IF_ERROR(file.status());
-  ArtifactPart part;
-  part.etag = files::RandomName();
-  part.sink = std::make_unique<PartSink>(std::move(upload.folder),
-                                         *std::move(file), number, part.etag);
-  return part;
+  return std::make_unique<PartSink>(std::move(upload.folder), *std::move(file),
+                                    number, files::RandomName());
 }
 
 absl::Status Multipart::Complete(const ArtifactPath& path,

@@ -4,6 +4,7 @@
 #define MILLSTREAM_STORAGE_ARTIFACT_MULTIPART_H_
 
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
@@ -26,9 +27,8 @@ class Multipart {
       : staging_(staging), clock_(clock), cleaned_ms_(clock->NowMs()) {}
 
   absl::StatusOr<std::string> Create(const ArtifactPath& path, int64_t parts);
-  absl::StatusOr<ArtifactPart> CreatePart(const ArtifactPath& path,
-                                          std::string_view upload_id,
-                                          int64_t number);
+  absl::StatusOr<std::unique_ptr<ArtifactPart>> CreatePart(
+      const ArtifactPath& path, std::string_view upload_id, int64_t number);
   absl::Status Complete(const ArtifactPath& path, std::string_view upload_id,
                         std::span<const ArtifactPartName> parts);
   absl::Status Abort(const ArtifactPath& path, std::string_view upload_id);
