@@ -123,9 +123,9 @@ absl::StatusOr<Credentials> ContainerCredentials::Fetch() {
   ASSIGN_OR_RETURN(const HttpResponse response,
                    AskNeighbour(http_, "GET", *endpoint, std::move(headers)));
   if (response.status != 200) {
-    return absl::UnavailableError(StrCat(
-        "the container's host gives no AWS credentials (HTTP ",
-        response.status, ")"));
+    return absl::UnavailableError(
+        StrCat("the container's host gives no AWS credentials (HTTP ",
+               response.status, ")"));
   }
   return ParseCredentialsJson(response.body);
 }
@@ -176,12 +176,10 @@ absl::StatusOr<Credentials> MachineCredentials::Fetch() {
 }
 
 std::unique_ptr<CredentialSource> UsualCredentials(Environment environment,
-                                                   Sts* sts,
-                                                   HttpClient* http) {
+                                                   Sts* sts, HttpClient* http) {
   std::vector<std::unique_ptr<CredentialSource>> sources;
   sources.push_back(std::make_unique<EnvironmentCredentials>(environment));
-  sources.push_back(
-      std::make_unique<WebIdentityCredentials>(environment, sts));
+  sources.push_back(std::make_unique<WebIdentityCredentials>(environment, sts));
   sources.push_back(
       std::make_unique<ProfileCredentials>(environment, sts, http));
   sources.push_back(std::make_unique<ContainerCredentials>(environment, http));

@@ -47,10 +47,9 @@ constexpr int64_t kExpiresMs = 1767323045000;
 class CredentialSourcesTest : public ::testing::Test {
  protected:
   CredentialSourcesTest()
-      : folder_(::testing::TempDir() + "/aws-" +
-                ::testing::UnitTest::GetInstance()
-                    ->current_test_info()
-                    ->name()) {
+      : folder_(
+            ::testing::TempDir() + "/aws-" +
+            ::testing::UnitTest::GetInstance()->current_test_info()->name()) {
     mkdir(folder_.c_str(), 0700);
     Set("HOME", folder_);
     Set("AWS_CONFIG_FILE", folder_ + "/config");
@@ -144,8 +143,9 @@ TEST_F(CredentialSourcesTest, AssumesTheRoleOfAProfile) {
   EXPECT_THAT(request, HasSubstr("Credential=BASE/"));
   EXPECT_THAT(request, HasSubstr("RoleArn=arn%3Aaws%3Aiam%3A%3A1%3Arole%2Fr"));
   EXPECT_THAT(request, HasSubstr("ExternalId=x%20y"));
-  server_.Answer(403, "<ErrorResponse><Error><Code>AccessDenied</Code>"
-                      "</Error></ErrorResponse>");
+  server_.Answer(403,
+                 "<ErrorResponse><Error><Code>AccessDenied</Code>"
+                 "</Error></ErrorResponse>");
   EXPECT_EQ(FetchId(), "PERMISSION_DENIED");
   Set("AWS_PROFILE", "circle");
   EXPECT_EQ(FetchId(), "FAILED_PRECONDITION");

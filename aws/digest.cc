@@ -44,9 +44,7 @@ std::string Hex(std::string_view bytes) {
   return absl::BytesToHexString(AbslView(bytes));
 }
 
-std::string Sha256(std::string_view data) {
-  return Digest(EVP_sha256(), data);
-}
+std::string Sha256(std::string_view data) { return Digest(EVP_sha256(), data); }
 
 std::string HmacSha256(std::string_view key, std::string_view data) {
   unsigned char bytes[EVP_MAX_MD_SIZE];

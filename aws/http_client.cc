@@ -144,8 +144,7 @@ class HttpClient::Stream final : public HttpStream {
  private:
   void SetUp(const HttpClientOptions& options, const HttpRequest& request) {
     CURL* const easy = line_->easy;
-    std::string url =
-        StrCat(request.scheme, "://", request.host, request.path);
+    std::string url = StrCat(request.scheme, "://", request.host, request.path);
     if (!request.query.empty()) {
       StrAppend(&url, "?", EncodeQuery(request.query));
     }
@@ -176,8 +175,7 @@ class HttpClient::Stream final : public HttpStream {
     SetMethod(request.method);
     for (const auto& [name, value] : request.headers) {
       // "Name;" is how libcurl is told of a header without a value.
-      AddHeader(value.empty() ? StrCat(name, ";")
-                              : StrCat(name, ": ", value));
+      AddHeader(value.empty() ? StrCat(name, ";") : StrCat(name, ": ", value));
     }
     curl_easy_setopt(easy, CURLOPT_HTTPHEADER, headers_);
   }
@@ -238,8 +236,8 @@ class HttpClient::Stream final : public HttpStream {
 
   absl::Status Failure() const {
     if (!body_error_.ok()) return body_error_;
-    return absl::UnavailableError(
-        error_[0] != 0 ? error_ : curl_easy_strerror(result_));
+    return absl::UnavailableError(error_[0] != 0 ? error_
+                                                 : curl_easy_strerror(result_));
   }
 
   static size_t OnHeader(char* data, size_t, size_t size, void* self) {
@@ -354,8 +352,7 @@ absl::StatusOr<std::unique_ptr<HttpStream>> HttpClient::Open(
   if (line == nullptr) {
     return absl::UnavailableError("all connections are busy");
   }
-  auto stream =
-      std::make_unique<Stream>(pool_.get(), std::move(line), request);
+  auto stream = std::make_unique<Stream>(pool_.get(), std::move(line), request);
   RETURN_IF_ERROR(stream->Start(options_, request));
   return stream;
 }

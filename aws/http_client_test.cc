@@ -129,8 +129,7 @@ TEST_F(HttpClientTest, SilenceIsUnavailable) {
 
 TEST_F(HttpClientTest, RefusesWhatIsTooLarge) {
   server_.Answer(200, std::string(101, 'x'));
-  EXPECT_TRUE(
-      absl::IsResourceExhausted(client_.Send(Request(), 100).status()));
+  EXPECT_TRUE(absl::IsResourceExhausted(client_.Send(Request(), 100).status()));
   server_.Answer(200, "", "X-Large: " + std::string(70'000, 'x') + "\r\n");
   EXPECT_FALSE(client_.Send(Request(), 100).ok());
 }

@@ -24,22 +24,21 @@ std::string PartOf(CURLU* url, CURLUPart part, unsigned flags = 0) {
 absl::StatusOr<Endpoint> Endpoint::Parse(std::string_view url) {
   const std::unique_ptr<CURLU, void (*)(CURLU*)> parsed(curl_url(),
                                                         curl_url_cleanup);
-  const absl::Status bad = absl::InvalidArgumentError(
-      StrCat("'", url, "' is not the URL of a service, as in "
-             "https://storage.example.com:9000."));
+  const absl::Status bad =
+      absl::InvalidArgumentError(StrCat("'", url,
+                                        "' is not the URL of a service, as in "
+                                        "https://storage.example.com:9000."));
   if (curl_url_set(parsed.get(), CURLUPART_URL, std::string(url).c_str(), 0) !=
       CURLUE_OK) {
     return bad;
   }
   Endpoint endpoint;
   endpoint.scheme = PartOf(parsed.get(), CURLUPART_SCHEME);
-  endpoint.host =
-      absl::AsciiStrToLower(PartOf(parsed.get(), CURLUPART_HOST));
+  endpoint.host = absl::AsciiStrToLower(PartOf(parsed.get(), CURLUPART_HOST));
   const std::string port =
       PartOf(parsed.get(), CURLUPART_PORT, CURLU_NO_DEFAULT_PORT);
   if ((endpoint.scheme != "http" && endpoint.scheme != "https") ||
-      endpoint.host.empty() ||
-      !PartOf(parsed.get(), CURLUPART_USER).empty() ||
+      endpoint.host.empty() || !PartOf(parsed.get(), CURLUPART_USER).empty() ||
       !PartOf(parsed.get(), CURLUPART_QUERY).empty() ||
       !PartOf(parsed.get(), CURLUPART_FRAGMENT).empty()) {
     return bad;

@@ -106,7 +106,8 @@ absl::StatusOr<Credentials> ProfileCredentials::FetchRole(
   }
   const std::string place = Get(profile, "credential_source");
   absl::StatusOr<Credentials> by = absl::FailedPreconditionError(
-      StrCat("profile '", name, "' has a role_arn, but neither "
+      StrCat("profile '", name,
+             "' has a role_arn, but neither "
              "source_profile nor credential_source"));
   if (place == "Environment") {
     by = EnvironmentCredentials(environment_).Fetch();

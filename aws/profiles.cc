@@ -71,8 +71,8 @@ Profiles Profiles::Load(const Environment& environment) {
   }
   profiles.is_chosen_ = !profiles.chosen_.empty();
   if (!profiles.is_chosen_) profiles.chosen_ = "default";
-  const auto config = ReadSettingsFile(
-      FileOf(environment, "AWS_CONFIG_FILE", "~/.aws/config"));
+  const auto config =
+      ReadSettingsFile(FileOf(environment, "AWS_CONFIG_FILE", "~/.aws/config"));
   if (config.ok()) {
     for (auto& [name, settings] : ParseIni(*config)) {
       // Its sections are called "profile NAME", but for the default one.
@@ -85,8 +85,8 @@ Profiles Profiles::Load(const Environment& environment) {
       profiles.profiles_[std::string(short_name)] = settings;
     }
   }
-  const auto credentials = ReadSettingsFile(FileOf(
-      environment, "AWS_SHARED_CREDENTIALS_FILE", "~/.aws/credentials"));
+  const auto credentials = ReadSettingsFile(
+      FileOf(environment, "AWS_SHARED_CREDENTIALS_FILE", "~/.aws/credentials"));
   if (credentials.ok()) {
     for (auto& [name, settings] : ParseIni(*credentials)) {
       for (auto& [key, value] : settings) {
@@ -109,8 +109,7 @@ std::string Profiles::Setting(std::string_view name) const {
   return found == profile->end() ? "" : found->second;
 }
 
-std::string RegionOf(const Environment& environment,
-                     const Profiles& profiles) {
+std::string RegionOf(const Environment& environment, const Profiles& profiles) {
   for (const char* variable : {"AWS_REGION", "AWS_DEFAULT_REGION"}) {
     std::string region = environment(variable);
     if (!region.empty()) return region;

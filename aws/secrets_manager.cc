@@ -21,13 +21,12 @@ std::string UrlOf(const Environment& environment, const Profiles& profiles) {
 }
 
 // What the service's refusal means. `type`: its "__type", perhaps after a "#".
-absl::Status Refusal(std::string_view name, std::string_view type,
-                     int status) {
+absl::Status Refusal(std::string_view name, std::string_view type, int status) {
   const size_t hash = type.rfind('#');
   if (hash != std::string_view::npos) type.remove_prefix(hash + 1);
   const std::string message =
-      StrCat("AWS Secrets Manager does not give secret '", name, "' (",
-             type, ", HTTP ", status, ")");
+      StrCat("AWS Secrets Manager does not give secret '", name, "' (", type,
+             ", HTTP ", status, ")");
   if (type == "ResourceNotFoundException") return absl::NotFoundError(message);
   if (IsTransientStatus(status)) return absl::UnavailableError(message);
   return absl::PermissionDeniedError(message);

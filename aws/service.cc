@@ -52,9 +52,8 @@ bool Backoff::Wait() {
   const int64_t most_ms =
       std::min(kWaitMsMax, kFirstWaitMs << (2 * (tries_ - 1)));
   absl::BitGen random;
-  absl::SleepFor(absl::Milliseconds(
-      absl::Uniform<int64_t>(absl::IntervalClosed, random, most_ms / 2,
-                             most_ms)));
+  absl::SleepFor(absl::Milliseconds(absl::Uniform<int64_t>(
+      absl::IntervalClosed, random, most_ms / 2, most_ms)));
   return true;
 }
 
@@ -64,8 +63,7 @@ absl::StatusOr<HttpResponse> SendRepeatedly(
   Backoff backoff;
   for (;;) {
     ASSIGN_OR_RETURN(const HttpRequest request, make());
-    absl::StatusOr<HttpResponse> response =
-        http->Send(request, body_bytes_max);
+    absl::StatusOr<HttpResponse> response = http->Send(request, body_bytes_max);
     const bool transient = response.ok()
                                ? IsTransientStatus(response->status)
                                : absl::IsUnavailable(response.status());

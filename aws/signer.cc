@@ -71,16 +71,14 @@ std::string Signature(const Credentials& credentials, const SigningScope& scope,
                       const HttpRequest& request,
                       const CanonicalHeaders& headers,
                       std::string_view payload_hash) {
-  const std::string canonical_request =
-      StrCat(request.method, "\n", request.path, "\n",
-             CanonicalQuery(request.query), "\n", headers.lines, "\n",
-             headers.names, "\n", payload_hash);
+  const std::string canonical_request = StrCat(
+      request.method, "\n", request.path, "\n", CanonicalQuery(request.query),
+      "\n", headers.lines, "\n", headers.names, "\n", payload_hash);
   const std::string to_sign =
-      StrCat(kAlgorithm, "\n", Timestamp(scope.time_ms), "\n",
-             ScopeText(scope), "\n", Hex(Sha256(canonical_request)));
-  std::string key =
-      HmacSha256(StrCat("AWS4", credentials.secret_access_key),
-                 Timestamp(scope.time_ms).substr(0, 8));
+      StrCat(kAlgorithm, "\n", Timestamp(scope.time_ms), "\n", ScopeText(scope),
+             "\n", Hex(Sha256(canonical_request)));
+  std::string key = HmacSha256(StrCat("AWS4", credentials.secret_access_key),
+                               Timestamp(scope.time_ms).substr(0, 8));
   key = HmacSha256(key, scope.region);
   key = HmacSha256(key, scope.service);
   key = HmacSha256(key, "aws4_request");
@@ -115,9 +113,8 @@ std::string PresignUrl(const Credentials& credentials,
   const CanonicalHeaders headers = Canonical(request);
   NameValues& query = request.query;
   query.emplace_back("X-Amz-Algorithm", kAlgorithm);
-  query.emplace_back(
-      "X-Amz-Credential",
-      StrCat(credentials.access_key_id, "/", ScopeText(scope)));
+  query.emplace_back("X-Amz-Credential",
+                     StrCat(credentials.access_key_id, "/", ScopeText(scope)));
   query.emplace_back("X-Amz-Date", Timestamp(scope.time_ms));
   query.emplace_back("X-Amz-Expires", StrCat(seconds));
   if (!credentials.session_token.empty()) {

@@ -146,7 +146,8 @@ TEST(SignRequestTest, NeverShowsTheSecret) {
 
 TEST(PercentEncodeTest, KeepsOnlyUnreservedCharacters) {
   EXPECT_EQ(PercentEncode("aZ9-._~"), "aZ9-._~");
-  EXPECT_EQ(PercentEncode("a b+c/d=%\xC3\xBC*"), "a%20b%2Bc%2Fd%3D%25%C3%BC%2A");
+  EXPECT_EQ(PercentEncode("a b+c/d=%\xC3\xBC*"),
+            "a%20b%2Bc%2Fd%3D%25%C3%BC%2A");
   EXPECT_EQ(PercentEncode("a/b c", /*keep_slash=*/true), "a/b%20c");
 }
 
@@ -156,8 +157,7 @@ TEST(EndpointTest, TakesUrlsOfServices) {
   EXPECT_EQ(minio->scheme, "http");
   EXPECT_EQ(minio->host, "minio:9000");
   EXPECT_EQ(minio->path, "");
-  EXPECT_EQ(Endpoint::Parse("https://s3.example:443/a/b/")->host,
-            "s3.example");
+  EXPECT_EQ(Endpoint::Parse("https://s3.example:443/a/b/")->host, "s3.example");
   EXPECT_EQ(Endpoint::Parse("https://s3.example:443/a/b/")->path, "/a/b");
   EXPECT_EQ(Endpoint::Parse("http://[::1]:9000")->host, "[::1]:9000");
   for (const char* bad : {"", "minio", "minio:9000", "ftp://minio",

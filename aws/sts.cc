@@ -1,7 +1,6 @@
 #include "aws/sts.h"
 
 #include <pugixml.hpp>
-
 #include <utility>
 
 #include "absl/time/time.h"
@@ -50,10 +49,10 @@ absl::StatusOr<Credentials> Sts::Ask(const Credentials* by,
                                      NameValues parameters, const Role& role) {
   parameters.emplace_back("Version", "2011-06-15");
   parameters.emplace_back("RoleArn", role.arn);
-  parameters.emplace_back(
-      "RoleSessionName",
-      !role.session_name.empty() ? role.session_name
-                                 : StrCat("millstream-", clock_->NowMs()));
+  parameters.emplace_back("RoleSessionName",
+                          !role.session_name.empty()
+                              ? role.session_name
+                              : StrCat("millstream-", clock_->NowMs()));
   if (!role.duration_seconds.empty()) {
     parameters.emplace_back("DurationSeconds", role.duration_seconds);
   }
@@ -79,16 +78,16 @@ absl::StatusOr<Credentials> Sts::Ask(const Credentials* by,
   pugi::xml_document document;
   document.load_buffer(response.body.data(), response.body.size());
   if (response.status != 200) {
-    return absl::PermissionDeniedError(
-        StrCat("STS gives no keys for role ", role.arn, " (",
-               document.child("ErrorResponse").child("Error")
-                   .child_value("Code"),
-               ", HTTP ", response.status, ")"));
+    return absl::PermissionDeniedError(StrCat(
+        "STS gives no keys for role ", role.arn, " (",
+        document.child("ErrorResponse").child("Error").child_value("Code"),
+        ", HTTP ", response.status, ")"));
   }
   const std::string action = parameters.front().second;
-  const pugi::xml_node found = document.child(StrCat(action, "Response").c_str())
-                                   .child(StrCat(action, "Result").c_str())
-                                   .child("Credentials");
+  const pugi::xml_node found =
+      document.child(StrCat(action, "Response").c_str())
+          .child(StrCat(action, "Result").c_str())
+          .child("Credentials");
   Credentials credentials;
   credentials.access_key_id = found.child_value("AccessKeyId");
   credentials.secret_access_key = found.child_value("SecretAccessKey");

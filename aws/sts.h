@@ -36,8 +36,8 @@ class Sts {
   // be asked.
   absl::StatusOr<Credentials> AssumeRole(const Credentials& by,
                                          const Role& role);
-  absl::StatusOr<Credentials> AssumeRoleWithWebIdentity(
-      std::string_view token, const Role& role);
+  absl::StatusOr<Credentials> AssumeRoleWithWebIdentity(std::string_view token,
+                                                        const Role& role);
 
  private:
   absl::StatusOr<Credentials> Ask(const Credentials* by, NameValues parameters,

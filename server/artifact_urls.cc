@@ -87,8 +87,8 @@ absl::Status ArtifactService::CreatePresignedUploadUrl(
   const int64_t seconds =
       request.has_expiration() ? request.expiration() : kUploadSeconds;
   RETURN_IF_ERROR(CheckSeconds(seconds));
-  ASSIGN_OR_RETURN(ArtifactUrl url, location->store->urls()->ToUpload(
-                                        location->path, seconds));
+  ASSIGN_OR_RETURN(ArtifactUrl url,
+                   location->store->urls()->ToUpload(location->path, seconds));
   response->set_presigned_url(std::move(url.url));
   for (const auto& [name, value] : url.headers) {
     (*response->mutable_headers())[name] = value;
@@ -124,10 +124,9 @@ absl::Status ArtifactService::CreatePresignedDownloadUrl(
                      "artifact repository");
   }
   RETURN_IF_ERROR(location.status());
-  ASSIGN_OR_RETURN(ArtifactUrl url,
-                   location->store->urls()->ToDownload(
-                       location->path, seconds,
-                       Disposition(location->path.name())));
+  ASSIGN_OR_RETURN(ArtifactUrl url, location->store->urls()->ToDownload(
+                                        location->path, seconds,
+                                        Disposition(location->path.name())));
   response->set_presigned_url(std::move(url.url));
   response->set_file_size(url.size);
   return absl::OkStatus();

@@ -1,5 +1,5 @@
-// Files of runs, models and traces, below one root: a folder of this machine, or
-// a bucket's prefix. Which runs and models there are is no concern of this.
+// Files of runs, models and traces, below one root: a folder of this machine,
+// or a bucket's prefix. Which runs and models there are is no concern of this.
 //
 // Statuses carry an ErrorCode (base/error.h) as listed per method; besides
 // these any method may return a status without one, or IO_ERROR: a fault of
@@ -23,8 +23,8 @@
 namespace millstream::storage {
 
 // A file opened for reading: its bytes as they were then. Written or deleted
-// meanwhile it may end with an error where the store cannot keep what was; it is
-// never a mix of both.
+// meanwhile it may end with an error where the store cannot keep what was; it
+// is never a mix of both.
 struct ArtifactFile {
   // Its Seek works.
   std::unique_ptr<ByteSource> source;
@@ -55,9 +55,9 @@ struct ArtifactPartName {
   std::string etag;
 };
 
-// Folders are those of their files: one that holds none may be shown or not. A
-// store that has no folders (a bucket) lets a file be where a folder is: what is
-// said below of folders that are files holds where has_folders().
+// Without folders of its own (a bucket) a store shows as folders what paths
+// have in common, and lets a file be where such a folder is; methods refuse
+// that only where has_folders().
 //
 // Thread-safe. Outlives what it hands out.
 class ArtifactStore {
@@ -89,9 +89,10 @@ class ArtifactStore {
   virtual absl::StatusOr<std::vector<ArtifactEntry>> List(
       const ArtifactPath& path) = 0;
 
-  // Removes a file or a folder with all in it; OK if there is none. Where there
-  // are folders it disappears at once, else file by file. Links are removed, not followed.
-  // INVALID_PARAMETER_VALUE: the root itself, reserved, or below a link out.
+  // Removes a file or a folder with all in it; OK if there is none. Where
+  // there are folders it disappears at once, else file by file. Links are
+  // removed, not followed. INVALID_PARAMETER_VALUE: the root itself, reserved,
+  // or below a link out.
   virtual absl::Status Delete(const ArtifactPath& path) = 0;
 
   // --- Multipart: a file sent in parts 1 to N, at the same time and in any

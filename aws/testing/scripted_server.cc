@@ -59,8 +59,8 @@ void ScriptedServer::Answer(std::string text) {
 
 void ScriptedServer::Answer(int status, std::string_view body,
                             std::string_view headers) {
-  Answer(StrCat("HTTP/1.1 ", status, " Status\r\nContent-Length: ",
-                body.size(), "\r\n", headers, "\r\n", body));
+  Answer(StrCat("HTTP/1.1 ", status, " Status\r\nContent-Length: ", body.size(),
+                "\r\n", headers, "\r\n", body));
 }
 
 std::vector<std::string> ScriptedServer::requests() const {

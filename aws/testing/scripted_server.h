@@ -29,8 +29,7 @@ class ScriptedServer {
   // an answer, where the text is empty.
   void Answer(std::string text);
   // One with this status and body.
-  void Answer(int status, std::string_view body,
-              std::string_view headers = "");
+  void Answer(int status, std::string_view body, std::string_view headers = "");
 
   // Requests as they came: head and body.
   std::vector<std::string> requests() const;

@@ -87,9 +87,9 @@ absl::Status PartBuffer::MoveToFile() {
   in_file_ = true;
   const int64_t held = std::exchange(size_, 0);
   for (int64_t at = 0; at < held; at += kBlockBytes) {
-    RETURN_IF_ERROR(AppendToFile(
-        {blocks_[at / kBlockBytes].get(),
-         static_cast<size_t>(std::min(kBlockBytes, held - at))}));
+    RETURN_IF_ERROR(
+        AppendToFile({blocks_[at / kBlockBytes].get(),
+                      static_cast<size_t>(std::min(kBlockBytes, held - at))}));
   }
   blocks_.clear();
   share_.Resize(0);

@@ -144,8 +144,7 @@ class S3ArtifactStore final : public ArtifactStore, public ArtifactUrls {
   }
   // What all keys below a folder begin with.
   std::string PrefixOf(const ArtifactPath& folder) const {
-    return folder.IsRoot() ? prefix_
-                           : StrCat(prefix_, folder.canonical(), "/");
+    return folder.IsRoot() ? prefix_ : StrCat(prefix_, folder.canonical(), "/");
   }
   absl::Status CheckTarget(const ArtifactPath& path) const;
   // What it means that there is no object of that name.
@@ -177,9 +176,8 @@ absl::Status S3ArtifactStore::CheckTarget(const ArtifactPath& path) const {
 }
 
 absl::Status S3ArtifactStore::Missing(const ArtifactPath& path) const {
-  ASSIGN_OR_RETURN(
-      const S3Page page,
-      client_->List(bucket_, PrefixOf(path), "", "", /*keys_max=*/1));
+  ASSIGN_OR_RETURN(const S3Page page, client_->List(bucket_, PrefixOf(path), "",
+                                                    "", /*keys_max=*/1));
   if (page.objects.empty()) {
     return DoesNotExist("No such artifact: '", path.text(), "'");
   }
@@ -312,7 +310,7 @@ absl::StatusOr<std::unique_ptr<ArtifactPart>> S3ArtifactStore::CreatePart(
   ASSIGN_OR_RETURN(std::string id, UploadOf(upload_id, number));
   RETURN_IF_ERROR(CheckUpload(path, id));
   return std::make_unique<PartSink>(client_, NameOf(path), std::move(id),
-                                   number);
+                                    number);
 }
 
 absl::Status S3ArtifactStore::CompleteMultipart(
@@ -330,9 +328,9 @@ absl::Status S3ArtifactStore::CompleteMultipart(
     }
   }
   if (static_cast<int64_t>(parts.size()) != upload.parts) {
-    wrong = InvalidParameter("The upload has ", upload.parts,
-                             " parts; name each of them, not ", parts.size(),
-                             ".");
+    wrong =
+        InvalidParameter("The upload has ", upload.parts,
+                         " parts; name each of them, not ", parts.size(), ".");
   }
   if (!wrong.ok()) {
     // Of an upload that is gone it says so, whatever the parts.
@@ -360,8 +358,7 @@ absl::Status S3ArtifactStore::AbortMultipart(const ArtifactPath& path,
 }
 
 absl::StatusOr<ArtifactUrl> S3ArtifactStore::ToDownload(
-    const ArtifactPath& path, int64_t seconds,
-    const std::string& disposition) {
+    const ArtifactPath& path, int64_t seconds, const std::string& disposition) {
   const absl::StatusOr<S3Object> object = client_->Head(NameOf(path));
   if (path.IsRoot() ||
       (absl::IsNotFound(object.status()) && !HasErrorCode(object.status()))) {
@@ -401,14 +398,14 @@ class S3Opener final : public ArtifactStoreOpener {
            S3Options options, const Clock* clock)
       : keys_http_({.ca_bundle = options.ca_bundle}),
         sts_(environment, profiles, &keys_http_, clock),
-        client_(options,
-                std::make_unique<aws::HttpClient>(aws::HttpClientOptions{
-                    .verify_tls = options.verify_tls,
-                    .ca_bundle = options.ca_bundle}),
-                std::make_unique<aws::CredentialKeeper>(
-                    aws::UsualCredentials(environment, &sts_, &keys_http_),
-                    clock),
-                clock) {}
+        client_(
+            options,
+            std::make_unique<aws::HttpClient>(
+                aws::HttpClientOptions{.verify_tls = options.verify_tls,
+                                       .ca_bundle = options.ca_bundle}),
+            std::make_unique<aws::CredentialKeeper>(
+                aws::UsualCredentials(environment, &sts_, &keys_http_), clock),
+            clock) {}
 
   std::string_view scheme() const override { return "s3"; }
 

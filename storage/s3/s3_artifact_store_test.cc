@@ -50,7 +50,7 @@ class PrefixedStore final : public ArtifactStore {
   PrefixedStore() {
     static std::atomic<int> count = 0;
     store_ = *SharedOpener()->Open(StrCat("s3://", testing::Minio::kBucket,
-                                          "/root ", ++count, "/\xC3\xBC"));
+                                          "/top ", ++count, "/\xC3\xBC"));
   }
 
   bool has_folders() const override { return store_->has_folders(); }
@@ -92,10 +92,10 @@ class PrefixedStore final : public ArtifactStore {
   std::shared_ptr<ArtifactStore> store_;
 };
 
-INSTANTIATE_TEST_SUITE_P(
-    Minio, ArtifactStoreConformance,
-    ::testing::Values(ArtifactStoreBackend{
-        [] { return std::make_unique<PrefixedStore>(); }}));
+INSTANTIATE_TEST_SUITE_P(Minio, ArtifactStoreConformance,
+                         ::testing::Values(ArtifactStoreBackend{[] {
+                           return std::make_unique<PrefixedStore>();
+                         }}));
 
 class MinioTest : public ArtifactStoreConformance {
  protected:
@@ -124,10 +124,10 @@ class MinioTest : public ArtifactStoreConformance {
   }
 };
 
-INSTANTIATE_TEST_SUITE_P(
-    Minio, MinioTest,
-    ::testing::Values(ArtifactStoreBackend{
-        [] { return std::make_unique<PrefixedStore>(); }}));
+INSTANTIATE_TEST_SUITE_P(Minio, MinioTest,
+                         ::testing::Values(ArtifactStoreBackend{[] {
+                           return std::make_unique<PrefixedStore>();
+                         }}));
 
 TEST_P(MinioTest, ClientsFetchByUrl) {
   Put("dir/a b+\xC3\xBC.txt", "content");
@@ -225,7 +225,7 @@ class ScriptedTest : public ::testing::Test {
                   {"HOME", "/nonexistent"}};
   }
 
-  ArtifactStore* Store(const std::string& uri = "s3://bucket/root") {
+  ArtifactStore* Store(const std::string& uri = "s3://bucket/top") {
     opener_ = Opener([this](const char* name) { return variables_[name]; });
     store_ = *opener_->Open(uri);
     return store_.get();
@@ -242,9 +242,9 @@ class ScriptedTest : public ::testing::Test {
 
 constexpr char kPage[] =
     "<ListBucketResult><IsTruncated>false</IsTruncated><Contents>"
-    "<Key>root/a&amp;b </Key><Size>3</Size></Contents><Contents>"
-    "<Key>root/</Key><Size>0</Size></Contents><CommonPrefixes>"
-    "<Prefix>root/dir/</Prefix></CommonPrefixes></ListBucketResult>";
+    "<Key>top/a&amp;b </Key><Size>3</Size></Contents><Contents>"
+    "<Key>top/</Key><Size>0</Size></Contents><CommonPrefixes>"
+    "<Prefix>top/dir/</Prefix></CommonPrefixes></ListBucketResult>";
 
 TEST_F(ScriptedTest, AsksAgainWhenTheStoreIsBusy) {
   server_.Answer(503, "<Error><Code>SlowDown</Code></Error>");
@@ -324,7 +324,7 @@ TEST_F(ScriptedTest, SendsWhatUploadsAreToHave) {
   ASSERT_TRUE((*sink)->Write("data").ok());
   ASSERT_TRUE((*sink)->Finish().ok());
   const std::string request = server_.requests()[0];
-  EXPECT_THAT(request, StartsWith("PUT /bucket/root/a HTTP/1.1\r\n"));
+  EXPECT_THAT(request, StartsWith("PUT /bucket/top/a HTTP/1.1\r\n"));
   EXPECT_THAT(request, HasSubstr("x-amz-server-side-encryption: aws:kms\r\n"));
   EXPECT_THAT(request, HasSubstr("x-amz-acl: private\r\n"));
   EXPECT_THAT(request,
@@ -359,9 +359,9 @@ TEST_F(ScriptedTest, OddSettingsAreNamed) {
   const auto refused = [&](const char* name, const char* value) {
     auto variables = variables_;
     variables[name] = value;
-    const auto opener = OpenS3(
-        [&](const char* variable) { return variables[variable]; },
-        [](std::string_view) { return ""; }, &Clock::System());
+    const auto opener =
+        OpenS3([&](const char* variable) { return variables[variable]; },
+               [](std::string_view) { return ""; }, &Clock::System());
     EXPECT_TRUE(absl::IsInvalidArgument(opener.status())) << name;
     EXPECT_THAT(std::string(opener.status().message()), HasSubstr(name));
   };

@@ -85,8 +85,7 @@ absl::Status Refusal(int status, const std::string& code,
   }
   if (code == "KeyTooLongError" || code == "InvalidObjectName" ||
       code == "XMinioInvalidObjectName") {
-    return InvalidParameter(
-        "The object store takes no artifact of that name.");
+    return InvalidParameter("The object store takes no artifact of that name.");
   }
   if (status == 401 || status == 403) {
     LogWarning("Bucket '", bucket, "' refuses this server", detail);
@@ -109,8 +108,7 @@ absl::Status Refusal(int status, const std::string& code,
 // A fault on the way, as whoever called sees it.
 absl::Status Unreachable(const absl::Status& status) {
   if (HasErrorCode(status)) return status;
-  LogWarning("The object store cannot be reached: ",
-             StdView(status.message()));
+  LogWarning("The object store cannot be reached: ", StdView(status.message()));
   return MakeError(v1::TEMPORARILY_UNAVAILABLE,
                    "The object store cannot be reached; try again.");
 }
@@ -197,11 +195,11 @@ HttpRequest S3Client::Make(const Call& call) const {
   request.scheme = endpoint.scheme;
   request.host =
       in_host ? StrCat(call.bucket, ".", endpoint.host) : endpoint.host;
-  request.path = StrCat(
-      endpoint.path,
-      in_host ? "" : StrCat("/", aws::PercentEncode(call.bucket)),
-      in_host || !call.key.empty() ? "/" : "",
-      aws::PercentEncode(call.key, /*keep_slash=*/true));
+  request.path =
+      StrCat(endpoint.path,
+             in_host ? "" : StrCat("/", aws::PercentEncode(call.bucket)),
+             in_host || !call.key.empty() ? "/" : "",
+             aws::PercentEncode(call.key, /*keep_slash=*/true));
   request.query = call.query;
   request.headers = call.headers;
   request.body = call.body;
@@ -239,8 +237,7 @@ absl::StatusOr<S3Client::Answer> S3Client::SendOnce(
     request.headers.emplace_back("x-amz-expected-bucket-owner",
                                  options_.expected_bucket_owner);
   }
-  aws::SignRequest(*keys,
-                   {RegionOfBucket(call.bucket), "s3", clock_->NowMs()},
+  aws::SignRequest(*keys, {RegionOfBucket(call.bucket), "s3", clock_->NowMs()},
                    payload_hash, &request);
   Answer answer;
   ASSIGN_OR_RETURN(answer.stream, http_->Open(request));
@@ -300,13 +297,11 @@ absl::StatusOr<S3Object> S3Client::Head(const S3Name& name) {
 absl::StatusOr<std::unique_ptr<aws::HttpStream>> S3Client::Get(
     const S3Name& name, int64_t begin, int64_t end, std::string_view etag,
     S3Object* object) {
-  Call call = {.method = "GET",
-               .bucket = name.bucket,
-               .key = name.key,
-               .streams = true};
-  call.headers.emplace_back(
-      "Range", end < 0 ? StrCat("bytes=", begin, "-")
-                       : StrCat("bytes=", begin, "-", end - 1));
+  Call call = {
+      .method = "GET", .bucket = name.bucket, .key = name.key, .streams = true};
+  call.headers.emplace_back("Range",
+                            end < 0 ? StrCat("bytes=", begin, "-")
+                                    : StrCat("bytes=", begin, "-", end - 1));
   if (!etag.empty()) {
     call.headers.emplace_back("If-Match", StrCat("\"", etag, "\""));
   }
@@ -348,9 +343,8 @@ absl::StatusOr<S3Page> S3Client::List(const std::string& bucket,
                                       const std::string& token,
                                       size_t keys_max) {
   Call call = {.method = "GET", .bucket = bucket};
-  call.query = {{"list-type", "2"},
-                {"prefix", prefix},
-                {"max-keys", StrCat(keys_max)}};
+  call.query = {
+      {"list-type", "2"}, {"prefix", prefix}, {"max-keys", StrCat(keys_max)}};
   if (!delimiter.empty()) call.query.emplace_back("delimiter", delimiter);
   if (!token.empty()) call.query.emplace_back("continuation-token", token);
   ASSIGN_OR_RETURN(const Answer answer, Send(call));
@@ -398,13 +392,13 @@ absl::StatusOr<std::string> S3Client::PutPart(const S3Name& name,
                                               const std::string& upload_id,
                                               int64_t number,
                                               aws::HttpBody* body) {
-  ASSIGN_OR_RETURN(const Answer answer,
-                   Send({.method = "PUT",
-                         .bucket = name.bucket,
-                         .key = name.key,
-                         .query = {{"partNumber", StrCat(number)},
-                                   {"uploadId", upload_id}},
-                         .body = body}));
+  ASSIGN_OR_RETURN(
+      const Answer answer,
+      Send({.method = "PUT",
+            .bucket = name.bucket,
+            .key = name.key,
+            .query = {{"partNumber", StrCat(number)}, {"uploadId", upload_id}},
+            .body = body}));
   return Unquoted(answer.response.Header("etag"));
 }
 
@@ -481,12 +475,12 @@ absl::StatusOr<std::string> S3Client::PresignPart(const S3Name& name,
                                                   const std::string& upload_id,
                                                   int64_t number,
                                                   int64_t seconds) {
-  return Presign({.method = "PUT",
-                  .bucket = name.bucket,
-                  .key = name.key,
-                  .query = {{"partNumber", StrCat(number)},
-                            {"uploadId", upload_id}}},
-                 seconds);
+  return Presign(
+      {.method = "PUT",
+       .bucket = name.bucket,
+       .key = name.key,
+       .query = {{"partNumber", StrCat(number)}, {"uploadId", upload_id}}},
+      seconds);
 }
 
 }  // namespace millstream::storage

@@ -97,8 +97,8 @@ absl::StatusOr<S3Options> S3Options::FromEnvironment(
     options.endpoint_url = profiles.Setting("endpoint_url");
   }
   options.region = aws::RegionOrUsual(environment, profiles);
-  const std::string style = absl::AsciiStrToLower(
-      environment("MLFLOW_BOTO_CLIENT_ADDRESSING_STYLE"));
+  const std::string style =
+      absl::AsciiStrToLower(environment("MLFLOW_BOTO_CLIENT_ADDRESSING_STYLE"));
   if (style == "path") {
     options.addressing = Addressing::kPath;
   } else if (style == "virtual") {
@@ -106,7 +106,8 @@ absl::StatusOr<S3Options> S3Options::FromEnvironment(
   } else if (!style.empty() && style != "auto") {
     return absl::InvalidArgumentError(
         StrCat("MLFLOW_BOTO_CLIENT_ADDRESSING_STYLE is auto, path or virtual, "
-               "and not '", style, "'."));
+               "and not '",
+               style, "'."));
   }
   options.verify_tls = !IsTrue(environment("MLFLOW_S3_IGNORE_TLS"));
   options.ca_bundle = environment("AWS_CA_BUNDLE");

@@ -84,8 +84,8 @@ absl::StatusOr<size_t> S3Source::ReadOnce(std::span<char> buffer) {
   if (stream_ == nullptr || stream_offset_ != offset_) {
     stream_.reset();
     S3Object object;
-    ASSIGN_OR_RETURN(stream_, client_->Get(name_, offset_, -1, object_.etag,
-                                           &object));
+    ASSIGN_OR_RETURN(stream_,
+                     client_->Get(name_, offset_, -1, object_.etag, &object));
     if (object.etag != object_.etag || object.size != object_.size) {
       return absl::FailedPreconditionError("another object");
     }
@@ -134,8 +134,7 @@ absl::Status S3Sink::Write(std::string_view data) {
       RETURN_IF_ERROR(SendPart());
       continue;
     }
-    const std::string_view piece =
-        data.substr(0, static_cast<size_t>(room));
+    const std::string_view piece = data.substr(0, static_cast<size_t>(room));
     RETURN_IF_ERROR(buffer_.Append(piece));
     data.remove_prefix(piece.size());
   }
@@ -157,8 +156,7 @@ absl::Status S3Sink::SendPart() {
 absl::Status S3Sink::Finish() {
   if (upload_id_.empty()) return client_->Put(name_, &buffer_);
   RETURN_IF_ERROR(SendPart());
-  RETURN_IF_ERROR(
-      client_->CompleteUpload(name_, upload_id_, parts_, size_));
+  RETURN_IF_ERROR(client_->CompleteUpload(name_, upload_id_, parts_, size_));
   upload_id_.clear();
   return absl::OkStatus();
 }

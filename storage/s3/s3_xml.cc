@@ -1,8 +1,7 @@
 #include "storage/s3/s3_xml.h"
 
-#include <pugixml.hpp>
-
 #include <cstring>
+#include <pugixml.hpp>
 
 #include "base/str_cat.h"
 
@@ -26,8 +25,9 @@ class TextWriter final : public pugi::xml_writer {
 
 void AppendChild(pugi::xml_node node, const char* name,
                  const std::string& text) {
-  node.append_child(name).append_child(pugi::node_pcdata).set_value(
-      text.c_str());
+  node.append_child(name)
+      .append_child(pugi::node_pcdata)
+      .set_value(text.c_str());
 }
 
 std::string Written(const pugi::xml_document& document) {
@@ -56,8 +56,8 @@ absl::StatusOr<S3Page> ParseS3Page(std::string_view xml) {
   if (!result) return NoAnswer();
   S3Page page;
   for (const pugi::xml_node& object : result.children("Contents")) {
-    page.objects.push_back({object.child_value("Key"),
-                            object.child("Size").text().as_llong()});
+    page.objects.push_back(
+        {object.child_value("Key"), object.child("Size").text().as_llong()});
   }
   for (const pugi::xml_node& common : result.children("CommonPrefixes")) {
     page.prefixes.push_back(common.child_value("Prefix"));
@@ -72,8 +72,8 @@ absl::StatusOr<S3Page> ParseS3Page(std::string_view xml) {
 absl::StatusOr<std::string> ParseS3UploadId(std::string_view xml) {
   pugi::xml_document document;
   document.load_buffer(xml.data(), xml.size(), kParse);
-  std::string id = document.child("InitiateMultipartUploadResult")
-                       .child_value("UploadId");
+  std::string id =
+      document.child("InitiateMultipartUploadResult").child_value("UploadId");
   if (id.empty()) return NoAnswer();
   return id;
 }

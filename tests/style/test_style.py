@@ -20,7 +20,7 @@ OWNERS = [
     (r"simdjson", ["gateway/json/", "gateway/graphql/", "server/model_json",
       "aws/json", "bench/"]),
     (r"curl/", ["aws/http_"]),
-    (r"openssl/", ["aws/digest"]),
+    (r"openssl/", ["auth/", "aws/digest", "gateway/"]),
     (r"pugixml", ["aws/sts", "storage/s3/s3_xml"]),
     (r"aws/", ["aws/", "storage/s3/", "app/"]),
     (r"rocksdb/", ["storage/rocksdb/"]),

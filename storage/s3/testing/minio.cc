@@ -73,25 +73,20 @@ pid_t Start(const std::string& program, const std::string& folder, int port) {
   const std::string id = StrCat("MINIO_ROOT_USER=", kKeyId);
   const std::string secret = StrCat("MINIO_ROOT_PASSWORD=", kSecret);
   const std::string home = StrCat("HOME=", folder);
-  const char* const arguments[] = {program.c_str(), "server",
-                                   "--quiet",       "--address",
-                                   address.c_str(), folder.c_str(),
-                                   nullptr};
-  const char* const variables[] = {id.c_str(),
-                                   secret.c_str(),
-                                   home.c_str(),
-                                   "MINIO_BROWSER=off",
-                                   "MINIO_UPDATE=off",
-                                   "MINIO_CI_CD=on",
-                                   nullptr};
+  const char* const arguments[] = {
+      program.c_str(), "server",       "--quiet", "--address",
+      address.c_str(), folder.c_str(), nullptr};
+  const char* const variables[] = {
+      id.c_str(),         secret.c_str(),   home.c_str(), "MINIO_BROWSER=off",
+      "MINIO_UPDATE=off", "MINIO_CI_CD=on", nullptr};
   const pid_t parent = getpid();
   const pid_t child = fork();
   if (child != 0) return child;
   // It ends with us, however we end.
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (getppid() != parent) _exit(1);
-  const int log = open((folder + "/log").c_str(),
-                       O_WRONLY | O_CREAT | O_TRUNC, 0600);
+  const int log =
+      open((folder + "/log").c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600);
   dup2(log, 1);
   dup2(log, 2);
   execve(program.c_str(), const_cast<char* const*>(arguments),
@@ -114,12 +109,10 @@ Minio::Minio() {
   const int port = FreePort();
   url_ = StrCat("http://127.0.0.1:", port);
   process_ = Start(program, folder_.path(), port);
-  variables_ = {{"MLFLOW_S3_ENDPOINT_URL", url_},
-                {"AWS_ACCESS_KEY_ID", kKeyId},
-                {"AWS_SECRET_ACCESS_KEY", kSecret},
-                {"AWS_EC2_METADATA_DISABLED", "true"},
-                {"TMPDIR", folder_.path()},
-                {"HOME", folder_.path()}};
+  variables_ = {
+      {"MLFLOW_S3_ENDPOINT_URL", url_},   {"AWS_ACCESS_KEY_ID", kKeyId},
+      {"AWS_SECRET_ACCESS_KEY", kSecret}, {"AWS_EC2_METADATA_DISABLED", "true"},
+      {"TMPDIR", folder_.path()},         {"HOME", folder_.path()}};
   aws::HttpClient http({});
   const absl::Time give_up = absl::Now() + kStartMax;
   for (;;) {
