@@ -59,6 +59,9 @@ class Handler {
   // Whether anybody may ask, without saying who it is.
   virtual bool is_open() const { return false; }
 
+  // Whether it moves a file, which the file's storage may take its time for.
+  virtual bool is_transfer() const { return false; }
+
   // Whether what {name=**} stands for may start with "/"; else the caller is
   // sent to the path without "//".
   virtual bool takes_leading_slash() const { return false; }

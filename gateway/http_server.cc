@@ -1,5 +1,6 @@
 #include "gateway/http_server.h"
 
+#include <algorithm>
 #include <exception>
 #include <mutex>
 #include <thread>
@@ -44,11 +45,11 @@ class HttpServer::Impl {
         acceptor_(accepts_),
         accept_pause_(accepts_),
         slots_(options.threads - 1),
+        transfer_slots_(std::max(1, (options.threads - 1) / 2)),
         memory_(options.held_bytes_max),
         connections_(options.connections_max),
-        shared_{&io_context_, front,          &slots_,
-                &large_slots_, &connections_, &memory_,
-                options.tls} {}
+        shared_{&io_context_,     front,         &slots_,  &large_slots_,
+                &transfer_slots_, &connections_, &memory_, options.tls} {}
 
   absl::Status Listen(const Options& options) {
     error_code error;
@@ -145,6 +146,7 @@ class HttpServer::Impl {
       connections_.EndOverdue();
       slots_.ExpireBefore(MonotonicMs());
       large_slots_.ExpireBefore(MonotonicMs());
+      transfer_slots_.ExpireBefore(MonotonicMs());
       Sweep();
     });
   }
@@ -159,6 +161,7 @@ class HttpServer::Impl {
   bool accepting_ = true;
   int64_t accept_warning_ms_ = 0;
   HandlerSlots slots_;
+  HandlerSlots transfer_slots_;
   HandlerSlots large_slots_{limits::kHttpLargeBodiesMax};
   MemoryBudget memory_;
   ConnectionList connections_;

@@ -284,6 +284,12 @@ class Session {
       if (!taken) co_return Busy();
       large_slot.emplace(shared_.large_slots);
     }
+    std::optional<HeldSlot> transfer_slot;
+    if (handler.is_transfer()) {
+      const bool taken = co_await TakeSlot(shared_.transfer_slots);
+      if (!taken) co_return Busy();
+      transfer_slot.emplace(shared_.transfer_slots);
+    }
     const bool taken = co_await TakeSlot(shared_.slots);
     if (!taken) co_return Busy();
     HeldSlot slot(shared_.slots);
@@ -295,11 +301,12 @@ class Session {
   asio::awaitable<bool> ServeStream(const Handler& handler,
                                     const Request& request) {
     Handler::Opening opening;
-    const bool slot_taken = co_await TakeSlot(shared_.slots);
+    const bool slot_taken = co_await TakeTransferSlots();
     if (!slot_taken) {
       opening.reply = Busy();
     } else {
       HeldSlot slot(shared_.slots);
+      HeldSlot transfer_slot(shared_.transfer_slots);
       opening.reply = Guarded([&]() -> std::optional<HttpReply> {
         opening = handler.Open(request);
         return std::move(opening.reply);
@@ -323,11 +330,12 @@ class Session {
         continue;
       }
       std::optional<HttpReply> reply;
-      const bool slot_taken = co_await TakeSlot(shared_.slots);
+      const bool slot_taken = co_await TakeTransferSlots();
       if (!slot_taken) {
         reply = Busy();
       } else {
         HeldSlot slot(shared_.slots);
+        HeldSlot transfer_slot(shared_.transfer_slots);
         reply = Guarded([&]() -> std::optional<HttpReply> {
           std::optional<HttpReply> refusal = opening.taker->Take(bytes);
           if (!refusal.has_value() && done) return opening.taker->Finish();
@@ -375,6 +383,16 @@ class Session {
                       });
         },
         token);
+  }
+
+  // Waits for the slots of a step of a transfer, both the caller's to give
+  // back.
+  asio::awaitable<bool> TakeTransferSlots() {
+    const bool first = co_await TakeSlot(shared_.transfer_slots);
+    if (!first) co_return false;
+    const bool second = co_await TakeSlot(shared_.slots);
+    if (!second) shared_.transfer_slots->Give();
+    co_return second;
   }
 
   // Tells a caller that asked first to go on with the body.
@@ -521,9 +539,10 @@ class Session {
     while (!sized || left > 0) {
       size_t count = 0;
       {
-        const bool taken = co_await TakeSlot(shared_.slots);
+        const bool taken = co_await TakeTransferSlots();
         if (!taken) co_return false;
         HeldSlot slot(shared_.slots);
+        HeldSlot transfer_slot(shared_.transfer_slots);
         const size_t wanted =
             !sized ? chunk.size() : std::min<int64_t>(chunk.size(), left);
         const absl::StatusOr<size_t> read =

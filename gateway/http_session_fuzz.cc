@@ -153,11 +153,12 @@ bool ReceiveSome(int socket, std::string* bytes) {
 // All that comes back for `bytes`, sent `step` at a time.
 std::string Served(const Front* front, std::string_view bytes, size_t step) {
   boost::asio::io_context io_context;
-  HandlerSlots slots(1), large_slots(1);
+  HandlerSlots slots(1), large_slots(1), transfer_slots(1);
   ConnectionList connections(1);
   MemoryBudget memory(kHeldBytesMax);
-  const SessionShared shared{&io_context,  front,        &slots,
-                             &large_slots, &connections, &memory};
+  const SessionShared shared{&io_context,     front,        &slots,
+                             &large_slots,    &transfer_slots,
+                             &connections,    &memory};
   int ends[2];
   if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0,
                  ends) != 0) {

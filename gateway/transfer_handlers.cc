@@ -108,6 +108,7 @@ class DownloadHandler final : public Handler {
                                             : nullptr),
         form_(FormOf(form)) {}
 
+  bool is_transfer() const override { return true; }
   bool takes_leading_slash() const override {
     return form_.takes_leading_slash;
   }
@@ -255,6 +256,7 @@ class UploadHandler final : public Handler {
         form_(FormOf(form)) {}
 
   bool streams_body() const override { return true; }
+  bool is_transfer() const override { return true; }
   bool takes_leading_slash() const override {
     return form_.takes_leading_slash;
   }

@@ -28,6 +28,8 @@ CLIENT_SUITES = [
         *(f"tests/compat/test_{what}.py" for what in (
             "datasets", "experiments", "logged_models", "prompts", "registry",
             "runs", "search_runs"))]),
+    # Its environment leads to an object store.
+    ("3.17.2", "http", ["tests/s3"]),
     ("2.20.2", "http", ["tests/compat"]),
     # What of the package does not depend on mlflow or protobuf is tested once.
     ("2.20.2", "http", ["tests/python/test_client.py",
