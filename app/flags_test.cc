@@ -151,8 +151,11 @@ TEST(FlagsTest, MistakesNameTheFlag) {
   EXPECT_THAT(Refusal({"--durability", "some"}), HasSubstr("--durability"));
   EXPECT_THAT(Refusal({"--x-frame-options", "a\r\nb"}),
               HasSubstr("--x-frame-options"));
-  EXPECT_THAT(Refusal({"--artifacts-destination", "s3://b"}),
+  EXPECT_THAT(Refusal({"--artifacts-destination", "gs://b"}),
               HasSubstr("--artifacts-destination"));
+  EXPECT_EQ(Refusal({"--artifacts-destination", "s3://b/c"}), "");
+  EXPECT_THAT(Refusal({"--presigned-download-seconds", "0"}),
+              HasSubstr("--presigned-download-seconds"));
   EXPECT_THAT(Refusal({"--ui-dir", "/nowhere"}), HasSubstr("--ui-dir"));
   EXPECT_THAT(Refusal({"--no-such-flag"}), HasSubstr("--no-such-flag"));
   EXPECT_THAT(Refusal({"--prot", "5"}), HasSubstr("no flag --prot ("));

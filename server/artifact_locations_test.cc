@@ -52,6 +52,21 @@ class SomeStore : public storage::ArtifactStore {
   static absl::Status Nothing() { return absl::UnimplementedError(""); }
 };
 
+// Opens one store for every URI but "s3://bad".
+class SomeOpener : public storage::ArtifactStoreOpener {
+ public:
+  std::string_view scheme() const override { return "s3"; }
+  absl::StatusOr<std::shared_ptr<storage::ArtifactStore>> Open(
+      std::string_view uri) override {
+    if (uri == "s3://bad") return InvalidParameter("bad");
+    opened = uri;
+    return store;
+  }
+
+  const std::shared_ptr<SomeStore> store = std::make_shared<SomeStore>();
+  std::string opened;
+};
+
 class ArtifactLocationsTest : public testing::Test {
  protected:
   // "proxy:1/x", "local:x", or the error's code.
@@ -123,6 +138,20 @@ TEST_F(ArtifactLocationsTest, WithoutProxyOnlyLocalFilesAreServed) {
   EXPECT_EQ(Find(without_proxy_, "/srv/files/x"), "local:x");
   EXPECT_EQ(GetErrorCode(without_proxy_.Proxy().status()),
             v1::TEMPORARILY_UNAVAILABLE);
+}
+
+TEST_F(ArtifactLocationsTest, OpenersTakeTheirSchemesWherever) {
+  SomeOpener opener;
+  const ArtifactLocations locations(&proxy_, roots_, {&opener});
+  const auto found = locations.Find("S3://bucket/a%20b//c");
+  ASSERT_TRUE(found.ok()) << found.status();
+  EXPECT_EQ(found->store, opener.store);
+  EXPECT_TRUE(found->path.IsRoot());
+  // As it is: what keys look like is for the opener to say.
+  EXPECT_EQ(opener.opened, "S3://bucket/a%20b//c");
+  EXPECT_EQ(Find(locations, "s3://bad"), "INVALID_PARAMETER_VALUE");
+  EXPECT_EQ(Find(locations, "gs://bucket/x"), "INVALID_PARAMETER_VALUE");
+  EXPECT_EQ(Find("s3://bucket/x"), "INVALID_PARAMETER_VALUE");
 }
 
 }  // namespace

@@ -256,7 +256,7 @@ def test_a_bucket_that_is_not_there_is_said(minio, new_run, start_server):
     server = start_server("--artifacts-destination", "s3://no-such-bucket",
                           environment=minio.environment)
     client, run_id = new_run(server)
-    with pytest.raises(MlflowException, match="no-such-bucket"):
+    with pytest.raises(Exception, match="no-such-bucket"):
         client.list_artifacts(run_id)
     with pytest.raises(Exception, match="no-such-bucket|404"):
         client.log_text(run_id, "x", "a.txt")
