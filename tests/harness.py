@@ -52,6 +52,7 @@ class Server:
             name: value for name, value in os.environ.items()
             if not name.startswith(("MLFLOW_", "MILLSTREAM_"))}
         environment["MLFLOW_DISABLE_TELEMETRY"] = "true"
+        environment["AWS_EC2_METADATA_DISABLED"] = "true"
         environment["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] = "false"
         environment.update(self.environment)
         with self._log.open("ab") as log:

@@ -135,12 +135,12 @@ def test_the_root_cannot_be_deleted(door, run):
 def test_foreign_storage_is_named(door):
     experiment = door.call("CreateExperiment", {
         "name": "foreign " + os.urandom(4).hex(),
-        "artifact_location": "s3://bucket/x"})["experiment_id"]
+        "artifact_location": "gs://bucket/x"})["experiment_id"]
     run = door.call("CreateRun", {"experiment_id": experiment})
     run = run["run"]["info"]["run_id"]
     for call in [lambda: door.call("ListArtifacts", {"run_id": run}),
                  lambda: door.download("GetRunArtifact", {
                      "run_id": run, "path": "x"})]:
-        with pytest.raises(ApiError, match="s3") as refused:
+        with pytest.raises(ApiError, match="gs") as refused:
             call()
         assert refused.value.code == "INVALID_PARAMETER_VALUE"
