@@ -7,6 +7,7 @@
 #include <string>
 #include <utility>
 
+#include "base/status_macros.h"
 #include "base/str_cat.h"
 #include "storage/mlflow_schema/mlflow_schema.h"
 #include "storage/postgres/postgres_database.h"
@@ -25,34 +26,55 @@ std::unique_ptr<postgres::PostgresDatabase> OpenUri(const std::string& text) {
   return *std::move(database);
 }
 
-// One server for all tests; a database with the tables, to be copied for each.
+// One server for all tests, and one database with the tables: to make those anew
+// for each test would take longer than all tests do.
 class Server final : public ::testing::Environment {
  public:
-  static constexpr char kTemplate[] = "with_tables";
-
   void SetUp() override {
-    server = std::make_unique<testing::PostgresServer>();
-    const auto database = OpenUri(server->MakeDatabase(kTemplate));
+    server_ = std::make_unique<testing::PostgresServer>();
+    uri = server_->MakeDatabase("test");
+    const auto database = OpenUri(uri);
     const absl::Status made = mlflow::PrepareSchema(database.get(), "test");
     ASSERT_TRUE(made.ok()) << made;
   }
-  void TearDown() override { server.reset(); }
+  void TearDown() override { server_.reset(); }
 
-  inline static std::unique_ptr<testing::PostgresServer> server;
+  inline static std::string uri;
+
+ private:
+  std::unique_ptr<testing::PostgresServer> server_;
 };
 
 const auto* const kServer =
     ::testing::AddGlobalTestEnvironment(new Server);
 
+// Leaves the tables as they were made. Children come first.
+absl::Status RemoveRows(sql::Transaction& transaction) {
+  for (std::string_view table :
+       {"metrics", "latest_metrics", "params", "tags", "input_tags", "inputs",
+        "datasets", "logged_model_metrics", "logged_model_params",
+        "logged_model_tags", "logged_models", "model_version_tags",
+        "model_versions", "registered_model_tags", "registered_model_aliases",
+        "registered_models", "runs", "experiment_tags", "experiments"}) {
+    RETURN_IF_ERROR(
+        transaction.ExecuteLater(StrCat("DELETE FROM ", table)));
+  }
+  RETURN_IF_ERROR(transaction.ExecuteLater(
+      "DROP TABLE IF EXISTS millstream_writer_frames"));
+  return transaction.Execute(
+      "SELECT setval('experiments_experiment_id_seq', 1, false)");
+}
+
 class PostgresPlace final : public MlflowDatabase {
  public:
   explicit PostgresPlace(int lanes) : lanes_(lanes) {
-    static int number = 0;
-    uri_ = Server::server->MakeDatabase(StrCat("test", ++number),
-                                        Server::kTemplate);
+    const absl::Status removed = OpenUri(Server::uri)->Write(&RemoveRows);
+    EXPECT_TRUE(removed.ok()) << removed;
   }
 
-  std::unique_ptr<sql::Database> Open() override { return OpenUri(uri_); }
+  std::unique_ptr<sql::Database> Open() override { 
+    return OpenUri(Server::uri);
+  }
   const search::SqlDialect& dialect() const override {
     return search::PostgresDialect();
   }
@@ -60,7 +82,6 @@ class PostgresPlace final : public MlflowDatabase {
 
  private:
   const int lanes_;
-  std::string uri_;
 };
 
 std::unique_ptr<MlflowDatabase> NewPlace() {

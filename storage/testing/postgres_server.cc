@@ -127,11 +127,9 @@ void PostgresServer::StopWith(int signal) {
 void PostgresServer::StopAtOnce() { StopWith(SIGQUIT); }
 void PostgresServer::Stop() { StopWith(SIGINT); }
 
-std::string PostgresServer::MakeDatabase(std::string_view name,
-                                         std::string_view copy_of) {
+std::string PostgresServer::MakeDatabase(std::string_view name) {
   if (!Succeeds(Spawn({StrCat(kPrograms, "/createdb"), "-h", folder_, "-U",
-                       "postgres", "-T", std::string(copy_of),
-                       std::string(name)}))) {
+                       "postgres", std::string(name)}))) {
     Fail("createdb failed");
   }
   return Uri(name);

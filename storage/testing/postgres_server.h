@@ -36,10 +36,8 @@ class PostgresServer {
   // Ends all sessions first.
   void Stop();
 
-  // Makes a database, empty or a copy of another that nobody uses, and returns
-  // its URI.
-  std::string MakeDatabase(std::string_view name,
-                           std::string_view copy_of = "template1");
+  // Makes an empty database and returns its URI.
+  std::string MakeDatabase(std::string_view name);
   std::string Uri(std::string_view database) const;
 
   const std::string& folder() const { return folder_; }
