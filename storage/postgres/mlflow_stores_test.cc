@@ -26,8 +26,8 @@ std::unique_ptr<postgres::PostgresDatabase> OpenUri(const std::string& text) {
   return *std::move(database);
 }
 
-// One server for all tests, and one database with the tables: to make those anew
-// for each test would take longer than all tests do.
+// One server for all tests, and one database with the tables: to make those
+// anew for each test would take longer than the tests do.
 class Server final : public ::testing::Environment {
  public:
   void SetUp() override {
