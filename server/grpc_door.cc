@@ -40,6 +40,9 @@ constexpr int kKeepaliveAnswerMs = 20'000;
 // What gRPC takes for messages on their way in and out, of all connections:
 // beyond it, it ends streams rather than have the server run out of memory.
 constexpr size_t kTransportBytesMax = 512 << 20;
+// What a caller may send before it is read. Left alone, gRPC lets it grow to
+// what a connection carries in a round trip: tens of MB for a fast sender.
+constexpr int kLookaheadBytes = 1 << 20;
 // How often the files of TLS are looked at.
 constexpr unsigned int kTlsLookSeconds = 1;
 // Callers may ask the same this often, with or without a call under way.
@@ -362,6 +365,9 @@ class GrpcDoorImpl final : public GrpcDoor {
     builder.SetMaxReceiveMessageSize(limits::kGrpcMessageBytesMax);
     builder.SetResourceQuota(
         grpc::ResourceQuota("millstream").Resize(kTransportBytesMax));
+    builder.AddChannelArgument(GRPC_ARG_HTTP2_BDP_PROBE, 0);
+    builder.AddChannelArgument(GRPC_ARG_HTTP2_STREAM_LOOKAHEAD_BYTES,
+                               kLookaheadBytes);
     builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepaliveMs);
     builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS,
                                kKeepaliveAnswerMs);
