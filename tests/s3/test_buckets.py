@@ -2,7 +2,9 @@
 
 import hashlib
 import pathlib
+import socket
 import threading
+import time
 
 import mlflow
 import pytest
@@ -275,3 +277,37 @@ def test_runs_go_on_while_the_object_store_is_away(new_run, start_server):
     assert answer.json()["error_code"] == "TEMPORARILY_UNAVAILABLE"
     client.log_metric(run_id, "m", 1)
     assert client.get_run(run_id).data.metrics == {"m": 1}
+
+
+def test_a_store_that_hangs_does_not_keep_metrics_waiting(new_run,
+                                                          start_server):
+    with socket.create_server(("127.0.0.1", 0), backlog=64) as silent:
+        port = silent.getsockname()[1]
+        server = start_server(
+            "--artifacts-destination", "s3://artifacts",
+            environment={"MLFLOW_S3_ENDPOINT_URL": f"http://127.0.0.1:{port}",
+                         "AWS_ACCESS_KEY_ID": "id",
+                         "AWS_SECRET_ACCESS_KEY": "secret"})
+        client, run_id = new_run(server)
+
+        def fetch():
+            with pytest.raises(requests.RequestException):
+                requests.get(f"{server.url}/get-artifact", timeout=60,
+                             params={"run_id": run_id, "path": "a"}
+                             ).raise_for_status()
+
+        # More than the server has threads.
+        fetchers = [threading.Thread(target=fetch) for _ in range(30)]
+        for fetcher in fetchers:
+            fetcher.start()
+        silent.settimeout(30)
+        waiting = [silent.accept() for _ in range(5)]
+        start = time.monotonic()
+        for step in range(20):
+            client.log_metric(run_id, "m", step, step=step)
+        assert time.monotonic() - start < 5
+        server.kill()
+        for fetcher in fetchers:
+            fetcher.join()
+        for connection, _ in waiting:
+            connection.close()
