@@ -59,7 +59,7 @@ class Handler {
   // Whether anybody may ask, without saying who it is.
   virtual bool is_open() const { return false; }
 
-  // Whether it moves a file, which the file's storage may take its time for.
+  // Whether it is about files, whose storage may take its time.
   virtual bool is_transfer() const { return false; }
 
   // Whether what {name=**} stands for may start with "/"; else the caller is

@@ -24,8 +24,8 @@ struct SessionShared {
   HandlerSlots* slots;
   // For those whose bodies are large, besides one of `slots`.
   HandlerSlots* large_slots;
-  // For those that move files, besides one of `slots`: where files are slow to
-  // come, others are served all the same.
+  // For those that are about files, besides one of `slots`: where files are
+  // slow to come, others are served all the same.
   HandlerSlots* transfer_slots;
   ConnectionList* connections;
   // For bodies and answers that are not small.

@@ -34,8 +34,11 @@ class UnaryHandler final : public Handler {
             MessageTable::Of(method.response_type->GetDescriptor())),
         binds_query_(endpoint.method() == "GET"),
         wants_json_type_(endpoint.method() == "POST" ||
-                         endpoint.method() == "PUT") {}
+                         endpoint.method() == "PUT"),
+        is_about_files_(method.descriptor->service()->name() ==
+                        "ArtifactService") {}
 
+  bool is_transfer() const override { return is_about_files_; }
   std::string name() const override { return RpcName(method_); }
 
   HttpReply Answer(const Request& request, std::string* body) const override {
@@ -80,6 +83,7 @@ class UnaryHandler final : public Handler {
   const MessageTable& response_table_;
   const bool binds_query_;
   const bool wants_json_type_;
+  const bool is_about_files_;
 };
 
 }  // namespace

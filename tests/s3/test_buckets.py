@@ -290,14 +290,16 @@ def test_a_store_that_hangs_does_not_keep_metrics_waiting(new_run,
                          "AWS_SECRET_ACCESS_KEY": "secret"})
         client, run_id = new_run(server)
 
-        def fetch():
+        def fetch(path):
             with pytest.raises(requests.RequestException):
-                requests.get(f"{server.url}/get-artifact", timeout=60,
+                requests.get(server.url + path, timeout=60,
                              params={"run_id": run_id, "path": "a"}
                              ).raise_for_status()
 
         # More than the server has threads.
-        fetchers = [threading.Thread(target=fetch) for _ in range(30)]
+        fetchers = [
+            threading.Thread(target=fetch, args=[path]) for _ in range(20)
+            for path in ("/get-artifact", "/api/2.0/mlflow/artifacts/list")]
         for fetcher in fetchers:
             fetcher.start()
         silent.settimeout(30)
