@@ -5,10 +5,13 @@
 
 #include <memory>
 #include <string>
+#include <thread>
 #include <utility>
+#include <vector>
 
 #include "base/status_macros.h"
 #include "base/str_cat.h"
+#include "storage/conformance/schema_facts.h"
 #include "storage/mlflow_schema/mlflow_schema.h"
 #include "storage/postgres/postgres_database.h"
 #include "storage/testing/postgres_server.h"
@@ -107,6 +110,33 @@ INSTANTIATE_TEST_SUITE_P(
     Postgres, RunLogConformance,
     ::testing::Values(+[] { return MlflowRunLog(NewPlace()); },
                       +[] { return MlflowRunLog(NewPlaceWithLanes()); }));
+
+TEST(MlflowSchemaTest, AnEmptyDatabaseGetsWhatMlflowWouldMake) {
+  const auto database = OpenUri(
+      Server::server->MakeDatabase("schema_facts", Server::kTemplate));
+  std::vector<std::string> facts;
+  const absl::Status read =
+      database->Read([&](sql::Connection& connection) -> absl::Status {
+        ASSIGN_OR_RETURN(facts, ReadSchemaFacts(connection));
+        return absl::OkStatus();
+      });
+  ASSERT_TRUE(read.ok()) << read;
+  EXPECT_EQ(facts, RecordedSchemaFacts("postgresql"));
+}
+
+TEST(MlflowSchemaTest, ServersThatBeginAtOnceFindOneSchema) {
+  constexpr int kServers = 3;
+  const std::string uri = Server::server->MakeDatabase("at_once");
+  std::vector<std::thread> servers;
+  for (int i = 0; i < kServers; ++i) {
+    servers.emplace_back([&uri] {
+      const auto database = OpenUri(uri);
+      const absl::Status status = mlflow::PrepareSchema(database.get(), "test");
+      EXPECT_TRUE(status.ok()) << status;
+    });
+  }
+  for (std::thread& server : servers) server.join();
+}
 
 }  // namespace
 }  // namespace millstream::storage

@@ -1,15 +1,18 @@
 """One database, first mlflow's server and then ours, and the other way round:
 either finds what the other has left, and both say the same of it."""
 
+import importlib.util
 import pathlib
 import sqlite3
 import sys
+import uuid
 
 import pytest
 import sqlalchemy
 
 import harness
 import mlflow_answers
+import postgres
 
 pytestmark = pytest.mark.needs_3
 
@@ -21,17 +24,50 @@ class Sqlite:
 
     def __init__(self, folder, name):
         self.path = folder / f"{name}.db"
-        # As either server and SQLAlchemy are told of it.
-        self.uri = f"sqlite:///{self.path}"
+        # As either server and SQLAlchemy are told of it, and as we show it.
+        self.uri = self.shown = f"sqlite:///{self.path}"
 
     def execute(self, text):
         with sqlite3.connect(self.path) as connection:
-            return connection.execute(text).fetchall()
+            connection.execute(text)
 
 
-@pytest.fixture(params=[Sqlite], ids=lambda kind: kind.__name__.lower())
+class Postgresql:
+    """A database of a server that all tests share."""
+
+    server = None
+
+    def __init__(self, folder, name):
+        name = f"{name}_{uuid.uuid4().hex}"
+        self.server.make_database(name)
+        self.uri = self.server.uri(name, "postgresql+psycopg2")
+        self.shown = f"postgresql://127.0.0.1:{self.server.port}/{name}"
+
+    def execute(self, text):
+        engine = sqlalchemy.create_engine(self.uri)
+        with engine.begin() as connection:
+            connection.execute(sqlalchemy.text(text))
+        engine.dispose()
+
+
+@pytest.fixture(scope="module")
+def postgres_server():
+    with postgres.PostgresServer(fsync=False) as server:
+        Postgresql.server = server
+        yield server
+
+
+@pytest.fixture(params=[
+    Sqlite,
+    pytest.param(Postgresql, marks=pytest.mark.skipif(
+        not postgres.PROGRAMS.exists()
+        or importlib.util.find_spec("psycopg2") is None,
+        reason="needs PostgreSQL and psycopg2"))],
+    ids=lambda kind: kind.__name__.lower())
 def new_database(request, tmp_path):
     """new_database(name): an empty one."""
+    if request.param is Postgresql:
+        request.getfixturevalue("postgres_server")
     return lambda name: request.param(tmp_path, name)
 
 
@@ -118,4 +154,4 @@ def test_an_older_database_is_refused(serve, database):
     database.execute("UPDATE alembic_version SET version_num = '451aebb31d03'")
     with pytest.raises(RuntimeError) as refused:
         serve(False)
-    assert f"mlflow db upgrade {database.uri}" in str(refused.value)
+    assert f"mlflow db upgrade {database.shown}" in str(refused.value)
