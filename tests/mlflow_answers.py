@@ -167,6 +167,8 @@ def _send(url, path, body, query):
 
 def _normal(value):
     if isinstance(value, dict):
+        if "latest_versions" in value:
+            value["latest_versions"].sort(key=lambda v: int(v["version"]))
         return {k: _normal(v) for k, v in value.items()}
     if not isinstance(value, list):
         return value
