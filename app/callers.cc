@@ -1,29 +1,106 @@
 #include "app/callers.h"
 
+#include <filesystem>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "app/auth_config.h"
 #include "auth/fixed_user.h"
 #include "auth/htpasswd_file.h"
+#include "auth/sqlite_user_store.h"
+#include "auth/token_file.h"
+#include "auth/token_users.h"
+#include "auth/watched_file.h"
 #include "base/clock.h"
+#include "base/limits.h"
 #include "base/log.h"
 #include "base/status_macros.h"
 
 namespace millstream::app {
+namespace {
 
-absl::StatusOr<std::unique_ptr<auth::Gate>> MakeGate(const Config& config) {
-  std::unique_ptr<auth::UserSource> users;
-  if (!config.htpasswd_file.empty()) {
-    if (!config.auth_user.empty()) {
-      LogWarning("--htpasswd-file says who may call; --auth-user (or "
-                 "MLFLOW_TRACKING_USERNAME) has no effect.");
+// Those of MLflow's basic-auth app.
+absl::Status OpenUserStore(const Config& config, Callers* callers) {
+  AuthConfig settings;
+  if (config.auth_config.empty()) {
+    // MLflow's default, if its file is there; else beside the other data.
+    std::error_code error;
+    if (!std::filesystem::exists(settings.database, error)) {
+      settings.database =
+          (std::filesystem::path(config.data_dir) / settings.database).string();
+      std::filesystem::create_directories(config.data_dir, error);
     }
+  } else {
+    absl::StatusOr<std::string> text =
+        auth::WatchedFile(config.auth_config, limits::kUserFileBytesMax)
+            .Read();
+    absl::StatusOr<AuthConfig> parsed =
+        text.ok() ? ParseAuthConfig(*text)
+                  : absl::StatusOr<AuthConfig>(text.status());
+    if (!parsed.ok()) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          "--auth-config: '", config.auth_config,
+          "': ", parsed.status().message()));
+    }
+    settings = *std::move(parsed);
+  }
+  if (!config.auth_admin_user.empty()) {
+    settings.admin_username = config.auth_admin_user;
+  }
+  if (!config.auth_admin_password.empty()) {
+    settings.admin_password = config.auth_admin_password;
+  }
+  auto store = auth::OpenSqliteUserStore(settings.database, &Clock::System());
+  if (!store.ok()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("Cannot open the database of users '", settings.database,
+                     "': ", store.status().message(), "."));
+  }
+  callers->users = *std::move(store);
+  callers->by_default = settings.default_permission;
+  return auth::EnsureAdmin(callers->users.get(), settings.admin_username,
+                           settings.admin_password);
+}
+
+}  // namespace
+
+absl::StatusOr<Callers> MakeCallers(const Config& config) {
+  Callers callers;
+  std::shared_ptr<auth::UserSource> users;
+  std::unique_ptr<auth::TokenFile> tokens;
+  bool own_user = false;
+  if (config.app_name == "basic-auth") {
+    if (!config.htpasswd_file.empty()) {
+      return absl::InvalidArgumentError(
+          "--app-name basic-auth and --htpasswd-file both say who the users "
+          "are; give one of them.");
+    }
+    RETURN_IF_ERROR(OpenUserStore(config, &callers));
+    users = callers.users;
+  } else if (!config.htpasswd_file.empty()) {
     ASSIGN_OR_RETURN(users, auth::OpenHtpasswdFile(config.htpasswd_file,
                                                    &Clock::System()));
   } else if (!config.auth_user.empty()) {
+    own_user = true;
     ASSIGN_OR_RETURN(users, auth::MakeFixedUser(config.auth_user,
                                                 config.auth_password));
-  } else {
-    return nullptr;
   }
-  return std::make_unique<auth::Gate>(std::move(users), &Clock::System());
+  if (!config.token_file.empty()) {
+    ASSIGN_OR_RETURN(tokens, auth::TokenFile::Open(config.token_file,
+                                                   &Clock::System()));
+  }
+  if (users == nullptr && tokens == nullptr) return callers;
+  if (!config.auth_user.empty() && !own_user) {
+    LogWarning("--auth-user (or MLFLOW_TRACKING_USERNAME) has no effect: "
+               "other flags say who may call.");
+  }
+  if (tokens != nullptr) {
+    users = std::make_shared<auth::TokenUsers>(std::move(tokens),
+                                               std::move(users));
+  }
+  callers.gate =
+      std::make_unique<auth::Gate>(std::move(users), &Clock::System());
+  return callers;
 }
 
 }  // namespace millstream::app

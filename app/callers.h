@@ -7,12 +7,22 @@
 #include "absl/status/statusor.h"
 #include "app/config.h"
 #include "auth/gate.h"
+#include "auth/permission.h"
+#include "auth/user_store.h"
 
 namespace millstream::app {
 
-// Null if callers are not asked who they are. INVALID_ARGUMENT naming the flag
-// for users that make no sense.
-absl::StatusOr<std::unique_ptr<auth::Gate>> MakeGate(const Config& config);
+struct Callers {
+  // Null if callers are not asked who they are.
+  std::unique_ptr<auth::Gate> gate;
+  // Users with permissions; null if all may do all.
+  std::shared_ptr<auth::UserStore> users;
+  // What is permitted where nothing is granted.
+  auth::Permission by_default = auth::Permission::kRead;
+};
+
+// INVALID_ARGUMENT naming the flag for users that make no sense.
+absl::StatusOr<Callers> MakeCallers(const Config& config);
 
 }  // namespace millstream::app
 

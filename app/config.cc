@@ -270,6 +270,16 @@ absl::Status FillSecurity(const ParsedFlags& flags, Config* config) {
   config->auth_user = value.at("auth-user");
   config->auth_password = value.at("auth-password");
   config->htpasswd_file = value.at("htpasswd-file");
+  config->token_file = value.at("token-file");
+  config->app_name = value.at("app-name");
+  config->auth_config = value.at("auth-config");
+  config->auth_admin_user = value.at("auth-admin-user");
+  config->auth_admin_password = value.at("auth-admin-password");
+  if (!config->app_name.empty() && config->app_name != "basic-auth") {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "--app-name: '", config->app_name,
+        "' is Python code, which does not run here; 'basic-auth' is there."));
+  }
   if (config->auth_user.empty() != config->auth_password.empty()) {
     return absl::InvalidArgumentError(
         "--auth-user and --auth-password (or MLFLOW_TRACKING_USERNAME and "

@@ -61,6 +61,12 @@ struct Config {
   std::string auth_user;
   std::string auth_password;
   std::string htpasswd_file;
+  std::string token_file;
+  // "basic-auth" or empty; the rest is its.
+  std::string app_name;
+  std::string auth_config;
+  std::string auth_admin_user;
+  std::string auth_admin_password;
 };
 
 // INVALID_ARGUMENT naming the flag and what it takes.

@@ -157,10 +157,31 @@ constexpr Flag kFlags[] = {
      "-B` makes (bcrypt, apr1, SHA, crypt's $5$ and $6$). Read again within a "
      "second when it changes. Goes before --auth-user.",
      ""},
-    {kSecurity, "app-name", "", "", "NAME", "", Policy::kRefused,
-     "Authentication app, such as basic-auth.",
-     "users and permissions of MLflow cannot be kept yet; --htpasswd-file "
-     "asks for passwords"},
+    {kSecurity, "token-file", "", "MILLSTREAM_TOKEN_FILE", "FILE", "",
+     Policy::kOwn,
+     "Take tokens (MLFLOW_TRACKING_TOKEN of clients) of this file, lines "
+     "\"user:sha256:<digits>\", besides passwords. Read again within a second "
+     "when it changes.",
+     ""},
+    {kSecurity, "app-name", "", "", "NAME", "", Policy::kSupported,
+     "'basic-auth': users, roles and permissions as MLflow's app of that name "
+     "keeps them, with its API and its database.",
+     ""},
+    {kSecurity, "auth-config", "", "MLFLOW_AUTH_CONFIG_PATH", "FILE", "",
+     Policy::kOwn,
+     "basic_auth.ini of --app-name basic-auth: default_permission, "
+     "database_uri (sqlite:///), admin_username, admin_password.",
+     ""},
+    {kSecurity, "auth-admin-user", "", "MLFLOW_AUTH_ADMIN_USERNAME", "NAME", "",
+     Policy::kOwn,
+     "Administrator that --app-name basic-auth makes if it is not there "
+     "[admin].",
+     ""},
+    {kSecurity, "auth-admin-password", "", "MLFLOW_AUTH_ADMIN_PASSWORD",
+     "PASSWORD", "", Policy::kOwn,
+     "Password of the administrator that is made. Set the variable rather than "
+     "the flag.",
+     ""},
 
     {kOther, "gunicorn-opts", "", "MLFLOW_GUNICORN_OPTS", "TEXT", "",
      Policy::kIgnored, "Options of a Python web server.",

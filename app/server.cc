@@ -17,6 +17,7 @@
 #include "gateway/rest_door.h"
 #include "server/announcing_run_log.h"
 #include "server/artifact_service.h"
+#include "server/authorizer.h"
 #include "server/dispatcher.h"
 #include "server/grpc_door.h"
 #include "server/ingest_budget.h"
@@ -26,6 +27,7 @@
 #include "server/standard_services.h"
 #include "server/stream_service.h"
 #include "server/tracking_service.h"
+#include "server/user_service.h"
 
 namespace millstream::app {
 namespace {
@@ -43,8 +45,8 @@ int ConnectionsMax(int files_max) {
 class ServerImpl final : public Server {
  public:
   ServerImpl(const Config& config, std::unique_ptr<Stores> stores,
-             ArtifactStores artifact_stores, std::unique_ptr<auth::Gate> gate)
-      : gate_(std::move(gate)),
+             ArtifactStores artifact_stores, Callers callers)
+      : callers_(std::move(callers)),
         stores_(std::move(stores)),
         artifact_stores_(std::move(artifact_stores)),
         feed_([this](std::string_view run_id) { return ExperimentOf(run_id); },
@@ -64,12 +66,20 @@ class ServerImpl final : public Server {
                    {.presigned_download_seconds =
                         config.presigned_download_seconds}),
         streams_(&run_log_, stores_->tracking(), stores_->metrics(), &feed_,
-                 &budget_) {
+                 &budget_),
+        authorizer_(MakeAuthorizer()),
+        users_(authorizer_ == nullptr
+                   ? nullptr
+                   : std::make_unique<server::UserService>(
+                         callers_.users.get(), authorizer_.get())),
+        dispatcher_(&methods_, &budget_, callers_.gate.get(),
+                    authorizer_.get()) {
     tracking_.Register(&methods_);
     registry_.Register(&methods_);
     artifacts_.Register(&methods_);
     streams_.Register(&methods_);
     standard_.Register(&methods_);
+    if (users_ != nullptr) users_->Register(&methods_);
   }
 
   ~ServerImpl() override {
@@ -96,6 +106,7 @@ class ServerImpl final : public Server {
     options.tls = {config.tls_cert, config.tls_key, config.tls_client_ca};
     options.trusted_proxies = config.trusted_proxies;
     options.static_prefix = config.static_prefix;
+    options.signup_page = users_ != nullptr;
     options.ui_dir = config.ui_dir;
     options.allowed_hosts = config.allowed_hosts;
     options.cors_allowed_origins = config.cors_allowed_origins;
@@ -110,13 +121,20 @@ class ServerImpl final : public Server {
   uint16_t grpc_port() const override { return grpc_->port(); }
 
  private:
+  std::unique_ptr<server::Authorizer> MakeAuthorizer() {
+    if (callers_.users == nullptr) return nullptr;
+    return std::make_unique<server::Authorizer>(
+        callers_.users.get(), stores_->tracking(), stores_->registry(),
+        callers_.by_default);
+  }
+
   absl::StatusOr<std::string> ExperimentOf(std::string_view run_id) {
     v1::RunInfo info;
     RETURN_IF_ERROR(stores_->tracking()->GetRunInfo(run_id, &info));
     return info.experiment_id();
   }
 
-  const std::unique_ptr<auth::Gate> gate_;
+  const Callers callers_;
   const std::unique_ptr<Stores> stores_;
   const ArtifactStores artifact_stores_;
   server::RunFeed feed_;
@@ -127,8 +145,11 @@ class ServerImpl final : public Server {
   server::IngestBudget budget_;
   server::StreamService streams_;
   server::StandardServices standard_;
+  // Null without users that have permissions.
+  std::unique_ptr<server::Authorizer> authorizer_;
+  std::unique_ptr<server::UserService> users_;
   server::MethodTable methods_;
-  server::Dispatcher dispatcher_{&methods_, &budget_, gate_.get()};
+  server::Dispatcher dispatcher_;
   std::unique_ptr<server::GrpcDoor> grpc_;
   std::unique_ptr<gateway::RestDoor> rest_;
   MemoryKeeper memory_;
@@ -138,12 +159,12 @@ class ServerImpl final : public Server {
 
 absl::StatusOr<std::unique_ptr<Server>> Server::Start(
     const Config& config, const Liveness& starter) {
-  ASSIGN_OR_RETURN(std::unique_ptr<auth::Gate> gate, MakeGate(config));
+  ASSIGN_OR_RETURN(Callers callers, MakeCallers(config));
   ASSIGN_OR_RETURN(std::unique_ptr<Stores> stores,
                    OpenStores(config, starter));
   ASSIGN_OR_RETURN(ArtifactStores artifacts, ArtifactStores::Open(config));
   auto server = std::make_unique<ServerImpl>(
-      config, std::move(stores), std::move(artifacts), std::move(gate));
+      config, std::move(stores), std::move(artifacts), std::move(callers));
   RETURN_IF_ERROR(server->Open(config));
   return server;
 }

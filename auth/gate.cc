@@ -24,7 +24,7 @@ absl::Status Overloaded() {
 
 }  // namespace
 
-Gate::Gate(std::unique_ptr<UserSource> users, const Clock* clock)
+Gate::Gate(std::shared_ptr<UserSource> users, const Clock* clock)
     : users_(std::move(users)),
       clock_(clock),
       pool_(limits::kPasswordChecksMax, limits::kPasswordChecksWaitingMax) {}
@@ -46,11 +46,15 @@ std::optional<Verdict> Gate::Recall(std::string_view authorization) {
 void Gate::Check(std::string_view authorization, std::string_view peer,
                  std::function<void(Verdict)> done) {
   std::optional<Credentials> credentials = ParseAuthorization(authorization);
-  if (!credentials.has_value() || credentials->is_token) {
+  if (!credentials.has_value()) {
     done(WrongCredentials());
     return;
   }
   std::string address = AddressOf(peer);
+  // Of tokens, guesses are counted by the address alone.
+  const std::string guessed = credentials->is_token
+                                  ? StrCat("token from ", address)
+                                  : credentials->user;
   const Fingerprint fingerprint = FingerprintOf(authorization);
   int64_t wait_ms = 0;
   {
@@ -61,8 +65,7 @@ void Gate::Check(std::string_view authorization, std::string_view peer,
       found->second.push_back(std::move(done));
       return;
     }
-    wait_ms =
-        guesses_.TakeOrWaitMs(address, credentials->user, clock_->NowMs());
+    wait_ms = guesses_.TakeOrWaitMs(address, guessed, clock_->NowMs());
     if (wait_ms == 0) waiting_[fingerprint].push_back(done);
   }
   if (wait_ms > 0) {
@@ -89,10 +92,13 @@ void Gate::Verify(const Fingerprint& fingerprint,
   Verdict verdict = users_->Verify(credentials.user, credentials.secret);
   const int64_t now_ms = clock_->NowMs();
   if (verdict.ok()) {
-    guesses_.WasRight(address, credentials.user, now_ms);
+    guesses_.WasRight(address,
+                      credentials.is_token ? StrCat("token from ", address)
+                                           : credentials.user,
+                      now_ms);
   } else if (GetErrorCode(verdict.status()) == v1::UNAUTHENTICATED) {
-    LogWarning("A wrong password for ", Shown(credentials.user), " from ",
-               address, ".");
+    LogWarning(credentials.is_token ? "A wrong token" : "A wrong password for ",
+               Shown(credentials.user), " from ", address, ".");
   } else {
     LogError("Passwords cannot be checked: ", verdict.status().ToString());
     verdict = MakeError(v1::TEMPORARILY_UNAVAILABLE,

@@ -30,7 +30,7 @@ namespace millstream::auth {
 class Gate {
  public:
   // `clock` must outlive this.
-  Gate(std::unique_ptr<UserSource> users, const Clock* clock);
+  Gate(std::shared_ptr<UserSource> users, const Clock* clock);
 
   // The verdict on an Authorization header (empty if there is none), if it
   // takes no thinking. Does not block.
@@ -55,7 +55,7 @@ class Gate {
   void Remember(const Fingerprint& fingerprint, Known known)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
-  const std::unique_ptr<UserSource> users_;
+  const std::shared_ptr<UserSource> users_;
   const Clock* const clock_;
   GuessLimits guesses_;
   absl::Mutex mutex_;

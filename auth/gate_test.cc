@@ -29,7 +29,7 @@ class Counting final : public UserSource {
     if (under_way > under_way_max) under_way_max = under_way.load();
     --under_way;
     if (broken) return absl::InternalError("disk of /home/me");
-    if (password != "right") return WrongCredentials();
+    if (user.empty() || password != "right") return WrongCredentials();
     return std::make_shared<Identity>(Identity{std::string(user)});
   }
   uint64_t generation() override { return changes; }

@@ -312,6 +312,10 @@ inline constexpr int kGuessesMax = 20;
 inline constexpr int64_t kGuessMsMin = 3000;
 inline constexpr int kGuessesOfPairMax = 10;
 inline constexpr int64_t kGuessOfPairMsMin = 1000;
+// Runs and logged models whose experiments are remembered.
+inline constexpr size_t kKnownOwnersMax = 100'000;
+// Pages that are read to fill one of what a caller may see.
+inline constexpr int kFilteredPagesMax = 50;
 // Addresses and users whose guesses are counted, and pairs that are known to
 // have been right, for how long.
 inline constexpr size_t kGuessersMax = 10'000;

@@ -40,6 +40,38 @@ HttpReply HtmlText(int status, std::string text) {
   return reply;
 }
 
+// Administrators make users with it. Its script calls the API, as programs do:
+// what it may do is what the browser's user may.
+constexpr char kSignupPage[] = R"html(<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><title>New user</title>
+<style>
+body { font: 16px sans-serif; max-width: 24em; margin: 4em auto }
+label, input, button { display: block; width: 100%; margin: .5em 0 }
+input, button { font: inherit; padding: .5em; box-sizing: border-box }
+</style></head><body><h1>New user</h1>
+<form id="form">
+<label for="username">Username</label>
+<input id="username" required autocomplete="off">
+<label for="password">Password (at least 12 characters)</label>
+<input id="password" type="password" required minlength="12"
+ autocomplete="new-password">
+<button>Sign up</button></form><p id="said" role="status"></p>
+<script>
+document.getElementById('form').onsubmit = async (event) => {
+  event.preventDefault();
+  const said = document.getElementById('said');
+  const value = (id) => document.getElementById(id).value;
+  const answer = await fetch('ajax-api/2.0/mlflow/users/create', {
+    method: 'POST', headers: {'Content-Type': 'application/json'},
+    body: JSON.stringify({username: value('username'),
+                          password: value('password')})});
+  said.textContent = answer.ok ? `User ${value('username')} was made.`
+                               : (await answer.json()).message;
+  if (answer.ok) event.target.reset();
+};
+</script></body></html>
+)html";
+
 // Where a route of the table below lies; "2.0" and "3.0" are versions.
 struct Absent {
   std::string_view methods;
@@ -155,6 +187,12 @@ void AddRawRoutes(const RestOptions& options, RouteTableBuilder* routes) {
               MakeUiPageHandler(options.ui_dir));
   routes->Add("GET", StrCat(prefix, "/static-files/{path=**}"),
               MakeUiFileHandler(options.ui_dir));
+  if (options.signup_page) {
+    routes->Add("GET", StrCat(prefix, "/signup"),
+                std::make_shared<FixedHandler>("signup page", [] {
+                  return HtmlText(200, std::string(kSignupPage));
+                }));
+  }
   AddAbsent(prefix, routes);
   AddWorkspaces(prefix, routes);
 }

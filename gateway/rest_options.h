@@ -40,6 +40,8 @@ struct RestOptions {
   // Path in front of everything: starts with "/", has no "/" at its end, or
   // is empty.
   std::string static_prefix;
+  // Whether there is a page to make users with.
+  bool signup_page = false;
   // Folder with MLflow's built UI ("index.html" in it); empty serves none.
   std::string ui_dir;
 

@@ -14,6 +14,7 @@
 #include "millstream/v1/registry.pb.h"
 #include "millstream/v1/streams.pb.h"
 #include "millstream/v1/tracking.pb.h"
+#include "millstream/v1/users.pb.h"
 
 namespace millstream::gateway {
 namespace {
@@ -29,7 +30,8 @@ std::vector<const ServiceDescriptor*> Services() {
        {v1::GetRunRequest::descriptor()->file(),
         v1::GetModelVersionRequest::descriptor()->file(),
         v1::ListArtifactsRequest::descriptor()->file(),
-        v1::LogMetricsRequest::descriptor()->file()}) {
+        v1::LogMetricsRequest::descriptor()->file(),
+        v1::CreateUserRequest::descriptor()->file()}) {
     for (int i = 0; i < file->service_count(); ++i) {
       services.push_back(file->service(i));
     }
@@ -73,7 +75,8 @@ constexpr char kIntroduction[] =
 Made from the route table by `bazel run //gateway:route_list -- coverage`; a
 test compares. Every rpc is served by gRPC as well, under its name. With
 `--static-prefix` all paths lie below it (the artifact proxy's also where they
-are).
+are). UserService is there with `--app-name basic-auth`, and so is the page
+/signup.
 
 )";
 

@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <cstddef>
+#include <memory>
 #include <string>
 #include <utility>
 
@@ -39,6 +40,16 @@ class CallContext final : public Liveness {
     identity_ = std::move(identity);
   }
 
+  // Why a message of the call was refused, if one was; messages of a stream
+  // outlive it.
+  struct Refusal {
+    absl::Status status;
+  };
+  const std::shared_ptr<Refusal>& refusal() const { return refusal_; }
+  void set_refusal(std::shared_ptr<Refusal> refusal) {
+    refusal_ = std::move(refusal);
+  }
+
   // "http://host:port" under which the caller reached this server, without a
   // trailing slash and with --static-prefix; empty through gRPC. For answers
   // that hold URLs of ours.
@@ -72,6 +83,7 @@ class CallContext final : public Liveness {
   const Door door_;
   std::string peer_;
   auth::IdentityPtr identity_;
+  std::shared_ptr<Refusal> refusal_;
   std::string base_url_;
   size_t request_bytes_ = 0;
   absl::Time deadline_ = absl::InfiniteFuture();

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/status_macros.h"
 #include "base/str_cat.h"
+#include "server/authorizer.h"
 #include "server/required_fields.h"
 
 namespace millstream::server {
@@ -90,19 +91,85 @@ class LeavingSink final : public ByteSink {
   const std::unique_ptr<ByteSink> sink_;
 };
 
+// A message of a stream that is parsed only if its sender may send it.
+class CheckedMessage final : public StreamMessage {
+ public:
+  CheckedMessage(std::unique_ptr<StreamMessage> message,
+                 auth::IdentityPtr identity,
+                 std::shared_ptr<CallContext::Refusal> refusal,
+                 const v1::Access& access, Authorizer* authorizer)
+      : message_(std::move(message)),
+        identity_(std::move(identity)),
+        refusal_(std::move(refusal)),
+        access_(access),
+        authorizer_(authorizer) {}
+
+  size_t size() const override { return message_->size(); }
+  bool Parse(Message* message) override {
+    if (!message_->Parse(message)) return false;
+    absl::Status status =
+        authorizer_->Check(identity_->user, access_, *message);
+    if (status.ok()) return true;
+    refusal_->status = std::move(status);
+    return false;
+  }
+
+ private:
+  const std::unique_ptr<StreamMessage> message_;
+  const auth::IdentityPtr identity_;
+  const std::shared_ptr<CallContext::Refusal> refusal_;
+  const v1::Access& access_;
+  Authorizer* const authorizer_;
+};
+
+class CheckedStream final : public StreamBody {
+ public:
+  CheckedStream(std::shared_ptr<StreamBody> body, const CallContext& context,
+                const v1::Access& access, Authorizer* authorizer)
+      : body_(std::move(body)),
+        identity_(context.identity()),
+        refusal_(context.refusal()),
+        access_(access),
+        authorizer_(authorizer) {}
+
+  void Start(StreamCaller* caller) override { body_->Start(caller); }
+  void OnMessage(std::unique_ptr<StreamMessage> message) override {
+    body_->OnMessage(std::make_unique<CheckedMessage>(
+        std::move(message), identity_, refusal_, access_, authorizer_));
+  }
+  void OnNoMoreMessages() override { body_->OnNoMoreMessages(); }
+  void OnWritten() override { body_->OnWritten(); }
+  void OnGone() override { body_->OnGone(); }
+
+ private:
+  const std::shared_ptr<StreamBody> body_;
+  const auth::IdentityPtr identity_;
+  const std::shared_ptr<CallContext::Refusal> refusal_;
+  const v1::Access& access_;
+  Authorizer* const authorizer_;
+};
+
 }  // namespace
 
 Dispatcher::Dispatcher(const MethodTable* methods, IngestBudget* budget,
-                       auth::Gate* gate)
-    : methods_(methods), budget_(budget), gate_(gate) {}
+                       auth::Gate* gate, Authorizer* authorizer)
+    : methods_(methods),
+      budget_(budget),
+      gate_(gate),
+      authorizer_(authorizer) {}
 
 absl::Status Dispatcher::Admit(const CallContext& context,
                                const Method& method) const {
   RETURN_IF_ERROR(context.Alive());
-  if (gate_ != nullptr && !method.open && context.identity() == nullptr) {
+  if (gate_ != nullptr && !method.access->open() &&
+      context.identity() == nullptr) {
     return auth::NoCredentials();
   }
   return absl::OkStatus();
+}
+
+bool Dispatcher::Asks(const CallContext& context) const {
+  return authorizer_ != nullptr && context.identity() != nullptr;
 }
 
 absl::Status Dispatcher::Enter(CallContext& context, const Method& method,
@@ -111,13 +178,25 @@ absl::Status Dispatcher::Enter(CallContext& context, const Method& method,
   if (method.has_required_fields) {
     RETURN_IF_ERROR(CheckRequiredFields(request));
   }
+  if (Asks(context)) {
+    RETURN_IF_ERROR(authorizer_->Check(context.identity()->user,
+                                       *method.access, request));
+  }
   return absl::OkStatus();
 }
 
 absl::Status Dispatcher::Call(CallContext& context, const Method& method,
                               const Message& request, Message* response) {
   absl::Status status = Enter(context, method, request);
-  if (status.ok()) status = Run(context, method, request, response);
+  if (status.ok() && Asks(context)) {
+    status = authorizer_->Call(
+        context.identity()->user, *method.access, request, response,
+        [&](const Message& asked, Message* answer) {
+          return Run(context, method, asked, answer);
+        });
+  } else if (status.ok()) {
+    status = Run(context, method, request, response);
+  }
   return Leave(method, context, std::move(status));
 }
 
@@ -142,6 +221,11 @@ absl::StatusOr<std::shared_ptr<StreamBody>> Dispatcher::OpenStream(
   absl::Status status = Admit(context, method);
   if (status.ok()) {
     absl::StatusOr<std::shared_ptr<StreamBody>> body = method.stream(context);
+    if (body.ok() && Asks(context)) {
+      context.set_refusal(std::make_shared<CallContext::Refusal>());
+      return std::make_shared<CheckedStream>(*std::move(body), context,
+                                             *method.access, authorizer_);
+    }
     if (body.ok()) return body;
     status = std::move(body).status();
   }
@@ -150,6 +234,9 @@ absl::StatusOr<std::shared_ptr<StreamBody>> Dispatcher::OpenStream(
 
 absl::Status Dispatcher::EndStream(const CallContext& context,
                                    const Method& method, absl::Status status) {
+  if (context.refusal() != nullptr && !context.refusal()->status.ok()) {
+    status = context.refusal()->status;
+  }
   return Leave(method, context, std::move(status));
 }
 

@@ -17,12 +17,17 @@
 
 namespace millstream::server {
 
+class Authorizer;
+
 // Thread-safe. Calls block until the answer is known: for a write, until it is
 // durable at the server's level.
 //
 // Where there is a gate, every call but those of open rpcs must bring an
 // identity. Doors ask the gate for it, because a password takes a while to
 // check; that they have is checked here.
+//
+// Where there is an authorizer, it is asked for each call of a known caller and
+// for each message that a stream parses.
 //
 // Every Status that comes out of here, from the streams that it opens too,
 // carries an ErrorCode; faults of ours are in the log by then, and their text
@@ -31,10 +36,11 @@ class Dispatcher {
  public:
   // `methods` must have passed MethodTable::Check(). Both must outlive this.
   // Without a budget, calls are not counted; without a gate, callers are not
-  // asked who they are.
+  // asked who they are; without an authorizer, those who are known may do all.
   explicit Dispatcher(const MethodTable* methods,
                       IngestBudget* budget = nullptr,
-                      auth::Gate* gate = nullptr);
+                      auth::Gate* gate = nullptr,
+                      Authorizer* authorizer = nullptr);
 
   const MethodTable& methods() const { return *methods_; }
   // Null if callers are not asked.
@@ -68,6 +74,8 @@ class Dispatcher {
  private:
   // Whether the caller may come in at all.
   absl::Status Admit(const CallContext& context, const Method& method) const;
+  // Whether permissions decide what the caller may do.
+  bool Asks(const CallContext& context) const;
   // What precedes every handler.
   absl::Status Enter(CallContext& context, const Method& method,
                      const Message& request);
@@ -78,6 +86,7 @@ class Dispatcher {
   const MethodTable* const methods_;
   IngestBudget* const budget_;
   auth::Gate* const gate_;
+  Authorizer* const authorizer_;
 };
 
 }  // namespace millstream::server

@@ -87,7 +87,7 @@ Call::Call(grpc::CallbackServerContext* grpc, Dispatcher* dispatcher,
 
 void Call::Introduce(std::function<void(const absl::Status&)> next) {
   auth::Gate* gate = dispatcher_->gate();
-  if (gate == nullptr || method_->open) {
+  if (gate == nullptr || method_->access->open()) {
     next(absl::OkStatus());
     return;
   }

@@ -5,7 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "google/protobuf/descriptor.pb.h"
-#include "millstream/v1/options.pb.h"
+#include "server/message_fields.h"
 #include "server/required_fields.h"
 
 namespace millstream::server {
@@ -22,6 +22,38 @@ bool FitsShape(const MethodDescriptor& rpc, const Method& method) {
   if (method.stream != nullptr) return rpc.server_streaming();
   return rpc.server_streaming() == (method.download != nullptr) &&
          rpc.client_streaming() == (method.upload != nullptr);
+}
+
+// What is wrong with what the rpc says of who may call it; nothing if it is
+// right.
+std::string AccessFault(const MethodDescriptor& rpc) {
+  const v1::Access& access = rpc.options().GetExtension(v1::access);
+  if (!access.open() && !access.user() && !access.admin() &&
+      !access.manager() && !access.oneself() && access.demands().empty()) {
+    return " does not say who may call it (option access)";
+  }
+  const auto missing = [&](const std::string& field) {
+    return absl::StrCat(" demands something of a field ", field,
+                        " that there is not");
+  };
+  for (const v1::Demand& demand : access.demands()) {
+    for (const std::string& field : demand.fields()) {
+      if (!HasStringsAt(*rpc.input_type(), field)) return missing(field);
+    }
+  }
+  if (access.oneself() && !HasStringsAt(*rpc.input_type(), "username")) {
+    return missing("username");
+  }
+  const v1::Rows& rows = access.rows();
+  if (!rows.experiments().empty() &&
+      !HasStringsAt(*rpc.input_type(), rows.experiments())) {
+    return missing(rows.experiments());
+  }
+  if (!rows.list().empty() &&
+      rpc.output_type()->FindFieldByName(rows.list()) == nullptr) {
+    return missing(rows.list());
+  }
+  return "";
 }
 
 }  // namespace
@@ -47,9 +79,9 @@ Method& MethodTable::Add(std::string_view rpc, const Message& request,
   method->descriptor = descriptor;
   method->request_type = &request;
   method->response_type = &response;
-  method->open =
-      descriptor != nullptr &&
-      descriptor->options().GetExtension(v1::access).open();
+  if (descriptor != nullptr) {
+    method->access = &descriptor->options().GetExtension(v1::access);
+  }
   method->has_required_fields = HasRequiredFields(request.GetDescriptor());
   return *method;
 }
@@ -99,6 +131,8 @@ absl::Status MethodTable::Check() const {
       } else if (!FitsShape(*rpc, *method)) {
         faults.push_back(
             absl::StrCat(rpc->full_name(), " is of another shape"));
+      } else if (const std::string fault = AccessFault(*rpc); !fault.empty()) {
+        faults.push_back(absl::StrCat(rpc->full_name(), fault));
       }
     }
   }

@@ -12,6 +12,7 @@
 #include "absl/status/statusor.h"
 #include "google/protobuf/descriptor.h"
 #include "google/protobuf/message.h"
+#include "millstream/v1/options.pb.h"
 #include "server/call_context.h"
 #include "server/stream.h"
 #include "server/transfer.h"
@@ -43,8 +44,8 @@ struct Method {
   // It brings what is to be kept: counted in the ingest budget.
   bool ingests = false;
 
-  // Callers need not say who they are.
-  bool open = false;
+  // Who may call it; lives as long as the program.
+  const v1::Access* access = &v1::Access::default_instance();
 
   // Whether there are any for Dispatcher to check.
   bool has_required_fields = false;

@@ -81,7 +81,7 @@ class StandardServicesTest : public testing::Test {
 TEST_F(StandardServicesTest, HealthIsOpenAndReflectionIsNot) {
   ASSERT_TRUE(table_.Check().ok()) << table_.Check();
   for (const Method* method : table_.methods()) {
-    EXPECT_EQ(method->open,
+    EXPECT_EQ(method->access->open(),
               method->descriptor->service()->name() == "Health")
         << method->descriptor->full_name();
   }

@@ -40,11 +40,11 @@ class GrpcDoor:
     name = "grpc"
 
     def __init__(self, server, authorization=None):
-        self._channel = grpc.insecure_channel(server.grpc_address)
+        self.channel = grpc.insecure_channel(server.grpc_address)
         if authorization is not None:
-            self._channel = grpc.intercept_channel(
-                self._channel, Authorize(authorization))
-        database = ProtoReflectionDescriptorDatabase(self._channel)
+            self.channel = grpc.intercept_channel(
+                self.channel, Authorize(authorization))
+        database = ProtoReflectionDescriptorDatabase(self.channel)
         self.services = database.get_services()
         self._pool = descriptor_pool.DescriptorPool(database)
         self._methods = {}
@@ -55,7 +55,7 @@ class GrpcDoor:
                     self._methods[method.name] = method
 
     def close(self):
-        self._channel.close()
+        self.channel.close()
 
     def methods(self):
         """All rpcs of millstream: descriptors."""
@@ -113,7 +113,7 @@ class GrpcDoor:
 
     def _stub(self, shape, method):
         path = f"/{method.containing_service.full_name}/{method.name}"
-        return getattr(self._channel, shape)(
+        return getattr(self.channel, shape)(
             path, request_serializer=lambda m: m.SerializeToString(),
             response_deserializer=message_factory.GetMessageClass(
                 method.output_type).FromString)

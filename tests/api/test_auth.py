@@ -1,6 +1,7 @@
 """Whoever calls must say who it is: every route, every gRPC method."""
 
 import base64
+import hashlib
 import http.client
 import os
 import re
@@ -121,15 +122,18 @@ def test_browsers_may_ask_what_they_may_send(guarded):
     assert connection.getresponse().status == 200
 
 
-def rpcs_of_the_protos():
+def rpcs_of_the_protos(but=()):
     for path in (harness.ROOT / "proto" / "millstream" / "v1").glob("*.proto"):
-        yield from re.findall(r"^  rpc (\w+)\(", path.read_text(), re.M)
+        if path.name not in but:
+            yield from re.findall(r"^  rpc (\w+)\(", path.read_text(), re.M)
 
 
 def test_every_grpc_method_asks_for_credentials(guarded):
     door = doors.GrpcDoor(guarded, GOOD)
     methods = door.methods()
-    assert {m.name for m in methods} == set(rpcs_of_the_protos())
+    # Users are administered where the server keeps them.
+    assert {m.name for m in methods} == set(
+        rpcs_of_the_protos(but=("users.proto",)))
     with grpc.insecure_channel(guarded.grpc_address) as channel:
         for method in methods:
             path = f"/{method.containing_service.full_name}/{method.name}"
@@ -250,3 +254,23 @@ def test_settings_that_would_leave_the_door_open_are_refused(tmp_path):
             capture_output=True, text=True, timeout=60)
         assert ended.returncode != 0
         assert text in ended.stderr
+
+
+def test_tokens_are_taken_until_they_go(tmp_path, start_server):
+    digest = hashlib.sha256(b"a-token").hexdigest()
+    path = tmp_path / "tokens"
+    path.write_text(f"job:sha256:{digest}\n")
+    server = start_server("--token-file", path)
+    ask = Asker(server)
+    assert ask("GET", "/version", "Bearer a-token")[0] == 200
+    for wrong in (None, "Bearer another", f"Bearer {digest}", GOOD,
+                  basic("job", "a-token")):
+        assert ask("GET", "/version", wrong)[0] == 401
+    door = doors.GrpcDoor(server, "Bearer a-token")
+    door.call("GetServerInfo")
+    door.close()
+    path.write_text("")
+    deadline = time.monotonic() + 20
+    while ask("GET", "/version", "Bearer a-token")[0] == 200:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)

@@ -1,0 +1,527 @@
+#include "server/authorizer.h"
+
+#include <algorithm>
+#include <optional>
+#include <utility>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_split.h"
+#include "base/error.h"
+#include "base/limits.h"
+#include "base/log.h"
+#include "base/status_macros.h"
+#include "base/str_cat.h"
+#include "server/message_fields.h"
+#include "storage/artifact_path.h"
+#include "storage/registry_store.h"
+#include "storage/tracking_store.h"
+
+namespace millstream::server {
+namespace {
+
+using auth::Action;
+using google::protobuf::Descriptor;
+using google::protobuf::FieldDescriptor;
+using google::protobuf::Message;
+using google::protobuf::Reflection;
+using v1::Demand;
+
+constexpr char kPromptTag[] = "mlflow.prompt.is_prompt";
+
+Action ActionOf(Demand::Right right) {
+  switch (right) {
+    case Demand::READ:
+      return Action::kRead;
+    case Demand::UPDATE:
+      return Action::kUpdate;
+    case Demand::DELETE:
+      return Action::kDelete;
+    case Demand::MANAGE:
+      return Action::kManage;
+    default:
+      return Action::kNotDenied;
+  }
+}
+
+// Whether a list of tags in a message marks a prompt.
+bool HasPromptTag(const Message& message) {
+  bool is_prompt = false;
+  ForEachMessage(message, "tags", [&](const Message& tag) {
+    if (StringIn(tag, "key") == kPromptTag) {
+      is_prompt = absl::EqualsIgnoreCase(StringIn(tag, "value"), "true");
+    }
+  });
+  return is_prompt;
+}
+
+// A part of an experiment's artifacts by the path below the experiment: runs'
+// folders, "models", "traces". Empty: the experiment's own.
+std::string_view PartOf(const std::vector<std::string>& below,
+                        bool with_all_below) {
+  if (below.empty()) return "";
+  if (below[0] == "models") return auth::kLoggedModelType;
+  if (below[0] == "traces") return auth::kTraceType;
+  const bool run_id =
+      below[0].size() == 32 &&
+      std::all_of(below[0].begin(), below[0].end(), [](char c) {
+        return absl::ascii_isdigit(c) || (c >= 'a' && c <= 'f');
+      });
+  if (run_id || with_all_below ||
+      (below.size() > 1 && below[1] == "artifacts")) {
+    return auth::kRunType;
+  }
+  return "";
+}
+
+}  // namespace
+
+absl::Status PermissionDenied() {
+  return MakeError(v1::PERMISSION_DENIED, "Permission denied");
+}
+
+// --- Who it is
+
+Authorizer::Caller Authorizer::Find(std::string_view name) const {
+  Caller caller;
+  caller.table = users_.table();
+  caller.user = caller.table->Find(name);
+  caller.may_all =
+      caller.user != nullptr &&
+      (caller.user->is_admin || auth::ManagesWorkspace(caller.user->grants));
+  return caller;
+}
+
+bool Authorizer::IsAdmin(std::string_view user) const {
+  const Caller caller = Find(user);
+  return caller.user != nullptr && caller.user->is_admin;
+}
+
+bool Authorizer::ManagesUsers(std::string_view user) const {
+  return Find(user).may_all;
+}
+
+absl::Status Authorizer::CheckSeesRoles(std::string_view user) const {
+  const Caller caller = Find(user);
+  if (caller.user != nullptr &&
+      (caller.user->is_admin || !caller.user->roles.empty())) {
+    return absl::OkStatus();
+  }
+  return PermissionDenied();
+}
+
+auth::Permission Authorizer::PermissionOf(std::string_view user,
+                                          std::string_view type,
+                                          std::string_view id) const {
+  const Caller caller = Find(user);
+  if (caller.user == nullptr) return auth::Permission::kNone;
+  if (caller.user->is_admin) return auth::Permission::kManage;
+  return auth::Governing(caller.user->grants, by_default_,
+                         {{type, id}, Action::kRead, std::nullopt});
+}
+
+bool Authorizer::Meets(const Caller& caller, const Needs& needs) const {
+  if (caller.user == nullptr) return false;
+  if (caller.may_all) return true;
+  return std::all_of(needs.begin(), needs.end(), [&](const Need& need) {
+    std::optional<auth::Subject> fallback;
+    if (!need.fallback_type.empty()) {
+      fallback = auth::Subject{need.fallback_type, need.fallback_id};
+    }
+    return auth::IsMet(caller.user->grants, by_default_,
+                       {{need.type, need.id}, need.action, fallback});
+  });
+}
+
+// --- What it needs
+
+absl::StatusOr<std::string> Authorizer::ExperimentOfRun(
+    const std::string& run_id) {
+  if (auto known = experiments_.Find(run_id)) return *std::move(known);
+  v1::RunInfo info;
+  RETURN_IF_ERROR(tracking_->GetRunInfo(run_id, &info));
+  experiments_.Put(run_id, info.experiment_id());
+  return info.experiment_id();
+}
+
+absl::StatusOr<std::string> Authorizer::ExperimentOfModel(
+    const std::string& model_id) {
+  // Ids of runs have no such prefix.
+  const std::string key = StrCat("m:", model_id);
+  if (auto known = experiments_.Find(key)) return *std::move(known);
+  v1::LoggedModel model;
+  RETURN_IF_ERROR(
+      tracking_->GetLoggedModel(model_id, /*allow_deleted=*/true, &model));
+  experiments_.Put(key, model.info().experiment_id());
+  return model.info().experiment_id();
+}
+
+absl::StatusOr<bool> Authorizer::IsPrompt(const std::string& name) const {
+  v1::RegisteredModel model;
+  const absl::Status status = registry_->GetRegisteredModel(name, &model);
+  if (status.ok()) return HasPromptTag(model);
+  if (GetErrorCode(status) == v1::RESOURCE_DOES_NOT_EXIST) return false;
+  return status;
+}
+
+absl::Status Authorizer::AddPart(std::string_view type,
+                                 const std::string& experiment, Action action,
+                                 Needs* needs) const {
+  const std::string experiment_type(auth::kExperimentType);
+  needs->push_back({experiment_type, experiment, Action::kRead, "", ""});
+  needs->push_back(
+      {std::string(type), "*", action, experiment_type, experiment});
+  return absl::OkStatus();
+}
+
+absl::Status Authorizer::AddModel(const Demand& demand,
+                                  const std::string& name,
+                                  const Message& request, Needs* needs) {
+  const Action action = ActionOf(demand.right());
+  bool is_prompt = false;
+  if (demand.of() == Demand::NEW_MODEL) {
+    is_prompt = HasPromptTag(request);
+  } else {
+    ASSIGN_OR_RETURN(is_prompt, IsPrompt(name));
+  }
+  const std::string type(is_prompt ? auth::kPromptType : auth::kModelType);
+  const std::string version(is_prompt ? auth::kPromptVersionType
+                                      : auth::kModelVersionType);
+  switch (demand.of()) {
+    case Demand::MODEL_WITH_VERSIONS:
+      needs->push_back({type, name, action, "", ""});
+      needs->push_back({version, "*", action, type, name});
+      break;
+    case Demand::MODEL_VERSION:
+      needs->push_back({type, name, Action::kRead, "", ""});
+      needs->push_back({version, "*", action, type, name});
+      break;
+    case Demand::NEW_MODEL_VERSION:
+      needs->push_back({type, name, action, "", ""});
+      needs->push_back({version, "*", Action::kNotDenied, "", ""});
+      break;
+    default:
+      needs->push_back({type, name, action, "", ""});
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Authorizer::AddArtifact(const Demand& demand,
+                                     const std::string& sent,
+                                     Needs* needs) const {
+  absl::StatusOr<storage::ArtifactPath> path =
+      storage::ArtifactPath::Parse(sent);
+  if (!path.ok()) return PermissionDenied();
+  const Action action = ActionOf(demand.right());
+  const std::string experiment_type(auth::kExperimentType);
+  std::vector<std::string> parts = absl::StrSplit(
+      path->canonical(), '/', absl::SkipEmpty());
+  const bool in_experiment =
+      !parts.empty() &&
+      std::all_of(parts[0].begin(), parts[0].end(),
+                  [](char c) { return absl::ascii_isdigit(c); });
+  if (!in_experiment) {
+    // Nobody's in particular: the server's default says, and who may not touch
+    // some experiment may not touch what holds all of them.
+    needs->push_back({experiment_type, "", action, "", ""});
+    return absl::OkStatus();
+  }
+  const std::string experiment = parts[0];
+  parts.erase(parts.begin());
+  const bool with_all_below = action == Action::kManage;
+  if (parts.empty() && with_all_below) {
+    for (const std::string_view part :
+         {auth::kRunType, auth::kTraceType, auth::kLoggedModelType}) {
+      RETURN_IF_ERROR(AddPart(part, experiment, action, needs));
+    }
+    return absl::OkStatus();
+  }
+  const std::string_view part = PartOf(parts, with_all_below);
+  if (!part.empty()) return AddPart(part, experiment, action, needs);
+  needs->push_back({experiment_type, experiment, action, "", ""});
+  return absl::OkStatus();
+}
+
+absl::Status Authorizer::AddArtifactUri(const Demand& demand,
+                                        const std::string& uri,
+                                        const Message& request,
+                                        Needs* needs) {
+  const size_t colon = uri.find(':');
+  if (colon == std::string::npos) return absl::OkStatus();
+  const std::string scheme = absl::AsciiStrToLower(uri.substr(0, colon));
+  std::string_view rest = std::string_view(uri).substr(colon + 1);
+  if (scheme == "mlflow-artifacts") {
+    // With an address or without.
+    if (absl::StartsWith(AbslView(rest), "//")) {
+      rest.remove_prefix(2);
+      rest.remove_prefix(std::min(rest.find('/'), rest.size()));
+    }
+    while (!rest.empty() && rest.front() == '/') rest.remove_prefix(1);
+    return AddArtifact(demand, std::string(rest), needs);
+  }
+  while (!rest.empty() && rest.front() == '/') rest.remove_prefix(1);
+  const std::string first(rest.substr(0, rest.find_first_of("/@")));
+  if (first.empty()) return absl::OkStatus();
+  Demand owner;
+  owner.set_right(demand.right());
+  if (scheme == "runs") {
+    owner.set_of(Demand::RUN);
+  } else if (scheme == "models") {
+    // By the id of a logged model alone, or by name and version.
+    const bool by_id = absl::StartsWith(first, "m-") && first == rest;
+    owner.set_of(by_id ? Demand::LOGGED_MODEL : Demand::MODEL);
+  } else {
+    return absl::OkStatus();
+  }
+  return AddNeeds(owner, first, request, needs);
+}
+
+absl::Status Authorizer::AddNeeds(const Demand& demand,
+                                  const std::string& name,
+                                  const Message& request, Needs* needs) {
+  const Action action = ActionOf(demand.right());
+  const std::string experiment_type(auth::kExperimentType);
+  const auto denied_if_absent = [](const absl::Status& status) {
+    const bool absent =
+        GetErrorCode(status) == v1::RESOURCE_DOES_NOT_EXIST ||
+        GetErrorCode(status) == v1::INVALID_PARAMETER_VALUE;
+    return absent ? PermissionDenied() : status;
+  };
+  switch (demand.of()) {
+    case Demand::EXPERIMENT:
+      needs->push_back({experiment_type, name, action, "", ""});
+      return absl::OkStatus();
+    case Demand::EXPERIMENT_WITH_PARTS:
+      needs->push_back({experiment_type, name, action, "", ""});
+      for (const std::string_view part :
+           {auth::kRunType, auth::kTraceType, auth::kLoggedModelType}) {
+        needs->push_back(
+            {std::string(part), "*", action, experiment_type, name});
+      }
+      return absl::OkStatus();
+    case Demand::EXPERIMENT_NAME: {
+      v1::Experiment experiment;
+      const absl::Status status =
+          tracking_->GetExperimentByName(name, &experiment);
+      // The handler says that there is none.
+      if (!status.ok()) return absl::OkStatus();
+      needs->push_back(
+          {experiment_type, experiment.experiment_id(), action, "", ""});
+      return absl::OkStatus();
+    }
+    case Demand::RUN: {
+      const absl::StatusOr<std::string> experiment = ExperimentOfRun(name);
+      if (!experiment.ok()) return denied_if_absent(experiment.status());
+      return AddPart(auth::kRunType, *experiment, action, needs);
+    }
+    case Demand::LOGGED_MODEL: {
+      const absl::StatusOr<std::string> experiment = ExperimentOfModel(name);
+      if (!experiment.ok()) return denied_if_absent(experiment.status());
+      return AddPart(auth::kLoggedModelType, *experiment, action, needs);
+    }
+    case Demand::NEW_RUN:
+    case Demand::NEW_LOGGED_MODEL: {
+      const std::string part(demand.of() == Demand::NEW_RUN
+                                 ? auth::kRunType
+                                 : auth::kLoggedModelType);
+      needs->push_back({experiment_type, name, action, "", ""});
+      needs->push_back({part, "*", Action::kNotDenied, "", ""});
+      return absl::OkStatus();
+    }
+    case Demand::MODEL:
+    case Demand::MODEL_WITH_VERSIONS:
+    case Demand::MODEL_VERSION:
+    case Demand::NEW_MODEL_VERSION:
+    case Demand::NEW_MODEL:
+      return AddModel(demand, name, request, needs);
+    case Demand::NEW_EXPERIMENT:
+      needs->push_back({experiment_type, "*", action, "", ""});
+      return absl::OkStatus();
+    case Demand::ARTIFACT:
+      return AddArtifact(demand, name, needs);
+    case Demand::ARTIFACT_URI:
+      return AddArtifactUri(demand, name, request, needs);
+    default:
+      return PermissionDenied();
+  }
+}
+
+absl::Status Authorizer::Check(std::string_view user, const v1::Access& access,
+                               const Message& request) {
+  if (access.open()) return absl::OkStatus();
+  const Caller caller = Find(user);
+  if (caller.user == nullptr) return PermissionDenied();
+  if (caller.user->is_admin || access.user()) return absl::OkStatus();
+  if (access.manager() && caller.may_all) return absl::OkStatus();
+  if (access.oneself()) {
+    const std::vector<std::string> names = StringsAt(request, "username");
+    if (names == std::vector<std::string>{caller.user->name}) {
+      return absl::OkStatus();
+    }
+  }
+  if (access.demands().empty()) return PermissionDenied();
+  if (caller.may_all) return absl::OkStatus();
+  Needs needs;
+  for (const Demand& demand : access.demands()) {
+    std::vector<std::string> names;
+    for (const std::string& field : demand.fields()) {
+      for (std::string& name : StringsAt(request, field)) {
+        names.push_back(std::move(name));
+      }
+    }
+    // These hold whatever the request says.
+    if (names.empty() && (demand.of() == Demand::NEW_EXPERIMENT ||
+                          demand.of() == Demand::ARTIFACT)) {
+      names.emplace_back();
+    }
+    std::sort(names.begin(), names.end());
+    names.erase(std::unique(names.begin(), names.end()), names.end());
+    for (const std::string& name : names) {
+      RETURN_IF_ERROR(AddNeeds(demand, name, request, &needs));
+    }
+  }
+  return Meets(caller, needs) ? absl::OkStatus() : PermissionDenied();
+}
+
+// --- What is shown
+
+bool Authorizer::MayRead(const Caller& caller, Demand::Subject of,
+                         const Message& row) const {
+  if (of == Demand::EXPERIMENT) {
+    return Meets(caller, {{std::string(auth::kExperimentType),
+                           StringIn(row, "experiment_id"), Action::kRead, "",
+                           ""}});
+  }
+  const bool is_prompt = HasPromptTag(row);
+  Needs needs = {{std::string(is_prompt ? auth::kPromptType : auth::kModelType),
+                  StringIn(row, "name"), Action::kRead, "", ""}};
+  if (of == Demand::MODEL_VERSION) {
+    needs.push_back({std::string(is_prompt ? auth::kPromptVersionType
+                                           : auth::kModelVersionType),
+                     "*", Action::kNotDenied, "", ""});
+  }
+  return Meets(caller, needs);
+}
+
+absl::Status Authorizer::CallThinned(const Caller& caller,
+                                     const v1::Rows& rows,
+                                     const Message& request, Message* response,
+                                     Handler handler) {
+  const std::string part(rows.parts() == Demand::RUN ? auth::kRunType
+                                                     : auth::kLoggedModelType);
+  const std::unique_ptr<Message> thinned(request.New());
+  thinned->CopyFrom(request);
+  const FieldDescriptor* field =
+      request.GetDescriptor()->FindFieldByName(rows.experiments());
+  const Reflection* reflection = request.GetReflection();
+  const int count = reflection->FieldSize(request, field);
+  reflection->ClearField(thinned.get(), field);
+  for (int i = 0; i < count; ++i) {
+    const std::string id = reflection->GetRepeatedString(request, field, i);
+    if (Meets(caller, {{std::string(auth::kExperimentType), id, Action::kRead,
+                        "", ""},
+                       {part, "*", Action::kNotDenied, "", ""}})) {
+      reflection->AddString(thinned.get(), field, id);
+    }
+  }
+  // Of none, the handler says what is wrong; of none that may be read, there
+  // is nothing to find.
+  if (count > 0 && reflection->FieldSize(*thinned, field) == 0) {
+    return absl::OkStatus();
+  }
+  return handler(*thinned, response);
+}
+
+absl::Status Authorizer::CallFiltered(const Caller& caller,
+                                      const v1::Rows& rows,
+                                      const Message& request,
+                                      Message* response, Handler handler) {
+  RETURN_IF_ERROR(handler(request, response));
+  const Descriptor* type = request.GetDescriptor();
+  const FieldDescriptor* list =
+      response->GetDescriptor()->FindFieldByName(rows.list());
+  const int wanted = KeepRows(response, list, [&](const Message& row) {
+    return MayRead(caller, rows.of(), row);
+  });
+  // The page is filled from those that follow, as long as that is quick.
+  for (int page = 0; page < limits::kFilteredPagesMax; ++page) {
+    const int missing =
+        wanted - response->GetReflection()->FieldSize(*response, list);
+    const std::string token = StringIn(*response, "next_page_token");
+    if (missing <= 0 || token.empty()) break;
+    const std::unique_ptr<Message> next(request.New());
+    next->CopyFrom(request);
+    SetString(next.get(), "page_token", token);
+    SetInt64(next.get(), type->FindFieldByName("max_results"), missing);
+    const std::unique_ptr<Message> more(response->New());
+    RETURN_IF_ERROR(handler(*next, more.get()));
+    KeepRows(more.get(), list, [&](const Message& row) {
+      return MayRead(caller, rows.of(), row);
+    });
+    SetString(response, "next_page_token", "");
+    response->MergeFrom(*more);
+    if (!more->GetReflection()->HasField(
+            *more, more->GetDescriptor()->FindFieldByName("next_page_token"))) {
+      ClearField(response, "next_page_token");
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Authorizer::Call(std::string_view user, const v1::Access& access,
+                              const Message& request, Message* response,
+                              Handler handler) {
+  const Caller caller = Find(user);
+  if (caller.may_all || !access.has_rows()) {
+    RETURN_IF_ERROR(handler(request, response));
+  } else if (!access.rows().experiments().empty()) {
+    RETURN_IF_ERROR(CallThinned(caller, access.rows(), request, response,
+                                handler));
+  } else {
+    RETURN_IF_ERROR(CallFiltered(caller, access.rows(), request, response,
+                                 handler));
+  }
+  if (access.effect() == v1::Access::NO_EFFECT) return absl::OkStatus();
+  // What was done is done; permissions that do not follow are for an
+  // administrator to see to.
+  if (absl::Status followed = Follow(user, access, request, *response);
+      !followed.ok()) {
+    LogError("Permissions did not follow a call of ", user, ": ",
+             followed.ToString());
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Authorizer::Follow(std::string_view user,
+                                const v1::Access& access,
+                                const Message& request,
+                                const Message& response) {
+  const std::string manage(auth::NameOf(auth::Permission::kManage));
+  switch (access.effect()) {
+    case v1::Access::EXPERIMENT_MADE:
+      return users_.GrantUser(user, auth::kExperimentType,
+                              StringIn(response, "experiment_id"), manage,
+                              /*replace=*/true);
+    case v1::Access::MODEL_MADE:
+      return users_.GrantUser(
+          user, HasPromptTag(request) ? auth::kPromptType : auth::kModelType,
+          StringIn(request, "name"), manage, /*replace=*/true);
+    case v1::Access::MODEL_GONE:
+      for (const std::string_view type :
+           {auth::kModelType, auth::kPromptType}) {
+        RETURN_IF_ERROR(users_.DropGrants(type, StringIn(request, "name")));
+      }
+      return absl::OkStatus();
+    case v1::Access::MODEL_RENAMED:
+      for (const std::string_view type :
+           {auth::kModelType, auth::kPromptType}) {
+        RETURN_IF_ERROR(users_.RenameGrants(type, StringIn(request, "name"),
+                                            StringIn(request, "new_name")));
+      }
+      return absl::OkStatus();
+    default:
+      return absl::OkStatus();
+  }
+}
+
+}  // namespace millstream::server

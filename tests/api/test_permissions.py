@@ -1,0 +1,450 @@
+"""--app-name basic-auth: what each permission lets a user do, at both doors."""
+
+import itertools
+import json
+import os
+import subprocess
+import urllib.error
+import urllib.request
+
+import grpc
+import pytest
+from google.protobuf import json_format
+from test_auth import basic, rpcs_of_the_protos
+
+import doors
+import harness
+
+PASSWORD = "a long password"
+DENIED = "PERMISSION_DENIED"
+_names = itertools.count()
+
+# Which right each rpc wants on what it names: READ, EDIT (to change it) or
+# MANAGE (to delete it, mostly). `-`: every user may call it, and sees what he
+# may read. What is about users is below.
+RIGHTS = {
+    "-": """SearchExperiments SearchRuns SearchLoggedModels GetServerInfo
+        SearchRegisteredModels SearchModelVersions CreateExperiment
+        CreateRegisteredModel""",
+    "READ": """GetExperiment GetExperimentByName SearchDatasets GetRun
+        GetMetricHistory GetMetricHistoryBulk GetMetricHistoryBulkInterval
+        GetLoggedModel GetRegisteredModel GetLatestVersions GetModelVersion
+        GetModelVersionDownloadUri GetModelVersionByAlias ListArtifacts
+        ListLoggedModelArtifacts GetRunArtifact GetModelVersionArtifact
+        GetLoggedModelArtifact CreatePresignedDownloadUrl DownloadArtifact
+        ListProxiedArtifacts GetPresignedDownloadUrl TailMetrics WatchRuns""",
+    "EDIT": """UpdateExperiment SetExperimentTag DeleteExperimentTag CreateRun
+        UpdateRun LogMetric LogParam LogBatch SetTag DeleteTag LogModel
+        LogInputs LogOutputs CreateLoggedModel FinalizeLoggedModel
+        SetLoggedModelTags LogLoggedModelParams RenameRegisteredModel
+        UpdateRegisteredModel CreateModelVersion UpdateModelVersion
+        TransitionModelVersionStage SetRegisteredModelTag SetModelVersionTag
+        DeleteRegisteredModelTag SetRegisteredModelAlias UploadRunArtifact
+        CreatePresignedUploadUrl UploadArtifact CreateMultipartUpload
+        UploadArtifactPart CompleteMultipartUpload AbortMultipartUpload
+        LogMetrics""",
+    "MANAGE": """DeleteExperiment RestoreExperiment DeleteRun RestoreRun
+        DeleteLoggedModel DeleteLoggedModelTag DeleteRegisteredModel
+        DeleteModelVersion DeleteModelVersionTag DeleteRegisteredModelAlias
+        DeleteArtifact""",
+}
+LEVELS = ["READ", "EDIT", "MANAGE"]
+# Rpcs whose bodies over HTTP are files, and those that leave nothing.
+FILES = """DownloadArtifact UploadArtifact GetRunArtifact
+    GetModelVersionArtifact GetLoggedModelArtifact UploadRunArtifact
+    UploadArtifactPart""".split()
+LAST = ("DeleteRegisteredModel", "DeleteExperiment")
+USERS = set("""CreateUser GetUser GetCurrentUser ListUsers UpdateUserPassword
+    UpdateUserAdmin DeleteUser ListCurrentUserPermissions ListUserPermissions
+    GrantUserPermission RevokeUserPermission GetUserPermission CreateRole
+    GetRole ListRoles UpdateRole DeleteRole AddRolePermission
+    RemoveRolePermission ListRolePermissions UpdateRolePermission AssignRole
+    UnassignRole ListUserRoles ListRoleUsers""".split())
+
+
+def right_of():
+    return {rpc: right for right, rpcs in RIGHTS.items()
+            for rpc in rpcs.split()}
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("permissions")
+    (folder / "basic_auth.ini").write_text(
+        "[mlflow]\ndefault_permission = NO_PERMISSIONS\n"
+        f"database_uri = sqlite:///{folder}/users.db\nadmin_username = admin\n")
+    started = harness.Server(
+        folder, "--app-name", "basic-auth", environment={
+            "MLFLOW_AUTH_CONFIG_PATH": folder / "basic_auth.ini",
+            "MLFLOW_AUTH_ADMIN_PASSWORD": PASSWORD}).start()
+    yield started
+    started.kill()
+
+
+@pytest.fixture(scope="module")
+def ask(server):
+    """ask(user, method, path, body) is the answer, or an ApiError."""
+
+    def send(user, method, path, body=None, password=PASSWORD):
+        request = urllib.request.Request(
+            server.url + path, None if body is None else json.dumps(
+                body).encode(), {"Authorization": basic(user, password),
+                                 "Content-Type": "application/json"},
+            method=method)
+        try:
+            with urllib.request.urlopen(request) as response:
+                text = response.read()
+        except urllib.error.HTTPError as error:
+            answer = json.loads(error.read())
+            raise doors.ApiError(answer["error_code"],
+                                 answer["message"]) from None
+        return json.loads(text) if text[:1] in (b"{", b"[") else text
+
+    return send
+
+
+@pytest.fixture
+def user(ask):
+    """user() makes one more user."""
+
+    def make():
+        name = f"user{next(_names)}"
+        ask("admin", "POST", "/api/2.0/mlflow/users/create",
+            {"username": name, "password": PASSWORD})
+        return name
+
+    return make
+
+
+def refusal(call):
+    """The code of the error; nothing without one."""
+    try:
+        call()
+    except doors.ApiError as error:
+        return error.code
+    return None
+
+
+def grant(ask, user, kind, thing, permission):
+    ask("admin", "POST", "/api/3.0/mlflow/users/permissions/grant",
+        {"username": user, "resource_type": kind, "resource_id": thing,
+         "permission": permission})
+
+
+class Things:
+    """An experiment and a model of one user, with something in them."""
+
+    def __init__(self, server, owner):
+        self.door = doors.RestDoor(server, basic(owner, PASSWORD))
+        call = self.door.call
+        self.name = f"of-{owner}-{next(_names)}"
+        self.experiment = call("CreateExperiment",
+                               {"name": self.name})["experiment_id"]
+        self.run = call("CreateRun", {
+            "experiment_id": self.experiment})["run"]["info"]["run_id"]
+        call("LogMetric", {"run_id": self.run, "key": "m", "value": 1,
+                           "timestamp": 1})
+        self.path = f"{self.experiment}/{self.run}/artifacts/f"
+        self.door.upload("UploadArtifact", {"artifact_path": self.path}, b"x")
+        self.model = call("CreateLoggedModel", {
+            "experiment_id": self.experiment, "name": "m"})[
+                "model"]["info"]["model_id"]
+        call("CreateRegisteredModel", {"name": self.name})
+        call("CreateModelVersion", {
+            "name": self.name, "run_id": self.run, "source":
+            f"mlflow-artifacts:/{self.experiment}/{self.run}/artifacts"})
+        call("SetRegisteredModelAlias", {"name": self.name, "alias": "a",
+                                         "version": "1"})
+
+    def request(self, rpc):
+        """One that names everything the rpc knows, and is complete enough to
+        pass the checks of required fields."""
+        run, model, name = self.run, self.model, self.name
+        experiment = self.experiment
+        special = {
+            "SearchDatasets": {"experiment_ids": [experiment]},
+            "GetExperimentByName": {"experiment_name": name},
+            "GetMetricHistoryBulk": {"run_id": [run], "metric_key": "m"},
+            "GetMetricHistoryBulkInterval": {"run_ids": [run],
+                                             "metric_key": "m"},
+            "UploadRunArtifact": {"run_uuid": run, "path": "f"},
+            "CreatePresignedUploadUrl": {"run_id": run, "path": "f"},
+            "CreatePresignedDownloadUrl": {"run_id": run, "path": "f"},
+            "ListProxiedArtifacts": {"path": experiment},
+            "LogMetrics": {"open": {"run_id": run, "writer_id": "w"}},
+            "TailMetrics": {"run_id": run},
+            "WatchRuns": {"experiment_id": experiment},
+            "CreateRun": {"experiment_id": experiment},
+            "LogBatch": {"run_id": run},
+            "LogMetric": {"run_id": run, "key": "k", "value": 1,
+                          "timestamp": 1},
+            "LogInputs": {"run_id": run},
+            "LogOutputs": {"run_id": run, "models": []},
+            "CreateLoggedModel": {"experiment_id": experiment},
+            "CreateModelVersion": {"name": name, "source": "x"},
+            "LogModel": {"run_id": run, "model_json": "{}"},
+            "RenameRegisteredModel": {"name": name, "new_name": name},
+        }
+        if rpc in special:
+            return special[rpc]
+        if "Experiment" in rpc:
+            return {"experiment_id": experiment, "key": "k", "value": "v"}
+        if "LoggedModel" in rpc:
+            return {"model_id": model, "tag_key": "k", "path": "f",
+                    "status": "LOGGED_MODEL_READY"}
+        if "Model" in rpc or "Version" in rpc:
+            return {"name": name, "version": "1", "key": "k", "alias": "b",
+                    "stage": "Staging", "value": "v"}
+        if "Multipart" in rpc or rpc == "UploadArtifactPart":
+            return {"artifact_path": self.path.rpartition("/")[0],
+                    "path": "g", "num_parts": 1, "upload_id": "u",
+                    "part_number": 1,
+                    "parts": [{"part_number": 1, "etag": "e"}]}
+        if rpc in ("DownloadArtifact", "UploadArtifact", "DeleteArtifact",
+                   "GetPresignedDownloadUrl"):
+            return {"artifact_path": self.path}
+        return {"run_id": run, "key": "k", "value": "1", "timestamp": 1,
+                "metric_key": "m", "path": "f"}
+
+
+class AnyShape:
+    """Calls rpcs of any shape over gRPC with one message."""
+
+    def __init__(self, server, user):
+        self.door = doors.GrpcDoor(server, basic(user, PASSWORD))
+        self.methods = {m.name: m for m in self.door.methods()}
+
+    def code(self, rpc, request):
+        method = self.methods[rpc]
+        message = self.door.new(rpc)
+        json_format.ParseDict(request, message, ignore_unknown_fields=True)
+        call = self.door.channel.stream_stream(
+            f"/{method.containing_service.full_name}/{rpc}")
+        try:
+            answers = call(iter([message.SerializeToString()]), timeout=30)
+            next(answers, None)
+            answers.cancel()
+        except grpc.RpcError as error:
+            return error.code().name
+        return None
+
+    def close(self):
+        self.door.close()
+
+
+def test_every_rpc_is_in_the_table():
+    assert set(right_of()) | USERS == set(rpcs_of_the_protos())
+
+
+@pytest.mark.parametrize("level", [None, *LEVELS])
+def test_each_level_allows_what_it_says(server, ask, user, level):
+    owner, other = user(), user()
+    things = Things(server, owner)
+    if level:
+        grant(ask, other, "experiment", things.experiment, level)
+        grant(ask, other, "registered_model", things.name, level)
+    grpc_door = AnyShape(server, other)
+    rest_door = doors.RestDoor(server, basic(other, PASSWORD))
+    wrong = []
+    ordered = sorted(right_of().items(), key=lambda item: (
+        [*"-", *LEVELS].index(item[1]), item[0] in LAST))
+    for rpc, right in ordered:
+        allowed = right == "-" or (
+            level is not None and LEVELS.index(right) <= LEVELS.index(level))
+        request = things.request(rpc)
+        code = grpc_door.code(rpc, request)
+        if (code != DENIED) != allowed:
+            wrong.append(("gRPC", rpc, code))
+        # Once a model is gone, so are the permissions on it.
+        if rpc in rest_door._routes and rpc not in FILES and not (
+                rpc in LAST and allowed):
+            try:
+                code = refusal(lambda: rest_door.call(rpc, request))
+            except KeyError:
+                continue  # the path wants what the request does not have
+            if (code == DENIED) == allowed:
+                wrong.append(("REST", rpc, code))
+    grpc_door.close()
+    assert not wrong
+
+
+def test_the_owner_manages_what_he_made(server, ask, user):
+    owner = user()
+    things = Things(server, owner)
+    for kind, thing in (("experiment", things.experiment),
+                        ("registered_model", things.name)):
+        answer = ask(owner, "GET", "/api/3.0/mlflow/users/permissions/get?"
+                     f"username={owner}&resource_type={kind}"
+                     f"&resource_id={thing}")
+        assert answer == {"allowed": True, "permission": "MANAGE"}
+        # And may let others in.
+        other = user()
+        ask(owner, "POST", "/api/3.0/mlflow/users/permissions/grant",
+            {"username": other, "resource_type": kind, "resource_id": thing,
+             "permission": "READ"})
+        assert refusal(lambda: ask(
+            other, "POST", "/api/3.0/mlflow/users/permissions/grant",
+            {"username": owner, "resource_type": kind, "resource_id": thing,
+             "permission": "READ"})) == DENIED
+    # A new name keeps the permissions; a deleted model leaves none behind.
+    things.door.call("RenameRegisteredModel", {
+        "name": things.name, "new_name": things.name + "x"})
+    things.door.call("UpdateRegisteredModel", {
+        "name": things.name + "x", "description": "d"})
+    things.door.call("DeleteRegisteredModel", {"name": things.name + "x"})
+    thief = user()
+    doors.RestDoor(server, basic(thief, PASSWORD)).call(
+        "CreateRegisteredModel", {"name": things.name + "x"})
+    assert refusal(lambda: things.door.call(
+        "GetRegisteredModel", {"name": things.name + "x"})) == DENIED
+
+
+def test_searches_show_what_may_be_read(server, ask, user):
+    owner, other = user(), user()
+    mine = [Things(server, other) for _ in range(2)]
+    theirs = [Things(server, owner) for _ in range(3)]
+    for door in (doors.RestDoor(server, basic(other, PASSWORD)),
+                 doors.GrpcDoor(server, basic(other, PASSWORD))):
+        def ids(rpc, request, field, key):
+            return [key(row) for row in door.call(rpc, request).get(field, [])]
+
+        experiments = {t.experiment for t in mine}
+        assert set(ids("SearchExperiments", {"max_results": 100},
+                       "experiments",
+                       lambda e: e["experiment_id"])) == experiments
+        # Pages are full though most rows are not shown.
+        page = door.call("SearchExperiments", {"max_results": 1})
+        found = [e["experiment_id"] for e in page.get("experiments", [])]
+        while page.get("next_page_token"):
+            page = door.call("SearchExperiments", {
+                "max_results": 1, "page_token": page["next_page_token"]})
+            found += [e["experiment_id"] for e in page.get("experiments", [])]
+        assert sorted(found) == sorted(experiments)
+        everything = [t.experiment for t in mine + theirs]
+        assert set(ids("SearchRuns", {"experiment_ids": everything}, "runs",
+                       lambda r: r["info"]["run_id"])) == {
+                           t.run for t in mine}
+        assert ids("SearchRuns", {"experiment_ids": [theirs[0].experiment]},
+                   "runs", lambda r: r) == []
+        assert set(ids("SearchLoggedModels", {"experiment_ids": everything},
+                       "models", lambda m: m["info"]["model_id"])) == {
+                           t.model for t in mine}
+        names = {t.name for t in mine}
+        assert set(ids("SearchRegisteredModels", {}, "registered_models",
+                       lambda m: m["name"])) == names
+        assert set(ids("SearchModelVersions", {}, "model_versions",
+                       lambda v: v["name"])) == names
+
+
+def test_graphql_shows_what_may_be_read(server, ask, user):
+    owner, other = user(), user()
+    things = Things(server, owner)
+    query = {"query": "query Q($data: MlflowGetRunInput!) { mlflowGetRun("
+             "input: $data) { run { info { runId } } } }",
+             "operationName": "Q",
+             "variables": {"data": {"runId": things.run}}}
+    assert things.run in json.dumps(ask(owner, "POST", "/graphql", query))
+    assert '"runId": "' not in json.dumps(ask(other, "POST", "/graphql",
+                                              query))
+
+
+def test_what_does_not_exist_looks_like_what_may_not_be_seen(server, ask,
+                                                             user):
+    other = user()
+    things = Things(server, user())
+    door = doors.RestDoor(server, basic(other, PASSWORD))
+    for run in (things.run, "0" * 32):
+        assert refusal(lambda: door.call("GetRun", {"run_id": run})) == DENIED
+
+
+def test_artifacts_of_others_are_not_reached_by_detours(server, ask, user):
+    owner, other = user(), user()
+    things = Things(server, owner)
+    door = doors.RestDoor(server, basic(other, PASSWORD))
+    for path in (things.path, f"0/../{things.path}", f"./{things.path}",
+                 things.path.replace("/", "%2F"), f"/{things.path}",
+                 f"{things.experiment}%2f{things.run}/artifacts/f"):
+        code = refusal(lambda: door.download("DownloadArtifact",
+                                             {"artifact_path": path}))
+        assert code is not None, path
+    where = f"mlflow-artifacts:/{things.experiment}/{things.run}/artifacts"
+    assert refusal(lambda: door.call("CreateExperiment", {
+        "name": "a detour", "artifact_location": where})) == DENIED
+    door.call("CreateRegisteredModel", {"name": "detour"})
+    for source in (where, f"runs:/{things.run}/f", f"models:/{things.model}",
+                   f"models:/{things.name}/1"):
+        assert refusal(lambda: door.call("CreateModelVersion", {
+            "name": "detour", "source": source})) == DENIED, source
+
+
+def test_a_denial_beats_what_is_granted(server, ask, user):
+    owner = user()
+    things = Things(server, owner)
+    role = ask("admin", "POST", "/api/3.0/mlflow/roles/create",
+               {"name": f"r{next(_names)}", "workspace": "default"})["role"]
+    ask("admin", "POST", "/api/3.0/mlflow/roles/permissions/add",
+        {"role_id": role["id"], "resource_type": "run",
+         "resource_pattern": "*", "permission": "DENY"})
+    things.door.call("GetRun", {"run_id": things.run})
+    ask("admin", "POST", "/api/3.0/mlflow/roles/assign",
+        {"username": owner, "role_id": role["id"]})
+    assert refusal(lambda: things.door.call(
+        "GetRun", {"run_id": things.run})) == DENIED
+    things.door.call("GetExperiment", {"experiment_id": things.experiment})
+
+
+def test_users_look_after_themselves(server, ask, user):
+    one, two = user(), user()
+    ask(one, "GET", f"/api/2.0/mlflow/users/get?username={one}")
+    for method, path, body in (
+            ("GET", f"2.0/mlflow/users/get?username={two}", None),
+            ("POST", "2.0/mlflow/users/create",
+             {"username": "x", "password": PASSWORD}),
+            ("PATCH", "2.0/mlflow/users/update-password",
+             {"username": two, "password": PASSWORD + "x"}),
+            ("PATCH", "2.0/mlflow/users/update-admin",
+             {"username": one, "is_admin": True}),
+            ("DELETE", "2.0/mlflow/users/delete", {"username": two}),
+            ("GET", f"3.0/mlflow/users/roles/list?username={two}", None),
+            ("GET", "3.0/mlflow/roles/list", None),
+            ("POST", "3.0/mlflow/roles/create",
+             {"name": "x", "workspace": "default"}),
+            ("POST", "3.0/mlflow/roles/assign",
+             {"username": one, "role_id": 1}),
+            ("GET", f"3.0/mlflow/users/permissions/list?username={two}",
+             None)):
+        assert refusal(lambda: ask(one, method, "/api/" + path,
+                                   body)) == DENIED, path
+    change = {"username": one, "password": "another password"}
+    for wrong in ({}, {"current_password": "not this one"}):
+        assert refusal(lambda: ask(
+            one, "PATCH", "/api/2.0/mlflow/users/update-password",
+            {**change, **wrong})) == "INVALID_PARAMETER_VALUE"
+    ask(one, "PATCH", "/api/2.0/mlflow/users/update-password",
+        {**change, "current_password": PASSWORD})
+    assert refusal(lambda: ask(
+        one, "GET", "/api/2.0/mlflow/users/current")) == "UNAUTHENTICATED"
+    current = ask(one, "GET", "/api/2.0/mlflow/users/current",
+                  password="another password")
+    assert current["user"]["username"] == one
+    assert current["is_basic_auth"] is True
+    ask("admin", "DELETE", "/api/2.0/mlflow/users/delete", {"username": one})
+    assert refusal(lambda: ask(
+        one, "GET", "/api/2.0/mlflow/users/current",
+        password="another password")) == "UNAUTHENTICATED"
+
+
+def test_there_is_a_page_to_sign_up_with(ask):
+    assert b"users/create" in ask("admin", "GET", "/signup")
+
+
+def test_administrators_are_never_made_with_a_known_password(tmp_path):
+    for password in ("", "password1234", "short"):
+        ended = subprocess.run(
+            [harness.BINARY, "server", "--port", "0", "--grpc-port", "0",
+             "--data-dir", tmp_path / "data", "--app-name", "basic-auth"],
+            env={"PATH": os.environ["PATH"],
+                 "MLFLOW_AUTH_ADMIN_PASSWORD": password}, cwd=tmp_path,
+            capture_output=True, text=True, timeout=60)
+        assert ended.returncode != 0
+        assert "MLFLOW_AUTH_ADMIN_PASSWORD" in ended.stderr
