@@ -123,7 +123,56 @@ class Postgres final : public SqlDialect {
   bool FollowsPlans() const override { return false; }
 };
 
+class Mysql final : public SqlDialect {
+ public:
+  std::string_view BooleanLiteral(bool value) const override {
+    return value ? "TRUE" : "FALSE";
+  }
+
+  std::string TextEquals(std::string_view column) const override {
+    return StrCat("BINARY ", column, " = ?");
+  }
+  std::string TextDiffers(std::string_view column) const override {
+    return StrCat("BINARY ", column, " <> ?");
+  }
+  std::string ExactText(std::string_view column) const override {
+    return StrCat("BINARY ", column);
+  }
+
+  // A backslash takes the next character as it is, as for MLflow here.
+  std::string Like(std::string_view column) const override {
+    return StrCat(column, " LIKE ? COLLATE utf8mb4_bin");
+  }
+  std::string LikePattern(std::string_view pattern) const override {
+    return std::string(pattern);
+  }
+  std::string ILike(std::string_view column) const override {
+    return StrCat("LOWER(", column, ") LIKE LOWER(?)");
+  }
+  std::string ILikePattern(std::string_view pattern) const override {
+    return std::string(pattern);
+  }
+
+  std::string IntegerAsText(std::string_view column) const override {
+    return StrCat("CAST(", column, " AS CHAR)");
+  }
+
+  std::string OrderNullsLast(std::string_view column,
+                             bool ascending) const override {
+    // NULL is the smallest value, so it is last in a descending order anyway.
+    return ascending ? StrCat(column, " IS NULL, ", column, " ASC")
+                     : StrCat(column, " DESC");
+  }
+
+  bool FollowsPlans() const override { return false; }
+};
+
 }  // namespace
+
+const SqlDialect& MysqlDialect() {
+  static const Mysql* const kDialect = new Mysql;
+  return *kDialect;
+}
 
 const SqlDialect& PostgresDialect() {
   static const Postgres* const kDialect = new Postgres;

@@ -60,6 +60,12 @@ const SqlDialect& SqliteMlflowDialect();
 // is the database's.
 const SqlDialect& PostgresDialect();
 
+// MySQL and MariaDB, with MLflow's schema and sql_mode ANSI_QUOTES. Columns
+// often have a collation that ignores case, so equality compares bytes, and
+// patterns compare characters with a collation that tells them apart. Order is
+// the collation's.
+const SqlDialect& MysqlDialect();
+
 }  // namespace millstream::storage::search
 
 #endif  // MILLSTREAM_STORAGE_SEARCH_SQL_DIALECT_H_

@@ -142,7 +142,7 @@ class FilterWriter {
                   std::string_view key) {
     out_.Text("EXISTS (SELECT 1 FROM ", table, " c WHERE ",
               OwnedByEntity("c", schema_), " AND ",
-              dialect_.TextEquals(StrCat("c.", key_column)));
+              KeyEquals(StrCat("c.", key_column)));
     out_.BindText(key);
   }
 
@@ -247,12 +247,12 @@ void AppendDatasets(const std::vector<LoggedModelSearch::Dataset>& datasets,
   std::string_view separator = " AND (";
   for (const LoggedModelSearch::Dataset& dataset : datasets) {
     out->Text(separator, "(",
-              dialect.TextEquals(StrCat(alias, ".dataset_name")), " AND ");
+              KeyEquals(StrCat(alias, ".dataset_name")), " AND ");
     out->BindText(dataset.name);
     if (dataset.digest.empty()) {
       out->Text(alias, ".dataset_digest IS NULL)");
     } else {
-      out->Text(dialect.TextEquals(StrCat(alias, ".dataset_digest")), ")");
+      out->Text(KeyEquals(StrCat(alias, ".dataset_digest")), ")");
       out->BindText(dataset.digest);
     }
     separator = " OR ";

@@ -76,6 +76,12 @@ void AppendDatasets(const std::vector<LoggedModelSearch::Dataset>& datasets,
                     std::string_view alias, const SqlDialect& dialect,
                     SqlWriter* out);
 
+// The condition that `column` holds this key. As the database itself tells keys
+// apart: one that takes "LR" and "lr" for one key has a row for one of them.
+inline std::string KeyEquals(std::string_view column) {
+  return StrCat(column, " = ?");
+}
+
 // "<alias>.a = e.a AND <alias>.b = e.b" for the columns that name an entity.
 std::string OwnedByEntity(std::string_view alias, const EntitySchema& schema);
 

@@ -213,25 +213,25 @@ void Generator::OrderJoin(size_t index, SqlWriter* out) const {
   const std::string owned = OwnedByEntity(table, schema_);
   out->Text(" LEFT JOIN ", order.collection->table, " ", table, " ON ", owned);
   if (schema_.entity != Entity::kLoggedModel) {
-    out->Text(" AND ", dialect_.TextEquals(StrCat(table, ".\"key\"")));
+    out->Text(" AND ", KeyEquals(StrCat(table, ".\"key\"")));
     out->BindText(order.key);
     return;
   }
   // The latest of the points that a logged model has of its metric.
-  out->Text(" AND ", dialect_.TextEquals(StrCat(table, ".metric_name")),
+  out->Text(" AND ", KeyEquals(StrCat(table, ".metric_name")),
             " AND (", table, ".metric_timestamp_ms, ", table,
             ".metric_step, ", table, ".run_id) = "
             "(SELECT p.metric_timestamp_ms, p.metric_step, p.run_id "
             "FROM logged_model_metrics p WHERE ",
             OwnedByEntity("p", schema_), " AND ",
-            dialect_.TextEquals("p.metric_name"));
+            KeyEquals("p.metric_name"));
   out->BindText(order.key).BindText(order.key);
   if (!order.dataset_name.empty()) {
-    out->Text(" AND ", dialect_.TextEquals("p.dataset_name"));
+    out->Text(" AND ", KeyEquals("p.dataset_name"));
     out->BindText(order.dataset_name);
   }
   if (!order.dataset_digest.empty()) {
-    out->Text(" AND ", dialect_.TextEquals("p.dataset_digest"));
+    out->Text(" AND ", KeyEquals("p.dataset_digest"));
     out->BindText(order.dataset_digest);
   }
   out->Text(" ORDER BY p.metric_timestamp_ms DESC, p.metric_step DESC, "
@@ -261,7 +261,7 @@ void Generator::From(const Entry& entry, SqlWriter* out) const {
 // " AND <alias is a row of the entry's key>".
 void Generator::KeyOf(const Entry& entry, std::string_view alias,
                       SqlWriter* out) const {
-  out->Text(" AND ", dialect_.TextEquals(StrCat(alias, ".\"key\"")));
+  out->Text(" AND ", KeyEquals(StrCat(alias, ".\"key\"")));
   out->BindText(entry.key);
   if (entry.collection->has_is_nan) {
     out->Text(" AND ", alias, ".is_nan = ",
@@ -277,7 +277,7 @@ void Generator::Begin(const Entry& entry, SqlWriter* out) const {
     case Entry::Kind::kMissing:
       out->Text(" AND NOT EXISTS (SELECT 1 FROM ", entry.collection->table,
                 " d WHERE d.run_uuid = e.run_uuid AND ",
-                dialect_.TextEquals("d.\"key\""), ")");
+                KeyEquals("d.\"key\""), ")");
       out->BindText(entry.key);
       return;
     case Entry::Kind::kValues:
