@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <string_view>
 #include <system_error>
+#include <utility>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
@@ -159,6 +160,15 @@ absl::Status FillBackend(const ParsedFlags& flags, Config* config) {
   }
   ASSIGN_OR_RETURN(config->backend, storage::sql::ParseDatabaseUri(
                                         uri, "--backend-store-uri"));
+  if (config->backend->engine == storage::sql::Engine::kMysql) {
+    for (const auto& [flag, key] : {std::pair("mysql-ssl-ca", "ssl_ca"),
+                                    std::pair("mysql-ssl-cert", "ssl_cert"),
+                                    std::pair("mysql-ssl-key", "ssl_key")}) {
+      const std::string& file = flags.values.at(flag);
+      // Stronger than the URI's, as with MLflow.
+      if (!file.empty()) config->backend->query.emplace_back(key, file);
+    }
+  }
   std::string& path = config->backend->database;
   if (config->backend->engine == storage::sql::Engine::kSqlite &&
       !path.empty() && path != ":memory:") {

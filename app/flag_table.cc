@@ -44,7 +44,7 @@ constexpr Flag kFlags[] = {
     {kStorage, "backend-store-uri", "", "MLFLOW_BACKEND_STORE_URI", "URI", "",
      Policy::kMapped,
      "Database that holds runs and models, in MLflow's own tables, instead of "
-     "--data-dir: postgresql://user:password@host/database or "
+     "--data-dir: postgresql://user:password@host/database, mysql://... or "
      "sqlite:///file.db. It is filled with tables if it is empty, and may be "
      "MLflow's before and after.",
      "the database must be of MLflow 3.17.2; folders of runs are refused"},
@@ -70,6 +70,16 @@ constexpr Flag kFlags[] = {
     {kStorage, "backend-statement-timeout", "",
      "MILLSTREAM_BACKEND_STATEMENT_TIMEOUT", "SECONDS", "300", Policy::kOwn,
      "After which the database server ends a statement; 0: it ends none.", ""},
+    {kStorage, "mysql-ssl-ca", "", "MLFLOW_MYSQL_SSL_CA", "FILE", "",
+     Policy::kOwn,
+     "Of a MySQL server: certificates of those who may have signed its own; it "
+     "is verified then.",
+     ""},
+    {kStorage, "mysql-ssl-cert", "", "MLFLOW_MYSQL_SSL_CERT", "FILE", "",
+     Policy::kOwn, "The certificate to show a MySQL server that asks for one.",
+     ""},
+    {kStorage, "mysql-ssl-key", "", "MLFLOW_MYSQL_SSL_KEY", "FILE", "",
+     Policy::kOwn, "Its key.", ""},
     {kStorage, "read-replica-backend-store-uri", "",
      "MLFLOW_READ_REPLICA_BACKEND_STORE_URI", "URI", "", Policy::kRefused,
      "Database to read from.", "the store in --data-dir has no replicas"},

@@ -71,6 +71,16 @@ TEST(FlagsTest, BoundsConnectionsToTheDatabase) {
   EXPECT_THAT(Refusal({"--backend-wait", "-1"}), HasSubstr("--backend-wait"));
 }
 
+TEST(FlagsTest, TakesCertificatesOfMysqlAsMlflowDoes) {
+  const Environment ca("MLFLOW_MYSQL_SSL_CA", "/ca.pem");
+  auto config = Configure({"--backend-store-uri", "mysql+pymysql://u@h/d",
+                           "--mysql-ssl-key", "/key.pem"});
+  ASSERT_TRUE(config.ok()) << config.status();
+  EXPECT_THAT(config->backend->query,
+              testing::ElementsAre(testing::Pair("ssl_ca", "/ca.pem"),
+                                   testing::Pair("ssl_key", "/key.pem")));
+}
+
 TEST(FlagsTest, TakesMlflowsSpellings) {
   auto config = Configure({"-h", "0.0.0.0", "-p", "81", "--static-prefix=/x",
                            "--allowed-hosts", "a.com, b.com:5000",

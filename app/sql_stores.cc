@@ -1,4 +1,5 @@
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -6,6 +7,7 @@
 #include "base/clock.h"
 #include "base/status_macros.h"
 #include "storage/mlflow_schema/mlflow_schema.h"
+#include "storage/mysql/mysql_database.h"
 #include "storage/postgres/postgres_database.h"
 #include "storage/search/sql_dialect.h"
 #include "storage/sql/database.h"
@@ -50,32 +52,38 @@ absl::StatusOr<Backend> OpenSqlite(const DatabaseUri& uri,
                  .dialect = &storage::search::SqliteMlflowDialect()};
 }
 
-absl::StatusOr<Backend> OpenPostgres(const DatabaseUri& uri,
-                                     const Config& config,
-                                     const Liveness& starter) {
-  ASSIGN_OR_RETURN(
-      storage::postgres::PostgresOptions options,
-      storage::postgres::PostgresOptionsOf(uri, "--backend-store-uri"));
-  options.pool = config.backend_pool;
-  options.statement_timeout = config.backend_statement_timeout;
-  options.wait_at_start = config.backend_wait;
-  ASSIGN_OR_RETURN(auto database, storage::postgres::PostgresDatabase::Open(
-                                      std::move(options), starter));
+// A database that is a server, by the options that its URI makes.
+template <typename Database>
+absl::StatusOr<Backend> OpenServer(
+    absl::StatusOr<typename Database::Options> options,
+    const storage::search::SqlDialect& dialect, const Config& config,
+    const Liveness& starter) {
+  RETURN_IF_ERROR(options.status());
+  options->pool = config.backend_pool;
+  options->statement_timeout = config.backend_statement_timeout;
+  options->wait_at_start = config.backend_wait;
+  ASSIGN_OR_RETURN(auto database,
+                   Database::Open(*std::move(options), starter));
   return Backend{.database = std::move(database),
-                 .dialect = &storage::search::PostgresDialect(),
+                 .dialect = &dialect,
                  .log_lanes = kLogLanes};
 }
 
 absl::StatusOr<Backend> OpenBackend(const DatabaseUri& uri,
                                     const Config& config,
                                     const Liveness& starter) {
+  constexpr std::string_view kFlag = "--backend-store-uri";
   switch (uri.engine) {
     case Engine::kSqlite:
       return OpenSqlite(uri, config);
     case Engine::kPostgres:
-      return OpenPostgres(uri, config, starter);
+      return OpenServer<storage::postgres::PostgresDatabase>(
+          storage::postgres::PostgresOptionsOf(uri, kFlag),
+          storage::search::PostgresDialect(), config, starter);
     case Engine::kMysql:
-      break;
+      return OpenServer<storage::mysql::MysqlDatabase>(
+          storage::mysql::MysqlOptionsOf(uri, kFlag),
+          storage::search::MysqlDialect(), config, starter);
   }
   return absl::InvalidArgumentError(
       "--backend-store-uri: databases of this kind cannot be opened yet.");
