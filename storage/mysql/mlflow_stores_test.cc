@@ -138,5 +138,20 @@ INSTANTIATE_TEST_SUITE_P(Mysql, RunLogConformance,
                                return MlflowRunLog(NewPlaceWithLanes());
                              }));
 
+// As for MLflow on such a database: one name, in whatever letters.
+TEST(MysqlCollationTest, ANameInOtherLettersIsTheSame) {
+  const auto harness = MlflowRegistryStore(NewUsualPlace());
+  RegistryStore& registry = harness->registry();
+  v1::RegisteredModel model, made, read;
+  model.set_name("Model");
+  model.set_creation_timestamp(1);
+  ASSERT_TRUE(registry.CreateRegisteredModel(model, &made).ok());
+  EXPECT_TRUE(registry.SetRegisteredModelTag("mODEL", "k", "v").ok());
+  ASSERT_TRUE(registry.GetRegisteredModel("model", &read).ok());
+  EXPECT_EQ(read.name(), "Model");
+  model.set_name("MODEL");
+  EXPECT_FALSE(registry.CreateRegisteredModel(model, &made).ok());
+}
+
 }  // namespace
 }  // namespace millstream::storage

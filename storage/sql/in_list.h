@@ -27,6 +27,16 @@ inline size_t PaddedInListSize(size_t count) {
   return std::min(size, kInListMax);
 }
 
+// What `map` has for `key`, or null. A database whose collation takes "M" and
+// "m" for one name finds rows for a name in other letters than were asked for;
+// those belong to nobody.
+template <typename Map>
+typename Map::mapped_type FindOrNull(const Map& map,
+                                     const typename Map::key_type& key) {
+  const auto found = map.find(key);
+  return found == map.end() ? nullptr : found->second;
+}
+
 // Runs "<before> IN (...)<after>" for each chunk of `values` (a random access
 // range of what Statement::Bind takes) and calls `row` with each row. Values
 // are bound first, so `before` has no placeholders; `extra` is bound to those

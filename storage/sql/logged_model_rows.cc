@@ -83,8 +83,9 @@ absl::Status LoadLoggedModelParts(Connection& connection,
       "SELECT model_id, tag_key, tag_value FROM logged_model_tags "
       "WHERE model_id",
       ids, " ORDER BY model_id, tag_key", [&](const Statement& row) {
-        v1::LoggedModelTag* tag =
-            by_id[row.Text(0)]->mutable_info()->add_tags();
+        v1::LoggedModel* const model = FindOrNull(by_id, row.Text(0));
+        if (model == nullptr) return;
+        v1::LoggedModelTag* tag = model->mutable_info()->add_tags();
         tag->set_key(std::string(row.Text(1)));
         tag->set_value(std::string(row.Text(2)));
       }));
@@ -93,8 +94,9 @@ absl::Status LoadLoggedModelParts(Connection& connection,
       "SELECT model_id, param_key, param_value FROM logged_model_params "
       "WHERE model_id",
       ids, " ORDER BY model_id, param_key", [&](const Statement& row) {
-        v1::LoggedModelParameter* param =
-            by_id[row.Text(0)]->mutable_data()->add_params();
+        v1::LoggedModel* const model = FindOrNull(by_id, row.Text(0));
+        if (model == nullptr) return;
+        v1::LoggedModelParameter* param = model->mutable_data()->add_params();
         param->set_key(std::string(row.Text(1)));
         param->set_value(std::string(row.Text(2)));
       }));
@@ -107,7 +109,9 @@ absl::Status LoadLoggedModelParts(Connection& connection,
       " ORDER BY model_id, metric_name, metric_timestamp_ms, metric_step, "
       "run_id",
       [&](const Statement& row) {
-        ReadMetric(row, by_id[row.Text(0)]->mutable_data()->add_metrics());
+        v1::LoggedModel* const model = FindOrNull(by_id, row.Text(0));
+        if (model == nullptr) return;
+        ReadMetric(row, model->mutable_data()->add_metrics());
       });
 }
 

@@ -9,6 +9,8 @@
 
 #include <cstdio>
 #include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <system_error>
 
 #include "base/str_cat.h"
@@ -20,8 +22,10 @@ constexpr char kServer[] = "/usr/sbin/mariadbd";
 constexpr char kInstall[] = "/usr/bin/mariadb-install-db";
 constexpr char kClient[] = "/usr/bin/mariadb";
 
-[[noreturn]] void Fail(const char* what) {
-  std::fprintf(stderr, "MariadbServer: %s\n", what);
+[[noreturn]] void Fail(const char* what, const std::string& log = "") {
+  std::ifstream file(log);
+  const std::string text((std::istreambuf_iterator<char>(file)), {});
+  std::fprintf(stderr, "MariadbServer: %s\n%s\n", what, text.c_str());
   abort();
 }
 
@@ -45,9 +49,11 @@ MariadbServer::MariadbServer() : folder_("/tmp/millstream-maria.XXXXXX") {
       StrCat("--datadir=", folder_, "/data"),
       "--auth-root-authentication-method=normal",
       "--skip-test-db",
-      "--skip-name-resolve"};
+      "--skip-name-resolve",
+      "--innodb-use-native-aio=0"};
   if (geteuid() == 0) command.push_back("--user=root");
-  if (!Succeeds(Spawn(command))) Fail("mariadb-install-db failed");
+  if (!Succeeds(Spawn(command)))
+    Fail("mariadb-install-db failed", StrCat(folder_, "/log"));
   Start();
 }
 
@@ -84,7 +90,7 @@ void MariadbServer::Start() {
       // Commits outlive the process, and that is what tests ask for.
       "--innodb-flush-log-at-trx-commit=2", "--innodb-buffer-pool-size=64M",
       "--innodb-log-file-size=32M", "--innodb-fast-shutdown=2",
-      "--character-set-server=utf8mb4"};
+      "--innodb-use-native-aio=0", "--character-set-server=utf8mb4"};
   if (geteuid() == 0) command.push_back("--user=root");
   server_ = Spawn(command);
   // It is there when it takes a connection.
@@ -94,7 +100,8 @@ void MariadbServer::Start() {
                         "SELECT 1"}))) {
       return;
     }
-    if (attempt == 1000) Fail("the server does not start");
+    if (attempt == 1000)
+      Fail("the server does not start", StrCat(folder_, "/log"));
     usleep(20'000);
   }
 }

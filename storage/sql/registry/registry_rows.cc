@@ -57,8 +57,9 @@ absl::Status LoadModelTagsAndAliases(Connection& connection,
       "SELECT name, \"key\", value FROM registered_model_tags WHERE name",
       names, " AND workspace = ? ORDER BY name, \"key\"",
       [&](const Statement& row) {
-        v1::RegisteredModelTag* tag =
-            by_name[row.Text(0)]->add_tags();
+        v1::RegisteredModel* const model = FindOrNull(by_name, row.Text(0));
+        if (model == nullptr) return;
+        v1::RegisteredModelTag* tag = model->add_tags();
         tag->set_key(std::string(row.Text(1)));
         tag->set_value(std::string(row.Text(2)));
       },
@@ -68,8 +69,9 @@ absl::Status LoadModelTagsAndAliases(Connection& connection,
       "SELECT name, alias, version FROM registered_model_aliases WHERE name",
       names, " AND workspace = ? ORDER BY name, alias",
       [&](const Statement& row) {
-        v1::RegisteredModelAlias* alias =
-            by_name[row.Text(0)]->add_aliases();
+        v1::RegisteredModel* const model = FindOrNull(by_name, row.Text(0));
+        if (model == nullptr) return;
+        v1::RegisteredModelAlias* alias = model->add_aliases();
         alias->set_alias(std::string(row.Text(1)));
         alias->set_version(StrCat(row.Int64(2)));
       },
@@ -95,8 +97,9 @@ absl::Status LoadNewestVersions(Connection& connection,
   RETURN_IF_ERROR(ForEachRowIn(
       connection, before, names, after,
       [&](const Statement& row) {
-        v1::ModelVersion* version =
-            by_name[row.Text(0)]->add_latest_versions();
+        v1::RegisteredModel* const model = FindOrNull(by_name, row.Text(0));
+        if (model == nullptr) return;
+        v1::ModelVersion* version = model->add_latest_versions();
         ReadModelVersion(row, version);
         versions.push_back(version);
       },
@@ -104,24 +107,29 @@ absl::Status LoadNewestVersions(Connection& connection,
   return LoadVersionTags(connection, versions);
 }
 
-// "WITH page (name, version) AS (...)" with `count` rows of two placeholders.
-std::string VersionListSql(Dialect dialect, size_t count) {
-  // Types come from the first row.
-  std::string sql = "WITH page (name, version) AS (VALUES ";
-  const char* row = "(?, ?)";
-  switch (dialect) {
-    case Dialect::kSqlite:
-      break;
-    case Dialect::kPostgres:
-      row = "(CAST(? AS TEXT), CAST(? AS INTEGER))";
-      break;
-    case Dialect::kMysql:
-      row = "ROW(?, ?)";
-      break;
+// Reads tags of `count` versions, each two placeholders; the workspace is the
+// last.
+std::string VersionTagsSql(Dialect dialect, size_t count) {
+  constexpr std::string_view kSelect =
+      "SELECT t.name, t.version, t.\"key\", t.value FROM ";
+  const bool is_mysql = dialect == Dialect::kMysql;
+  // Of a list of rows that has a name, types come from the first row.
+  const std::string_view row = dialect == Dialect::kPostgres
+                                   ? "(CAST(? AS TEXT), CAST(? AS INTEGER))"
+                                   : "(?, ?)";
+  std::string rows;
+  for (size_t i = 0; i < count; ++i) StrAppend(&rows, i == 0 ? "" : ", ", row);
+  if (is_mysql) {
+    // MySQL and MariaDB write such a list differently, and would compare it by
+    // another collation.
+    return StrCat(kSelect, "model_version_tags AS t WHERE (t.name, t.version) ",
+                  "IN (", rows, ") AND t.workspace = ? ORDER BY t.\"key\"");
   }
-  for (size_t i = 0; i < count; ++i) StrAppend(&sql, i == 0 ? "" : ", ", row);
-  sql += ") ";
-  return sql;
+  // The list leads, whatever the planner thinks.
+  return StrCat("WITH page (name, version) AS (VALUES ", rows, ") ", kSelect,
+                "page CROSS JOIN model_version_tags AS t WHERE t.workspace = ? "
+                "AND t.name = page.name AND t.version = page.version "
+                "ORDER BY t.\"key\"");
 }
 
 }  // namespace
@@ -228,30 +236,25 @@ absl::Status LoadVersionTags(Connection& connection,
   for (size_t begin = 0; begin < versions.size(); begin += kInListMax) {
     const size_t count = std::min(versions.size() - begin, kInListMax);
     const size_t padded = PaddedInListSize(count);
-    // The tags of each version are together: the list leads, whatever the
-    // planner thinks.
-    ASSIGN_OR_RETURN(
-        StatementPtr row,
-        connection.Prepare(StrCat(
-            VersionListSql(connection.dialect(), padded),
-            "SELECT t.name, t.version, t.\"key\", t.value FROM page "
-            "CROSS JOIN model_version_tags AS t WHERE t.workspace = ? "
-            "AND t.name = page.name AND t.version = page.version "
-            "ORDER BY t.\"key\"")));
+    // The tags of each version are together.
+    ASSIGN_OR_RETURN(StatementPtr row, connection.Prepare(VersionTagsSql(
+                                           connection.dialect(), padded)));
     int index = 0;
     for (size_t i = 0; i < padded; ++i) {
       // Padding is a version that there is not.
-      row->Bind(++index, i < count ? std::string_view(
-                                         versions[begin + i]->name())
-                                   : std::string_view());
+      row->Bind(++index, i < count
+                             ? std::string_view(versions[begin + i]->name())
+                             : std::string_view());
       row->Bind(++index, i < count ? VersionNumber(*versions[begin + i]) : -1);
     }
     row->Bind(++index, kWorkspace);
     for (;;) {
       ASSIGN_OR_RETURN(const bool more, row->Step());
       if (!more) break;
-      v1::ModelVersionTag* tag =
-          by_key[{row->Text(0), row->Int64(1)}]->add_tags();
+      v1::ModelVersion* const version =
+          FindOrNull(by_key, {row->Text(0), row->Int64(1)});
+      if (version == nullptr) continue;
+      v1::ModelVersionTag* tag = version->add_tags();
       tag->set_key(std::string(row->Text(2)));
       tag->set_value(std::string(row->Text(3)));
     }
