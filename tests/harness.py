@@ -93,7 +93,8 @@ class Server:
         self._port_file.unlink(missing_ok=True)
         self.url = None
         backend = self.backend
-        if backend is None and BACKEND == "sqlite":
+        if (backend is None and BACKEND == "sqlite"
+                and "--backend-store-uri" not in self.flags):
             backend = f"sqlite:///{self.folder}/mlflow.db"
         in_database = ["--backend-store-uri", backend] if backend else []
         return [BINARY, "server", "--host", "127.0.0.1", "--port", "0",

@@ -6,6 +6,7 @@ import math
 import urllib.error
 import urllib.request
 
+import mlflow
 from mlflow import MlflowClient
 from mlflow.entities import (Dataset, DatasetInput, InputTag, LoggedModelInput,
                              LoggedModelOutput, LoggedModelParameter, Metric,
@@ -26,6 +27,8 @@ ORDERS = [[], ["metrics.loss ASC"], ["metrics.nan DESC"], ["params.lr"],
 
 def fill(url, label):
     """Makes some of everything that a database keeps of runs and models."""
+    # Metrics would go to the model that somebody used last in this process.
+    mlflow.clear_active_model()
     client = MlflowClient(url)
     experiment = client.create_experiment(f"{label}-filled", tags={"k": "v"})
     client.create_experiment(f"{label}-located", artifact_location="s3://b/x")
