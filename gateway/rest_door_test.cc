@@ -309,9 +309,8 @@ TEST_F(RestDoorTest, BodiesAndAnswersShareMemory) {
   const std::string body = StrCat(R"({"name": ")", name, "\"}");
   const std::string larger(3 * limits::kHttpSmallBytesMax, 'x');
   WireClient client(door_->port());
-  EXPECT_EQ(
-      client.Ask("POST", kCreate, StrCat(R"({"name": ")", larger, "\"}")).status,
-      200);
+  const std::string first = StrCat(R"({"name": ")", larger, "\"}");
+  EXPECT_EQ(client.Ask("POST", kCreate, first).status, 200);
   const std::string get = StrCat(kGet, "?experiment_id=1");
   EXPECT_EQ(client.Ask("GET", get).status, 200);
   {

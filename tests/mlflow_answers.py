@@ -27,9 +27,9 @@ ORDERS = [[], ["metrics.loss ASC"], ["metrics.nan DESC"], ["params.lr"],
 
 def fill(url, label):
     """Makes some of everything that a database keeps of runs and models."""
-    # Metrics would go to the model that somebody used last in this process.
+    # This process may remember a model and a registry that it used before.
     mlflow.clear_active_model()
-    client = MlflowClient(url)
+    client = MlflowClient(url, registry_uri=url)
     experiment = client.create_experiment(f"{label}-filled", tags={"k": "v"})
     client.create_experiment(f"{label}-located", artifact_location="s3://b/x")
     gone = client.create_experiment(f"{label}-gone")
