@@ -264,6 +264,20 @@ absl::Status FillNetwork(const ParsedFlags& flags, Config* config) {
   return absl::OkStatus();
 }
 
+absl::Status FillWatching(const ParsedFlags& flags, Config* config) {
+  const auto& value = flags.values;
+  config->expose_prometheus = !value.at("expose-prometheus").empty();
+  config->access_log = value.at("access-log") == "true";
+  const std::string& log_format = value.at("log-format");
+  if (log_format != "text" && log_format != "json") {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "--log-format is 'text' or 'json', and not '", log_format, "'."));
+  }
+  config->log_format =
+      log_format == "json" ? LogFormat::kJson : LogFormat::kText;
+  return absl::OkStatus();
+}
+
 absl::Status FillSecurity(const ParsedFlags& flags, Config* config) {
   const auto& value = flags.values;
   config->allowed_hosts = List(value.at("allowed-hosts"));
@@ -305,6 +319,7 @@ absl::StatusOr<Config> MakeConfig(const ParsedFlags& flags) {
   RETURN_IF_ERROR(FillStorage(flags, &config));
   RETURN_IF_ERROR(FillNetwork(flags, &config));
   RETURN_IF_ERROR(FillSecurity(flags, &config));
+  RETURN_IF_ERROR(FillWatching(flags, &config));
   return config;
 }
 

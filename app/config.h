@@ -10,6 +10,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "app/flags.h"
+#include "base/log.h"
 #include "storage/durability.h"
 #include "storage/sql/connection_pool.h"
 #include "storage/sql/database_uri.h"
@@ -51,6 +52,9 @@ struct Config {
   std::string tls_key;
   std::string tls_client_ca;
   std::vector<std::string> trusted_proxies;
+  bool expose_prometheus = false;
+  LogFormat log_format = LogFormat::kText;
+  bool access_log = false;
 
   std::vector<std::string> allowed_hosts;
   std::vector<std::string> cors_allowed_origins;

@@ -6,6 +6,7 @@ namespace {
 constexpr std::string_view kStorage = "Storage";
 constexpr std::string_view kNetwork = "Network";
 constexpr std::string_view kSecurity = "Security";
+constexpr std::string_view kWatching = "Watching it";
 constexpr std::string_view kOther = "Accepted for mlflow's sake";
 
 constexpr Flag kFlags[] = {
@@ -193,6 +194,15 @@ constexpr Flag kFlags[] = {
      "the flag.",
      ""},
 
+    {kWatching, "expose-prometheus", "", "MLFLOW_EXPOSE_PROMETHEUS", "FOLDER",
+     "", Policy::kMapped,
+     "Show the server's own series to Prometheus at /metrics.",
+     "nothing is written to the folder; any value turns /metrics on"},
+    {kWatching, "log-format", "", "MILLSTREAM_LOG_FORMAT", "FORMAT", "text",
+     Policy::kOwn, "Form of the log's lines: 'text' or 'json'.", ""},
+    {kWatching, "access-log", "", "MILLSTREAM_ACCESS_LOG", "", "false",
+     Policy::kOwn, "Write a line to the log for each answer to a request.", ""},
+
     {kOther, "gunicorn-opts", "", "MLFLOW_GUNICORN_OPTS", "TEXT", "",
      Policy::kIgnored, "Options of a Python web server.",
      "no Python web server runs here"},
@@ -203,9 +213,6 @@ constexpr Flag kFlags[] = {
      "Options of a Python web server.", "no Python web server runs here"},
     {kOther, "dev", "", "", "", "false", Policy::kIgnored,
      "Reload changed Python code.", "there is no Python code to reload"},
-    {kOther, "expose-prometheus", "", "MLFLOW_EXPOSE_PROMETHEUS", "FOLDER", "",
-     Policy::kRefused, "Metrics of the server at /metrics.",
-     "there is no /metrics yet"},
     {kOther, "trace-archival-config", "", "MLFLOW_TRACE_ARCHIVAL_CONFIG",
      "FILE", "", Policy::kRefused, "Archive of traces.",
      "traces are not kept yet, so none would be archived"},

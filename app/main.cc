@@ -122,8 +122,9 @@ int Main(int argc, char** argv) {
       fputs(flags->print.c_str(), stdout);
       return 0;
     }
-    for (const std::string& warning : flags->warnings) LogWarning(warning);
     absl::StatusOr<Config> config = MakeConfig(*flags);
+    if (config.ok()) SetLogFormat(config->log_format);
+    for (const std::string& warning : flags->warnings) LogWarning(warning);
     if (config.ok()) return Serve(*config);
     status = config.status();
   }

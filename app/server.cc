@@ -11,13 +11,16 @@
 #include "app/callers.h"
 #include "app/process_limits.h"
 #include "app/stores.h"
+#include "app/version.h"
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/status_macros.h"
 #include "gateway/rest_door.h"
+#include "monitoring/monitor.h"
 #include "server/announcing_run_log.h"
 #include "server/artifact_service.h"
 #include "server/authorizer.h"
+#include "server/call_monitor.h"
 #include "server/dispatcher.h"
 #include "server/grpc_door.h"
 #include "server/ingest_budget.h"
@@ -71,18 +74,18 @@ class ServerImpl final : public Server {
         users_(authorizer_ == nullptr
                    ? nullptr
                    : std::make_unique<server::UserService>(
-                         callers_.users.get(), authorizer_.get())),
-        dispatcher_(&methods_, &budget_, callers_.gate.get(),
-                    authorizer_.get()) {
+                         callers_.users.get(), authorizer_.get())) {
     tracking_.Register(&methods_);
     registry_.Register(&methods_);
     artifacts_.Register(&methods_);
     streams_.Register(&methods_);
     standard_.Register(&methods_);
     if (users_ != nullptr) users_->Register(&methods_);
+    if (config.expose_prometheus) Watch();
   }
 
   ~ServerImpl() override {
+    if (monitor_ != nullptr) monitor_->StopReading();
     streams_.Stop();
     standard_.Stop();
     std::thread grpc([this] {
@@ -94,12 +97,15 @@ class ServerImpl final : public Server {
 
   absl::Status Open(const Config& config) {
     RETURN_IF_ERROR(methods_.Check());
+    dispatcher_ = std::make_unique<server::Dispatcher>(
+        &methods_, &budget_, callers_.gate.get(), authorizer_.get(),
+        call_monitor_.get());
     ASSIGN_OR_RETURN(grpc_, server::GrpcDoor::Start(
                                 {.host = config.host,
                                  .port = config.grpc_port,
                                  .tls = {config.tls_cert, config.tls_key,
                                          config.tls_client_ca}},
-                                &dispatcher_));
+                                dispatcher_.get()));
     gateway::RestOptions options;
     options.host = config.host;
     options.port = config.port;
@@ -112,8 +118,10 @@ class ServerImpl final : public Server {
     options.cors_allowed_origins = config.cors_allowed_origins;
     options.x_frame_options = config.x_frame_options;
     options.connections_max = ConnectionsMax(RaiseFileLimit());
+    options.monitor = monitor_.get();
+    options.access_log = config.access_log;
     options.disable_security_middleware = config.disable_security_middleware;
-    ASSIGN_OR_RETURN(rest_, gateway::RestDoor::Start(options, &dispatcher_));
+    ASSIGN_OR_RETURN(rest_, gateway::RestDoor::Start(options, dispatcher_.get()));
     return absl::OkStatus();
   }
 
@@ -126,6 +134,19 @@ class ServerImpl final : public Server {
     return std::make_unique<server::Authorizer>(
         callers_.users.get(), stores_->tracking(), stores_->registry(),
         callers_.by_default);
+  }
+
+  // Has calls counted, and the parts read, for /metrics.
+  void Watch() {
+    monitor_ = std::make_unique<monitoring::Monitor>(kVersion);
+    call_monitor_ =
+        std::make_unique<server::CallMonitor>(monitor_.get(), methods_);
+    monitor_->AddReadings([this](Readings* readings) {
+      budget_.AppendReadings(readings);
+      run_log_.AppendReadings(readings);
+      streams_.AppendReadings(readings);
+      stores_->AppendReadings(readings);
+    });
   }
 
   absl::StatusOr<std::string> ExperimentOf(std::string_view run_id) {
@@ -149,7 +170,10 @@ class ServerImpl final : public Server {
   std::unique_ptr<server::Authorizer> authorizer_;
   std::unique_ptr<server::UserService> users_;
   server::MethodTable methods_;
-  server::Dispatcher dispatcher_;
+  // Null: nobody watches.
+  std::unique_ptr<monitoring::Monitor> monitor_;
+  std::unique_ptr<server::CallMonitor> call_monitor_;
+  std::unique_ptr<server::Dispatcher> dispatcher_;
   std::unique_ptr<server::GrpcDoor> grpc_;
   std::unique_ptr<gateway::RestDoor> rest_;
   MemoryKeeper memory_;

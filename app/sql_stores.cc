@@ -114,6 +114,10 @@ class SqlStores final : public Stores {
   storage::RegistryStore* registry() override { return registry_.get(); }
   storage::RunLog* run_log() override { return run_log_.get(); }
   storage::MetricStore* metrics() override { return metrics_.get(); }
+  void AppendReadings(Readings* readings) const override {
+    database_->AppendReadings(readings);
+    metrics_->AppendReadings(readings);
+  }
 
  private:
   // In the order in which they need one another; destroyed in reverse.

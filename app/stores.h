@@ -8,6 +8,7 @@
 #include "absl/status/statusor.h"
 #include "app/config.h"
 #include "base/liveness.h"
+#include "base/reading.h"
 #include "storage/metric_store.h"
 #include "storage/registry_store.h"
 #include "storage/run_log.h"
@@ -25,6 +26,9 @@ class Stores {
   virtual storage::RegistryStore* registry() = 0;
   virtual storage::RunLog* run_log() = 0;
   virtual storage::MetricStore* metrics() = 0;
+
+  // Of all of them, for /metrics.
+  virtual void AppendReadings(Readings* readings) const = 0;
 };
 
 // Those that the configuration asks for, with the experiment Default. A status

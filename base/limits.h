@@ -33,6 +33,10 @@ inline constexpr int kCustomViewsMax = 50;
 // The list of models in a run's tag "mlflow.log-model.history".
 inline constexpr size_t kLoggedModelsBytesMax = 1'000'000;
 
+// Of an X-Request-Id that is taken over; with a longer one the request gets
+// one of ours.
+inline constexpr size_t kRequestIdLengthMax = 128;
+
 // --- Datasets
 
 // MLflow's.

@@ -36,6 +36,8 @@ class Front {
     std::string peer;
     // Whoever asks must say who it is before any of this is done.
     bool guarded = false;
+    // Somebody looks whether the server is well; nobody counts that.
+    bool is_probe = false;
   };
   Plan Begin(const RequestHead& head) const;
 

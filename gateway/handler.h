@@ -24,6 +24,8 @@ struct Request {
   PathVariables variables;
   // "http://host:port" plus static prefix, as the caller addressed us.
   std::string base_url;
+  // As RequestIdOf().
+  std::string_view id = {};
   // "address:port" of who asks, or what a proxy says it is.
   std::string peer = {};
   // Who asks; null if callers are not asked who they are.

@@ -48,8 +48,16 @@ class HttpServer::Impl {
         transfer_slots_(std::max(1, (options.threads - 1) / 2)),
         memory_(options.held_bytes_max),
         connections_(options.connections_max),
-        shared_{&io_context_,     front,         &slots_,  &large_slots_,
-                &transfer_slots_, &connections_, &memory_, options.tls} {}
+        shared_{.io_context = &io_context_,
+                .front = front,
+                .slots = &slots_,
+                .large_slots = &large_slots_,
+                .transfer_slots = &transfer_slots_,
+                .connections = &connections_,
+                .memory = &memory_,
+                .tls = options.tls,
+                .monitor = options.monitor,
+                .access_log = options.access_log} {}
 
   absl::Status Listen(const Options& options) {
     error_code error;

@@ -12,6 +12,7 @@ namespace millstream::gateway {
 
 class Front;
 class HttpTls;
+class HttpMonitor;
 
 // Thread-safe.
 class HttpServer {
@@ -26,6 +27,9 @@ class HttpServer {
     size_t held_bytes_max = 0;
     // Null: connections are not encrypted. Must outlive the server.
     HttpTls* tls = nullptr;
+    // As in SessionShared.
+    HttpMonitor* monitor = nullptr;
+    bool access_log = false;
   };
 
   // Binds and starts to serve. INVALID_ARGUMENT for a host that is no name or

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <exception>
 #include <memory>
 #include <optional>
@@ -36,9 +37,11 @@
 #include "gateway/front.h"
 #include "gateway/handler_slots.h"
 #include "gateway/http_in_buffer.h"
+#include "gateway/http_monitor.h"
 #include "gateway/http_parser.h"
 #include "gateway/http_tls.h"
 #include "gateway/http_writer.h"
+#include "gateway/request_id.h"
 #include "openssl/err.h"
 #include "openssl/sslerr.h"
 
@@ -191,6 +194,8 @@ class Session {
   // Answers a request that could not be read.
   Task Refuse() {
     const HttpFault& fault = *parser_.fault();
+    begun_ = std::chrono::steady_clock::now();
+    request_id_ = RequestIdOf(RequestHead());
     HttpReply reply = HtmlError(fault.status, fault.message);
     co_await Write(reply, /*keep_alive=*/false);
   }
@@ -198,7 +203,10 @@ class Session {
   // Answers the request whose head was read; false ends the connection.
   asio::awaitable<bool> Serve() {
     entry_.SetPhase(ConnectionList::Phase::kBusy);
+    begun_ = std::chrono::steady_clock::now();
+    request_id_ = RequestIdOf(parser_.head());
     Front::Plan plan = shared_.front->Begin(parser_.head());
+    is_probe_ = plan.is_probe;
     auth::IdentityPtr identity;
     if (plan.guarded) {
       auth::Verdict verdict =
@@ -211,8 +219,8 @@ class Session {
     }
     if (plan.reply.has_value()) co_return co_await SendEarly(*plan.reply);
     const Request request{parser_.head(), std::move(plan.variables),
-                          std::move(plan.base_url), std::move(plan.peer),
-                          std::move(identity)};
+                          std::move(plan.base_url), request_id_,
+                          std::move(plan.peer), std::move(identity)};
     if (plan.handler->streams_body()) {
       co_return co_await ServeStream(*plan.handler, request);
     }
@@ -504,6 +512,7 @@ class Session {
     }
     std::string common;
     shared_.front->AppendCommonHeaders(head, &common);
+    StrAppend(&common, "X-Request-Id: ", request_id_, "\r\n");
     out_.clear();
     WriteReplyHead(reply, common, framing, content_bytes, keep_alive, &out_);
     entry_.SetDeadline(MonotonicMs() + limits::kHttpWriteMsMax +
@@ -512,6 +521,7 @@ class Session {
     asio::const_buffer body = asio::buffer(reply.body);
     if (body_less || reply.source != nullptr) body = asio::const_buffer();
     const bool begun = co_await WriteAll(asio::buffer(out_), body);
+    Count(head, reply.status, content_bytes);
     if (!begun) co_return false;
     if (!body_less && reply.source != nullptr) {
       const bool sent =
@@ -524,6 +534,30 @@ class Session {
     Hold(0);
     entry_.SetPhase(ConnectionList::Phase::kIdle);
     co_return true;
+  }
+
+  // Tells whoever counts or logs answers; of a body that streams, when it
+  // begins.
+  void Count(const RequestHead& head, int status, int64_t bytes) {
+    if (is_probe_ || (shared_.monitor == nullptr && !shared_.access_log)) {
+      return;
+    }
+    const double seconds = std::chrono::duration<double>(
+                               std::chrono::steady_clock::now() - begun_)
+                               .count();
+    if (shared_.monitor != nullptr) {
+      shared_.monitor->Answered(head.method, status, seconds);
+    }
+    if (shared_.access_log) {
+      LogEvent(Severity::kInfo, "request",
+               {{"method", head.method},
+                {"path", head.raw_path},
+                {"status", status},
+                {"bytes", bytes},
+                {"ms", seconds * 1000},
+                {"peer", head.peer},
+                {"request_id", request_id_}});
+    }
   }
 
   // Writes what `source` gives; false if either side failed.
@@ -634,6 +668,11 @@ class Session {
   // Of the memory that all connections share.
   MemoryBudget::Share held_;
   HttpParser parser_;
+  // Of the request being served: when its head had come, its name, and
+  // whether it is one that nobody counts.
+  std::chrono::steady_clock::time_point begun_;
+  std::string request_id_;
+  bool is_probe_ = false;
   InBuffer in_;
   // Head of the answer being written.
   std::string out_;

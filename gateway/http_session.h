@@ -16,6 +16,7 @@ class ConnectionList;
 class Front;
 class HandlerSlots;
 class HttpTls;
+class HttpMonitor;
 
 // What all connections of a server share; outlives them.
 struct SessionShared {
@@ -32,6 +33,10 @@ struct SessionShared {
   MemoryBudget* memory;
   // Null: connections are not encrypted.
   HttpTls* tls = nullptr;
+  // Null: nobody counts.
+  HttpMonitor* monitor;
+  // Whether each answer has a line in the log.
+  bool access_log;
 };
 
 // Serves the connection on `socket`, a connected TCP socket that this takes

@@ -156,9 +156,15 @@ std::string Served(const Front* front, std::string_view bytes, size_t step) {
   HandlerSlots slots(1), large_slots(1), transfer_slots(1);
   ConnectionList connections(1);
   MemoryBudget memory(kHeldBytesMax);
-  const SessionShared shared{&io_context,     front,        &slots,
-                             &large_slots,    &transfer_slots,
-                             &connections,    &memory};
+  const SessionShared shared{.io_context = &io_context,
+                             .front = front,
+                             .slots = &slots,
+                             .large_slots = &large_slots,
+                             .transfer_slots = &transfer_slots,
+                             .connections = &connections,
+                             .memory = &memory,
+                             .monitor = nullptr,
+                             .access_log = false};
   int ends[2];
   if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0,
                  ends) != 0) {

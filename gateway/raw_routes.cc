@@ -10,6 +10,7 @@
 #include "base/str_cat.h"
 #include "gateway/error_body.h"
 #include "gateway/ui_files.h"
+#include "monitoring/monitor.h"
 
 namespace millstream::gateway {
 namespace {
@@ -183,6 +184,16 @@ void AddRawRoutes(const RestOptions& options, RouteTableBuilder* routes) {
   routes->Add("GET", StrCat(prefix, "/version"),
               std::make_shared<FixedHandler>(
                   "version", [] { return HtmlText(200, kMlflowVersion); }));
+  if (monitoring::Monitor* const monitor = options.monitor;
+      monitor != nullptr) {
+    // As the reference does, whatever the prefix.
+    routes->Add("GET", kMonitorPath,
+                std::make_shared<FixedHandler>("metrics", [monitor] {
+                  HttpReply reply = TextReply(200, monitor->Text());
+                  reply.content_type = monitoring::kTextFormat;
+                  return reply;
+                }));
+  }
   routes->Add("GET", StrCat(prefix, "/"),
               MakeUiPageHandler(options.ui_dir));
   routes->Add("GET", StrCat(prefix, "/static-files/{path=**}"),

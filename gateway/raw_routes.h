@@ -12,6 +12,9 @@ namespace millstream::gateway {
 // Clients send spans by OTLP to 3.4 and later.
 inline constexpr char kMlflowVersion[] = "3.17.2";
 
+// Where Prometheus asks.
+inline constexpr char kMonitorPath[] = "/metrics";
+
 // Adds them below options.static_prefix.
 void AddRawRoutes(const RestOptions& options, RouteTableBuilder* routes);
 

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/status_macros.h"
 #include "gateway/front.h"
+#include "gateway/http_monitor.h"
 #include "gateway/http_server.h"
 #include "gateway/http_tls.h"
 
@@ -12,9 +13,11 @@ namespace {
 class RestDoorImpl final : public RestDoor {
  public:
   RestDoorImpl(std::unique_ptr<Front> front, std::unique_ptr<HttpTls> tls,
+               std::unique_ptr<HttpMonitor> monitor,
                std::unique_ptr<HttpServer> server)
       : front_(std::move(front)),
         tls_(std::move(tls)),
+        monitor_(std::move(monitor)),
         server_(std::move(server)) {}
 
   uint16_t port() const override { return server_->port(); }
@@ -25,6 +28,7 @@ class RestDoorImpl final : public RestDoor {
   const std::unique_ptr<Front> front_;
   // Null without TLS.
   const std::unique_ptr<HttpTls> tls_;
+  const std::unique_ptr<HttpMonitor> monitor_;
   const std::unique_ptr<HttpServer> server_;
 };
 
@@ -38,6 +42,10 @@ absl::StatusOr<std::unique_ptr<RestDoor>> RestDoor::Start(
   if (!options.tls.certificate.empty()) {
     ASSIGN_OR_RETURN(tls, HttpTls::Open(options.tls, &Clock::System()));
   }
+  std::unique_ptr<HttpMonitor> monitor;
+  if (options.monitor != nullptr) {
+    monitor = std::make_unique<HttpMonitor>(options.monitor);
+  }
   HttpServer::Options server_options;
   server_options.host = options.host;
   server_options.port = options.port;
@@ -45,9 +53,12 @@ absl::StatusOr<std::unique_ptr<RestDoor>> RestDoor::Start(
   server_options.connections_max = options.connections_max;
   server_options.held_bytes_max = options.held_bytes_max;
   server_options.tls = tls.get();
+  server_options.monitor = monitor.get();
+  server_options.access_log = options.access_log;
   ASSIGN_OR_RETURN(std::unique_ptr<HttpServer> server,
                    HttpServer::Start(server_options, front.get()));
   return std::make_unique<RestDoorImpl>(std::move(front), std::move(tls),
+                                        std::move(monitor),
                                         std::move(server));
 }
 

@@ -9,6 +9,10 @@
 
 #include "base/limits.h"
 
+namespace millstream::monitoring {
+class Monitor;
+}
+
 namespace millstream::gateway {
 
 // PEM files. Without a certificate there is no TLS.
@@ -42,6 +46,11 @@ struct RestOptions {
   std::string static_prefix;
   // Whether there is a page to make users with.
   bool signup_page = false;
+  // Writes a line to the log for each answer.
+  bool access_log = false;
+  // Shown at /metrics, and told of each answer; null: there is no /metrics.
+  // Outlives the door.
+  monitoring::Monitor* monitor = nullptr;
   // Folder with MLflow's built UI ("index.html" in it); empty serves none.
   std::string ui_dir;
 

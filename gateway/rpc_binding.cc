@@ -22,6 +22,7 @@ void FillContext(const Request& request, server::CallContext* context) {
   context->set_peer(request.peer);
   context->set_identity(request.identity);
   context->set_base_url(request.base_url);
+  context->set_request_id(std::string(request.id));
   context->set_deadline(absl::Now() +
                         absl::Milliseconds(limits::kHttpCallMsMax));
 }

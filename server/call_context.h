@@ -39,6 +39,9 @@ class CallContext final : public Liveness {
   void set_identity(auth::IdentityPtr identity) {
     identity_ = std::move(identity);
   }
+  // The name of the request in logs; empty if it has none.
+  const std::string& request_id() const { return request_id_; }
+  void set_request_id(std::string id) { request_id_ = std::move(id); }
 
   // Why a message of the call was refused, if one was; messages of a stream
   // outlive it.
@@ -59,6 +62,9 @@ class CallContext final : public Liveness {
   // Bytes of the request as it was sent.
   size_t request_bytes() const { return request_bytes_; }
   void set_request_bytes(size_t bytes) { request_bytes_ = bytes; }
+
+  // When this was made.
+  absl::Time begun() const { return begun_; }
 
   // When the caller stops waiting.
   absl::Time deadline() const { return deadline_; }
@@ -81,9 +87,11 @@ class CallContext final : public Liveness {
 
  private:
   const Door door_;
+  const absl::Time begun_ = absl::Now();
   std::string peer_;
   auth::IdentityPtr identity_;
   std::shared_ptr<Refusal> refusal_;
+  std::string request_id_;
   std::string base_url_;
   size_t request_bytes_ = 0;
   absl::Time deadline_ = absl::InfiniteFuture();

@@ -8,8 +8,8 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/status_macros.h"
-#include "base/str_cat.h"
 #include "server/authorizer.h"
+#include "server/call_monitor.h"
 #include "server/required_fields.h"
 
 namespace millstream::server {
@@ -20,15 +20,20 @@ bool IsAbandoned(v1::ErrorCode code) {
   return code == v1::CANCELLED || code == v1::DEADLINE_EXCEEDED;
 }
 
-// Who called from where, for the log.
-std::string CallerOf(const CallContext& context) {
-  if (context.identity() == nullptr) return context.peer();
-  return StrCat(context.peer(), " (", context.identity()->user, ")");
-}
+// Whom a line in the log names.
+struct Caller {
+  explicit Caller(const CallContext& context)
+      : peer(context.peer()),
+        user(context.identity() == nullptr ? "" : context.identity()->user),
+        request_id(context.request_id()) {}
+  std::string peer;
+  std::string user;
+  std::string request_id;
+};
 
 // Sees every outcome, of calls and of what streams through them: errors of ours
 // go to the log, and leave with a text that tells nothing of them.
-absl::Status Leave(const Method& method, std::string_view caller,
+absl::Status Leave(const Method& method, const Caller& caller,
                    absl::Status status) {
   if (status.ok()) return status;
   const v1::ErrorCode code = GetErrorCode(status);
@@ -36,8 +41,13 @@ absl::Status Leave(const Method& method, std::string_view caller,
     return status;
   }
   if (!IsAbandoned(code)) {
-    LogError(method.descriptor->full_name(), " from ", caller, ": ",
-             status.ToString());
+    const std::string text = status.ToString();
+    LogEvent(Severity::kError, "A call failed.",
+             {{"call", std::string_view(method.descriptor->full_name())},
+              {"error", text},
+              {"peer", caller.peer},
+              {"user", caller.user},
+              {"request_id", caller.request_id}});
   }
   return MakeError(code, GetPublicMessage(status));
 }
@@ -45,16 +55,14 @@ absl::Status Leave(const Method& method, std::string_view caller,
 absl::Status Leave(const Method& method, const CallContext& context,
                    absl::Status status) {
   if (status.ok()) return status;
-  return Leave(method, CallerOf(context), std::move(status));
+  return Leave(method, Caller(context), std::move(status));
 }
 
 class LeavingSource final : public ByteSource {
  public:
   LeavingSource(const Method& method, const CallContext& context,
                 std::unique_ptr<ByteSource> source)
-      : method_(method),
-        caller_(CallerOf(context)),
-        source_(std::move(source)) {}
+      : method_(method), caller_(context), source_(std::move(source)) {}
 
   absl::StatusOr<size_t> Read(std::span<char> buffer) override {
     absl::StatusOr<size_t> read = source_->Read(buffer);
@@ -66,7 +74,7 @@ class LeavingSource final : public ByteSource {
 
  private:
   const Method& method_;
-  const std::string caller_;
+  const Caller caller_;
   const std::unique_ptr<ByteSource> source_;
 };
 
@@ -74,9 +82,7 @@ class LeavingSink final : public ByteSink {
  public:
   LeavingSink(const Method& method, const CallContext& context,
               std::unique_ptr<ByteSink> sink)
-      : method_(method),
-        caller_(CallerOf(context)),
-        sink_(std::move(sink)) {}
+      : method_(method), caller_(context), sink_(std::move(sink)) {}
 
   absl::Status Write(std::string_view data) override {
     return Leave(method_, caller_, sink_->Write(data));
@@ -87,7 +93,7 @@ class LeavingSink final : public ByteSink {
 
  private:
   const Method& method_;
-  const std::string caller_;
+  const Caller caller_;
   const std::unique_ptr<ByteSink> sink_;
 };
 
@@ -152,11 +158,23 @@ class CheckedStream final : public StreamBody {
 }  // namespace
 
 Dispatcher::Dispatcher(const MethodTable* methods, IngestBudget* budget,
-                       auth::Gate* gate, Authorizer* authorizer)
+                       auth::Gate* gate, Authorizer* authorizer,
+                       CallMonitor* monitor)
     : methods_(methods),
       budget_(budget),
       gate_(gate),
-      authorizer_(authorizer) {}
+      authorizer_(authorizer),
+      monitor_(monitor) {}
+
+absl::Status Dispatcher::Count(const CallContext& context,
+                               const Method& method,
+                               absl::Status status) const {
+  if (monitor_ != nullptr) {
+    monitor_->Ended(method, context.door(), status,
+                    absl::Now() - context.begun());
+  }
+  return status;
+}
 
 absl::Status Dispatcher::Admit(const CallContext& context,
                                const Method& method) const {
@@ -197,7 +215,8 @@ absl::Status Dispatcher::Call(CallContext& context, const Method& method,
   } else if (status.ok()) {
     status = Run(context, method, request, response);
   }
-  return Leave(method, context, std::move(status));
+  return Count(context, method,
+               Leave(method, context, std::move(status)));
 }
 
 absl::Status Dispatcher::Run(CallContext& context, const Method& method,
@@ -237,7 +256,9 @@ absl::Status Dispatcher::EndStream(const CallContext& context,
   if (context.refusal() != nullptr && !context.refusal()->status.ok()) {
     status = context.refusal()->status;
   }
-  return Leave(method, context, std::move(status));
+  status = Leave(method, context, std::move(status));
+  if (monitor_ != nullptr) monitor_->StreamEnded(method, status);
+  return status;
 }
 
 absl::StatusOr<Download> Dispatcher::OpenDownload(CallContext& context,
@@ -249,11 +270,13 @@ absl::StatusOr<Download> Dispatcher::OpenDownload(CallContext& context,
     if (download.ok()) {
       download->source = std::make_unique<LeavingSource>(
           method, context, std::move(download->source));
+      Count(context, method, absl::OkStatus()).IgnoreError();
       return download;
     }
     status = std::move(download).status();
   }
-  return Leave(method, context, std::move(status));
+  return Count(context, method,
+               Leave(method, context, std::move(status)));
 }
 
 absl::StatusOr<Upload> Dispatcher::OpenUpload(CallContext& context,
@@ -265,11 +288,13 @@ absl::StatusOr<Upload> Dispatcher::OpenUpload(CallContext& context,
     if (upload.ok()) {
       upload->sink = std::make_unique<LeavingSink>(method, context,
                                                    std::move(upload->sink));
+      Count(context, method, absl::OkStatus()).IgnoreError();
       return upload;
     }
     status = std::move(upload).status();
   }
-  return Leave(method, context, std::move(status));
+  return Count(context, method,
+               Leave(method, context, std::move(status)));
 }
 
 }  // namespace millstream::server

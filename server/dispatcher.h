@@ -18,6 +18,7 @@
 namespace millstream::server {
 
 class Authorizer;
+class CallMonitor;
 
 // Thread-safe. Calls block until the answer is known: for a write, until it is
 // durable at the server's level.
@@ -34,13 +35,15 @@ class Authorizer;
 // is in no Status.
 class Dispatcher {
  public:
-  // `methods` must have passed MethodTable::Check(). Both must outlive this.
-  // Without a budget, calls are not counted; without a gate, callers are not
-  // asked who they are; without an authorizer, those who are known may do all.
+  // `methods` must have passed MethodTable::Check(). All must outlive this.
+  // Without a budget, what calls bring is not limited; without a gate, callers
+  // are not asked who they are; without an authorizer, those who are known may
+  // do all; without a monitor, nothing is counted.
   explicit Dispatcher(const MethodTable* methods,
                       IngestBudget* budget = nullptr,
                       auth::Gate* gate = nullptr,
-                      Authorizer* authorizer = nullptr);
+                      Authorizer* authorizer = nullptr,
+                      CallMonitor* monitor = nullptr);
 
   const MethodTable& methods() const { return *methods_; }
   // Null if callers are not asked.
@@ -83,10 +86,15 @@ class Dispatcher {
   absl::Status Run(CallContext& context, const Method& method,
                    const Message& request, Message* response);
 
+  // Has the monitor count a call that has ended so; returns `status`.
+  absl::Status Count(const CallContext& context, const Method& method,
+                     absl::Status status) const;
+
   const MethodTable* const methods_;
   IngestBudget* const budget_;
   auth::Gate* const gate_;
   Authorizer* const authorizer_;
+  CallMonitor* const monitor_;
 };
 
 }  // namespace millstream::server

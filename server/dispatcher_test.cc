@@ -7,6 +7,8 @@
 #include "gtest/gtest.h"
 #include "millstream/v1/artifacts.pb.h"
 #include "millstream/v1/tracking.pb.h"
+#include "monitoring/monitor.h"
+#include "server/call_monitor.h"
 
 namespace millstream::server {
 namespace {
@@ -154,6 +156,30 @@ TEST_F(DispatcherTest, WhereThereIsAGateCallersMustBeKnown) {
   context_.set_identity(
       std::make_shared<auth::Identity>(auth::Identity{"alice"}));
   EXPECT_TRUE(guarded.Call(context_, method, request, &response_).ok());
+}
+
+TEST_F(DispatcherTest, CallsAreCountedByHowTheyEnd) {
+  monitoring::Monitor monitor("");
+  CallMonitor calls(&monitor, table_);
+  Dispatcher dispatcher(&table_, nullptr, nullptr, nullptr, &calls);
+  const Method& get =
+      *table_.Find(Service()->FindMethodByName("GetExperiment"));
+  v1::GetExperimentRequest request;
+  EXPECT_FALSE(dispatcher.Call(context_, get, request, &response_).ok());
+  request.set_experiment_id("7");
+  EXPECT_TRUE(dispatcher.Call(context_, get, request, &response_).ok());
+  const std::string text = monitor.Text();
+  EXPECT_NE(text.find("millstream_call_duration_seconds_count{door=\"rest\","
+                      "method=\"GetExperiment\",service=\"TrackingService\"}"
+                      " 2\n"),
+            std::string::npos)
+      << text;
+  EXPECT_NE(text.find("millstream_call_failures_total{"
+                      "code=\"INVALID_PARAMETER_VALUE\","
+                      "method=\"GetExperiment\",service=\"TrackingService\"}"
+                      " 1\n"),
+            std::string::npos)
+      << text;
 }
 
 TEST_F(DispatcherTest, FaultsOfOursLeaveWithoutTheirText) {

@@ -18,6 +18,7 @@ namespace millstream::server {
 using grpc::ByteBuffer;
 
 constexpr char kErrorCodeMetadata[] = "millstream-error-code";
+constexpr char kRequestIdMetadata[] = "x-request-id";
 
 bool Parse(ByteBuffer* bytes, Message* message) {
   // An item takes two bytes at least.
@@ -80,6 +81,11 @@ Call::Call(grpc::CallbackServerContext* grpc, Dispatcher* dispatcher,
            ThreadPool* pool, const Method* method)
     : grpc_(grpc), dispatcher_(dispatcher), pool_(pool), method_(method) {
   context_.set_peer(grpc->peer());
+  if (const auto id = grpc->client_metadata().find(kRequestIdMetadata);
+      id != grpc->client_metadata().end() &&
+      id->second.size() <= limits::kRequestIdLengthMax) {
+    context_.set_request_id(std::string(id->second.data(), id->second.size()));
+  }
   if (grpc->deadline() != std::chrono::system_clock::time_point::max()) {
     context_.set_deadline(absl::FromChrono(grpc->deadline()));
   }

@@ -6,7 +6,10 @@ namespace millstream::server {
 
 bool IngestBudget::TryTake(size_t bytes) {
   absl::MutexLock lock(&mutex_);
-  if (used_ != 0 && used_ + bytes > bytes_max_) return false;
+  if (used_ != 0 && used_ + bytes > bytes_max_) {
+    ++refused_;
+    return false;
+  }
   used_ += bytes;
   return true;
 }
@@ -38,6 +41,19 @@ bool IngestBudget::MayRead(const std::function<void()>& go_on) {
 size_t IngestBudget::used() const {
   absl::MutexLock lock(&mutex_);
   return used_;
+}
+
+void IngestBudget::AppendReadings(Readings* readings) const {
+  absl::MutexLock lock(&mutex_);
+  readings->push_back({.name = "millstream_ingest_waiting_bytes",
+                       .help = "Bytes of writes that have come and are not "
+                               "kept yet.",
+                       .value = static_cast<double>(used_)});
+  readings->push_back({.name = "millstream_ingest_refused_total",
+                       .help = "Calls that were told to come again, because "
+                               "too many writes waited.",
+                       .kind = Reading::Kind::kCounter,
+                       .value = static_cast<double>(refused_)});
 }
 
 }  // namespace millstream::server

@@ -3,12 +3,14 @@
 #define MILLSTREAM_SERVER_INGEST_BUDGET_H_
 
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
 #include "base/limits.h"
+#include "base/reading.h"
 
 namespace millstream::server {
 
@@ -38,11 +40,14 @@ class IngestBudget {
 
   size_t used() const ABSL_LOCKS_EXCLUDED(mutex_);
 
+  void AppendReadings(Readings* readings) const ABSL_LOCKS_EXCLUDED(mutex_);
+
  private:
   const size_t bytes_max_;
   const size_t stream_bytes_max_;
   mutable absl::Mutex mutex_;
   size_t used_ ABSL_GUARDED_BY(mutex_) = 0;
+  int64_t refused_ ABSL_GUARDED_BY(mutex_) = 0;
   std::vector<std::function<void()>> waiting_ ABSL_GUARDED_BY(mutex_);
 };
 

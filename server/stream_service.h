@@ -3,8 +3,10 @@
 #define MILLSTREAM_SERVER_STREAM_SERVICE_H_
 
 #include <memory>
+#include <utility>
 
 #include "absl/status/statusor.h"
+#include "base/reading.h"
 #include "server/call_context.h"
 #include "server/feed_stream.h"
 #include "server/ingest_budget.h"
@@ -40,6 +42,19 @@ class StreamService {
   absl::StatusOr<std::shared_ptr<StreamBody>> LogMetrics(CallContext& context);
   absl::StatusOr<std::shared_ptr<StreamBody>> TailMetrics(CallContext& context);
   absl::StatusOr<std::shared_ptr<StreamBody>> WatchRuns(CallContext& context);
+
+  void AppendReadings(Readings* readings) const {
+    for (const auto& [kind, open] :
+         {std::pair("writers", metric_streams_.open()),
+          std::pair("followers", feed_streams_.open())}) {
+      readings->push_back({.name = "millstream_streams_open",
+                           .help = "Streams that are open: of writers of "
+                                   "metrics, and of those who follow runs.",
+                           .value = static_cast<double>(open),
+                           .label_name = "kind",
+                           .label_value = kind});
+    }
+  }
 
  private:
   storage::TrackingStore* const store_;

@@ -25,6 +25,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
+#include "base/reading.h"
 #include "storage/durability.h"
 #include "storage/metric_point.h"
 
@@ -129,6 +130,9 @@ class MetricStore {
 
   // Removes marks, durably or not: after a crash they may be back.
   virtual absl::Status RemoveMarks(absl::Span<const RunMark> marks) = 0;
+
+  // What is known of the store's size and work; cheap. None if nothing is.
+  virtual void AppendReadings(Readings*) const {}
 };
 
 }  // namespace millstream::storage

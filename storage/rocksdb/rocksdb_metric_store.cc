@@ -228,6 +228,41 @@ class Store final : public RocksDbMetricStore {
 
   absl::Status Sync() override { return FromRocksDb(db_->SyncWAL()); }
 
+  void AppendReadings(Readings* readings) const override {
+    struct Property {
+      const char* property;
+      std::string_view name;
+      std::string_view help;
+    };
+    static constexpr Property kProperties[] = {
+        {"rocksdb.live-sst-files-size", "millstream_rocksdb_file_bytes",
+         "Size of the files that hold points."},
+        {"rocksdb.cur-size-all-mem-tables", "millstream_rocksdb_memtable_bytes",
+         "Points in memory that are in the log and in no file yet."},
+        {"rocksdb.block-cache-usage", "millstream_rocksdb_block_cache_bytes",
+         "Blocks of files that are kept in memory."},
+        {"rocksdb.estimate-table-readers-mem",
+         "millstream_rocksdb_table_readers_bytes",
+         "Indexes of files that are kept in memory."},
+        {"rocksdb.estimate-pending-compaction-bytes",
+         "millstream_rocksdb_compaction_pending_bytes",
+         "Bytes that are to be written again to keep reads fast."},
+        {"rocksdb.num-running-compactions",
+         "millstream_rocksdb_compactions_running",
+         "Compactions that run."},
+        {"rocksdb.actual-delayed-write-rate",
+         "millstream_rocksdb_delayed_write_bytes_per_second",
+         "What writes are slowed down to; 0: they are not."},
+    };
+    for (const Property& row : kProperties) {
+      uint64_t value = 0;
+      if (!db_->GetIntProperty(row.property, &value)) continue;
+      readings->push_back({.name = row.name,
+                           .help = row.help,
+                           .value = static_cast<double>(value)});
+    }
+  }
+
   absl::StatusOr<uint64_t> ReadLastFrame(std::string_view run_id,
                                          std::string_view writer_id) override {
     if (run_id.size() > kKeyRunIdBytesMax) return 0;

@@ -41,6 +41,7 @@
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
 #include "base/liveness.h"
+#include "base/reading.h"
 
 namespace millstream::storage::sql {
 
@@ -286,6 +287,10 @@ class Database {
   // OK: all that was committed before survives the crash of the machine,
   // whatever the backend was opened for. Any status above.
   virtual absl::Status Sync() = 0;
+
+  // What is known of connections, commits and sizes; cheap. None if nothing
+  // is.
+  virtual void AppendReadings(Readings*) const {}
 };
 
 // "INSERT INTO table (columns...) VALUES (?, ...)". Names are constants of the

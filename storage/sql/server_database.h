@@ -78,6 +78,15 @@ class ServerDatabase final : public Database {
   // Nothing to do: the server decides when a commit is durable.
   absl::Status Sync() override { return absl::OkStatus(); }
 
+  void AppendReadings(Readings* readings) const override {
+    readings->push_back({.name = "millstream_pool_connections_open",
+                         .help = "Connections to the database.",
+                         .value = static_cast<double>(pool_.open())});
+    readings->push_back({.name = "millstream_pool_connections_idle",
+                         .help = "Those of them that nobody uses.",
+                         .value = static_cast<double>(pool_.idle())});
+  }
+
   // Connections that are open.
   int connections() const { return pool_.open(); }
 

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <utility>
@@ -172,6 +173,34 @@ absl::Status SqliteDatabase::Sync() {
                 : absl::InternalError("the log cannot be synced");
 }
 
+void SqliteDatabase::AppendReadings(Readings* readings) const {
+  const auto add = [&](std::string_view name, std::string_view help,
+                       Reading::Kind kind, double value) {
+    readings->push_back(
+        {.name = name, .help = help, .kind = kind, .value = value});
+  };
+  add("millstream_sqlite_commits_total", "Transactions that were committed.",
+      Reading::Kind::kCounter, static_cast<double>(commits_.load()));
+  add("millstream_sqlite_writes_total",
+      "Writes in them: many may share one commit.", Reading::Kind::kCounter,
+      static_cast<double>(writes_.load()));
+  struct stat file;
+  if (stat(path_.c_str(), &file) == 0) {
+    add("millstream_sqlite_file_bytes", "Size of the database file.",
+        Reading::Kind::kGauge, static_cast<double>(file.st_size));
+  }
+  if (stat((path_ + "-wal").c_str(), &file) == 0) {
+    add("millstream_sqlite_log_bytes", "Size of its write-ahead log.",
+        Reading::Kind::kGauge, static_cast<double>(file.st_size));
+  }
+  absl::MutexLock lock(&mutex_);
+  add("millstream_sqlite_readers_open", "Connections that read.",
+      Reading::Kind::kGauge, readers_open_);
+  add("millstream_sqlite_readers_busy", "Those of them in use.",
+      Reading::Kind::kGauge,
+      readers_open_ - static_cast<double>(idle_readers_.size()));
+}
+
 absl::Status SqliteDatabase::CommitGroup(
     absl::Span<Committer::Item* const> group) {
   absl::Status status = Run(*writer_, "BEGIN IMMEDIATE");
@@ -181,7 +210,11 @@ absl::Status SqliteDatabase::CommitGroup(
     committing = true;
     status = Run(*writer_, "COMMIT");
   }
-  if (status.ok()) return absl::OkStatus();
+  if (status.ok()) {
+    commits_.fetch_add(1, std::memory_order_relaxed);
+    writes_.fetch_add(group.size(), std::memory_order_relaxed);
+    return absl::OkStatus();
+  }
 
   for (Committer::Item* item : group) item->status = status;
   absl::Status failure;

@@ -25,6 +25,8 @@
 #ifndef MILLSTREAM_STORAGE_SQLITE_SQLITE_DATABASE_H_
 #define MILLSTREAM_STORAGE_SQLITE_SQLITE_DATABASE_H_
 
+#include <atomic>
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
@@ -77,6 +79,8 @@ class SqliteDatabase final : public sql::Database {
   absl::Status Write(
       absl::FunctionRef<absl::Status(sql::Transaction&)> body) override;
   absl::Status Sync() override;
+  void AppendReadings(Readings* readings) const override
+      ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
   using Body = absl::FunctionRef<absl::Status(sql::Transaction&)>;
@@ -106,7 +110,10 @@ class SqliteDatabase final : public sql::Database {
   const std::unique_ptr<SqliteConnection> writer_;
   Committer committer_;
 
-  absl::Mutex mutex_;
+  std::atomic<int64_t> commits_{0};
+  std::atomic<int64_t> writes_{0};
+
+  mutable absl::Mutex mutex_;
   // Last in, first out: its pages are in memory.
   std::vector<std::unique_ptr<SqliteConnection>> idle_readers_
       ABSL_GUARDED_BY(mutex_);
