@@ -1,0 +1,229 @@
+#include "app/container_environment.h"
+
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
+#include "simdjson.h"
+
+namespace millstream::app {
+namespace {
+
+constexpr char kHost[] = "host";
+constexpr char kPort[] = "port";
+constexpr char kBackend[] = "backend-store-uri";
+constexpr char kRoot[] = "default-artifact-root";
+
+// What a URI is made of.
+struct Database {
+  std::string dialect;
+  std::string user;
+  std::string password;
+  std::string host;
+  std::string port;
+  std::string name;
+};
+
+std::string Encoded(std::string_view text) {
+  std::string encoded;
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (absl::ascii_isalnum(byte) || c == '-' || c == '_' || c == '.' ||
+        c == '~') {
+      encoded.push_back(c);
+    } else {
+      absl::StrAppend(&encoded, "%", absl::Hex(byte, absl::kZeroPad2));
+    }
+  }
+  return encoded;
+}
+
+std::string UriOf(const Database& database) {
+  // An IPv6 address stands in brackets.
+  const bool brackets = absl::StrContains(database.host, ':') &&
+                        !absl::StartsWith(database.host, "[");
+  return absl::StrCat(database.dialect, "://", Encoded(database.user), ":",
+                      Encoded(database.password), "@", brackets ? "[" : "",
+                      database.host, brackets ? "]" : "", ":", database.port,
+                      "/", Encoded(database.name));
+}
+
+class Container {
+ public:
+  Container(ReadVariable read, ReadSecret read_secret)
+      : read_(read), read_secret_(read_secret) {}
+
+  absl::StatusOr<absl::flat_hash_map<std::string, std::string>> Flags() {
+    flags_[kHost] = "0.0.0.0";
+    RETURN_IF_ERROR(ReadDatabase());
+    ReadArtifacts();
+    return std::move(flags_);
+  }
+
+ private:
+  // Not set and empty are one.
+  std::optional<std::string> Get(const std::string& name) {
+    const char* const value = read_(name.c_str());
+    if (value == nullptr || *value == '\0') return std::nullopt;
+    return std::string(value);
+  }
+  std::string GetOr(const std::string& name, const char* fallback) {
+    return Get(name).value_or(fallback);
+  }
+
+  absl::Status ReadDatabase() {
+    if (auto uri = Get("MLFLOW_BACKEND_URI"); uri.has_value()) {
+      flags_[kBackend] = *std::move(uri);
+      flags_[kPort] = GetOr("PORT", "80");
+      return absl::OkStatus();
+    }
+    if (const auto secret = Get("SECRET_NAME"); secret.has_value()) {
+      return TakeSecret(*secret);
+    }
+    if (Get("MLFLOW_DB_DATABASE").has_value()) {
+      flags_[kPort] = GetOr("PORT", "80");
+      const std::string dialect = GetOr("MLFLOW_DB_DIALECT", "mysql+pymysql");
+      if (absl::StartsWith(dialect, "sqlite")) {
+        flags_[kBackend] =
+            absl::StrCat("sqlite:///", *Get("MLFLOW_DB_DATABASE"));
+        return absl::OkStatus();
+      }
+      return TakeVariables(
+          dialect, {"MLFLOW_DB_USERNAME", "MLFLOW_DB_PASSWORD",
+                    "MLFLOW_DB_HOST", "MLFLOW_DB_PORT", "MLFLOW_DB_DATABASE"},
+          "3306");
+    }
+    if (Get("RDS_HOSTNAME").has_value()) {
+      TakePort();
+      return TakeVariables("postgresql",
+                           {"RDS_USERNAME", "RDS_PASSWORD", "RDS_HOSTNAME",
+                            "RDS_PORT", "RDS_DB_NAME"},
+                           "5432");
+    }
+    if (Get("DATABASE").has_value()) {
+      return TakeVariables(
+          "postgresql", {"USERNAME", "PASSWORD", "HOST", "PORT", "DATABASE"},
+          "5432");
+    }
+    TakePort();
+    return absl::OkStatus();
+  }
+
+  void TakePort() {
+    if (auto port = Get("PORT"); port.has_value()) flags_[kPort] = *port;
+  }
+
+  struct Names {
+    const char* user;
+    const char* password;
+    const char* host;
+    const char* port;
+    const char* database;
+  };
+
+  absl::Status TakeVariables(const std::string& dialect, const Names& names,
+                             const char* port) {
+    Database database;
+    database.dialect = dialect;
+    for (const auto& [name, value] :
+         {std::pair(names.user, &database.user),
+          std::pair(names.password, &database.password),
+          std::pair(names.host, &database.host),
+          std::pair(names.database, &database.name)}) {
+      std::optional<std::string> given = Get(name);
+      if (!given.has_value()) {
+        return absl::InvalidArgumentError(absl::StrCat(
+            "The variable ", name, " is not set, and the others that tell of "
+            "the database are (", names.database, "). Set it, or tell all "
+            "with --backend-store-uri."));
+      }
+      *value = *std::move(given);
+    }
+    database.port = GetOr(names.port, port);
+    RETURN_IF_ERROR(CheckPort(names.port, database.port));
+    flags_[kBackend] = UriOf(database);
+    return absl::OkStatus();
+  }
+
+  static absl::Status CheckPort(const std::string& name,
+                                const std::string& port) {
+    int number = 0;
+    if (absl::SimpleAtoi(port, &number) && number > 0 && number <= 0xffff) {
+      return absl::OkStatus();
+    }
+    return absl::InvalidArgumentError(
+        absl::StrCat(name, " is no port; it must be 1 to 65535."));
+  }
+
+  absl::Status TakeSecret(const std::string& name) {
+    ASSIGN_OR_RETURN(const std::string text, read_secret_(name));
+    const auto fault = [](std::string_view what) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          "The secret that SECRET_NAME names ", std::string(what), "."));
+    };
+    simdjson::dom::parser parser;
+    simdjson::dom::object object;
+    if (parser.parse(simdjson::padded_string(text)).get(object) !=
+        simdjson::SUCCESS) {
+      return fault("is no JSON object");
+    }
+    Database database;
+    for (const auto& [member, value] :
+         {std::pair("username", &database.user),
+          std::pair("password", &database.password),
+          std::pair("host", &database.host),
+          std::pair("dbname", &database.name)}) {
+      std::string_view found;
+      if (object[member].get(found) != simdjson::SUCCESS || found.empty()) {
+        return fault(absl::StrCat("has no text '", member, "'"));
+      }
+      *value = std::string(found);
+    }
+    // "aurora-postgresql", "mariadb" and so on.
+    std::string_view engine;
+    if (object["engine"].get(engine) != simdjson::SUCCESS) engine = "postgres";
+    const bool mysql = engine.find("mysql") != std::string_view::npos ||
+                       engine.find("mariadb") != std::string_view::npos;
+    database.dialect = mysql ? "mysql+pymysql" : "postgresql";
+    database.port = mysql ? "3306" : "5432";
+    int64_t number = 0;
+    std::string_view digits;
+    if (object["port"].get(number) == simdjson::SUCCESS) {
+      database.port = absl::StrCat(number);
+    } else if (object["port"].get(digits) == simdjson::SUCCESS) {
+      database.port = std::string(digits);
+    }
+    RETURN_IF_ERROR(CheckPort("'port' of the secret", database.port));
+    flags_[kBackend] = UriOf(database);
+    TakePort();
+    return absl::OkStatus();
+  }
+
+  void ReadArtifacts() {
+    if (auto uri = Get("MLFLOW_ARTIFACT_URI"); uri.has_value()) {
+      flags_[kRoot] = *std::move(uri);
+    } else if (const auto bucket = Get("BUCKET"); bucket.has_value()) {
+      flags_[kRoot] = absl::StartsWith(*bucket, "s3://")
+                          ? *bucket
+                          : absl::StrCat("s3://", *bucket);
+    }
+  }
+
+  const ReadVariable read_;
+  const ReadSecret read_secret_;
+  absl::flat_hash_map<std::string, std::string> flags_;
+};
+
+}  // namespace
+
+absl::StatusOr<absl::flat_hash_map<std::string, std::string>>
+FlagsOfContainer(ReadVariable read, ReadSecret read_secret) {
+  return Container(read, read_secret).Flags();
+}
+
+}  // namespace millstream::app
