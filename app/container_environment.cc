@@ -3,13 +3,13 @@
 #include <cstdint>
 #include <optional>
 #include <string_view>
+#include <utility>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
-#include "simdjson.h"
 
 namespace millstream::app {
 namespace {
@@ -161,43 +161,30 @@ class Container {
   }
 
   absl::Status TakeSecret(const std::string& name) {
-    ASSIGN_OR_RETURN(const std::string text, read_secret_(name));
-    const auto fault = [](std::string_view what) {
-      return absl::InvalidArgumentError(absl::StrCat(
-          "The secret that SECRET_NAME names ", std::string(what), "."));
-    };
-    simdjson::dom::parser parser;
-    simdjson::dom::object object;
-    if (parser.parse(simdjson::padded_string(text)).get(object) !=
-        simdjson::SUCCESS) {
-      return fault("is no JSON object");
-    }
+    ASSIGN_OR_RETURN(const Secret secret, read_secret_(name));
     Database database;
     for (const auto& [member, value] :
          {std::pair("username", &database.user),
           std::pair("password", &database.password),
           std::pair("host", &database.host),
           std::pair("dbname", &database.name)}) {
-      std::string_view found;
-      if (object[member].get(found) != simdjson::SUCCESS || found.empty()) {
-        return fault(absl::StrCat("has no text '", member, "'"));
+      const auto found = secret.find(member);
+      if (found == secret.end() || found->second.empty()) {
+        return absl::InvalidArgumentError(absl::StrCat(
+            "The secret that SECRET_NAME names has no '", member, "'."));
       }
-      *value = std::string(found);
+      *value = found->second;
     }
     // "aurora-postgresql", "mariadb" and so on.
-    std::string_view engine;
-    if (object["engine"].get(engine) != simdjson::SUCCESS) engine = "postgres";
-    const bool mysql = engine.find("mysql") != std::string_view::npos ||
-                       engine.find("mariadb") != std::string_view::npos;
+    const auto engine = secret.find("engine");
+    const bool mysql = engine != secret.end() &&
+                       (absl::StrContains(engine->second, "mysql") ||
+                        absl::StrContains(engine->second, "mariadb"));
     database.dialect = mysql ? "mysql+pymysql" : "postgresql";
-    database.port = mysql ? "3306" : "5432";
-    int64_t number = 0;
-    std::string_view digits;
-    if (object["port"].get(number) == simdjson::SUCCESS) {
-      database.port = absl::StrCat(number);
-    } else if (object["port"].get(digits) == simdjson::SUCCESS) {
-      database.port = std::string(digits);
-    }
+    const auto port = secret.find("port");
+    database.port = port != secret.end() ? port->second
+                    : mysql              ? "3306"
+                                         : "5432";
     RETURN_IF_ERROR(CheckPort("'port' of the secret", database.port));
     flags_[kBackend] = UriOf(database);
     TakePort();

@@ -19,6 +19,8 @@
 #ifndef MILLSTREAM_APP_CONTAINER_ENVIRONMENT_H_
 #define MILLSTREAM_APP_CONTAINER_ENVIRONMENT_H_
 
+#include <functional>
+#include <map>
 #include <string>
 
 #include "absl/container/flat_hash_map.h"
@@ -29,9 +31,10 @@ namespace millstream::app {
 
 // Value of a variable; null if it is not set.
 using ReadVariable = absl::FunctionRef<const char*(const char* name)>;
-// Text of a secret.
+// Members of a secret that is a JSON object; numbers as their digits.
+using Secret = std::map<std::string, std::string, std::less<>>;
 using ReadSecret =
-    absl::FunctionRef<absl::StatusOr<std::string>(const std::string& name)>;
+    absl::FunctionRef<absl::StatusOr<Secret>(const std::string& name)>;
 
 // Values of flags, by name, that the variables ask for; those of flags that they
 // say nothing about are not there. Always has "host". INVALID_ARGUMENT naming

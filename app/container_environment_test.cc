@@ -16,13 +16,14 @@ using ::testing::UnorderedElementsAre;
 
 using Variables = std::map<std::string, std::string>;
 
-auto FlagsOf(const Variables& variables, const std::string& secret = "") {
+auto FlagsOf(const Variables& variables, const Secret& secret = {}) {
   return FlagsOfContainer(
       [&](const char* name) -> const char* {
         const auto found = variables.find(name);
         return found == variables.end() ? nullptr : found->second.c_str();
       },
-      [&](const std::string&) -> absl::StatusOr<std::string> {
+      [&](const std::string& name) -> absl::StatusOr<Secret> {
+        EXPECT_EQ(name, "mlflow");
         return secret;
       });
 }
@@ -64,22 +65,26 @@ TEST(ContainerEnvironmentTest, AVariableThatIsMissingIsNamed) {
 
 TEST(ContainerEnvironmentTest, ASecretHoldsTheDatabase) {
   const Variables variables = {{"SECRET_NAME", "mlflow"}, {"BUCKET", "s3://b"}};
-  EXPECT_THAT(
-      *FlagsOf(variables, R"({"host": "h", "port": 5433, "username": "u",
-                              "password": "p", "dbname": "d"})"),
-      UnorderedElementsAre(
-          Pair("host", "0.0.0.0"), Pair("default-artifact-root", "s3://b"),
-          Pair("backend-store-uri", "postgresql://u:p@h:5433/d")));
-  EXPECT_THAT((*FlagsOf(variables, R"({"host": "h", "engine": "aurora-mysql",
-                                       "port": "3307", "username": "u",
-                                       "password": "p", "dbname": "d"})"))
-                  ["backend-store-uri"],
-              "mysql+pymysql://u:p@h:3307/d");
-  EXPECT_THAT(FlagsOf(variables, "not json").status().message(),
-              HasSubstr("is no JSON object"));
-  EXPECT_THAT(
-      FlagsOf(variables, R"({"host": "h", "password": "p"})").status().message(),
-      HasSubstr("has no text 'username'"));
+  Secret secret = {{"host", "h"},
+                   {"port", "5433"},
+                   {"username", "u"},
+                   {"password", "p"},
+                   {"dbname", "d"}};
+  EXPECT_THAT(*FlagsOf(variables, secret),
+              UnorderedElementsAre(
+                  Pair("host", "0.0.0.0"),
+                  Pair("default-artifact-root", "s3://b"),
+                  Pair("backend-store-uri", "postgresql://u:p@h:5433/d")));
+  secret.erase("port");
+  secret["engine"] = "aurora-mysql";
+  EXPECT_EQ((*FlagsOf(variables, secret))["backend-store-uri"],
+            "mysql+pymysql://u:p@h:3306/d");
+  secret["port"] = "many";
+  EXPECT_THAT(FlagsOf(variables, secret).status().message(),
+              HasSubstr("'port' of the secret is no port"));
+  secret.erase("username");
+  EXPECT_THAT(FlagsOf(variables, secret).status().message(),
+              HasSubstr("has no 'username'"));
 }
 
 TEST(ContainerEnvironmentTest, AppRunnersVariables) {
