@@ -195,12 +195,13 @@ std::string Lasting(std::string answers) {
   const auto remove = [&answers](std::string_view begin, std::string_view end) {
     for (size_t at = 0;
          (at = answers.find(begin, at)) != std::string::npos;) {
-      const size_t stop = answers.find(end, at);
+      const size_t stop = answers.find(end, at + begin.size());
       if (stop == std::string::npos) return;
       answers.erase(at, stop + end.size() - at);
     }
   };
   remove("\r\nDate: ", "GMT");
+  remove("\r\nX-Request-Id: ", "\r");
   remove("HTTP/1.1 100 Continue", "\r\n\r\n");
   return answers;
 }

@@ -13,6 +13,7 @@
 #include "base/str_cat.h"
 #include "gateway/testing/door_fixture.h"
 #include "millstream/v1/tracking.pb.h"
+#include "monitoring/monitor.h"
 
 namespace millstream::gateway {
 namespace {
@@ -238,6 +239,41 @@ TEST_F(RestDoorTest, BodiesAreLimited) {
                      limits::kHttpBodyBytesMax + 1, "\r\n\r\n"));
   EXPECT_EQ(client.Receive().status, 413);
   EXPECT_TRUE(client.AtEnd());
+}
+
+TEST_F(RestDoorTest, EachAnswerNamesItsRequest) {
+  Start();
+  EXPECT_EQ(Ask("GET", "/nonsense", "", "X-Request-ID: mine-7\r\n")
+                .headers["x-request-id"],
+            "mine-7");
+  EXPECT_EQ(Ask("GET", "/health").headers["x-request-id"].size(), 16u);
+  WireClient client(door_->port());
+  client.Send("nonsense\r\n\r\n");
+  EXPECT_EQ(client.Receive().headers["x-request-id"].size(), 16u);
+}
+
+TEST_F(RestDoorTest, AnswersAreCountedForPrometheus) {
+  EXPECT_EQ([&] { Start(); return Ask("GET", "/metrics").status; }(), 404);
+  door_.reset();
+  monitoring::Monitor monitor("");
+  options_.monitor = &monitor;
+  Start();
+  EXPECT_EQ(Ask("GET", "/nonsense").status, 404);
+  EXPECT_EQ(Ask("INVENTED", "/nonsense").status, 404);
+  EXPECT_EQ(Ask("GET", "/health").status, 200);
+  const WireReply reply = Ask("GET", "/metrics");
+  EXPECT_EQ(reply.status, 200);
+  EXPECT_NE(reply.body.find("mlflow_http_request_total{method=\"GET\","
+                            "status=\"404\"} 1\n"),
+            std::string::npos)
+      << reply.body;
+  EXPECT_NE(reply.body.find("mlflow_http_request_duration_seconds_count{"
+                            "method=\"other\",mlflow_version=\"3.17.2\","
+                            "status=\"404\"} 1\n"),
+            std::string::npos)
+      << reply.body;
+  EXPECT_EQ(reply.body.find("status=\"200\""), std::string::npos);
+  door_.reset();
 }
 
 TEST_F(RestDoorTest, WorkspacesAreRefused) {
