@@ -75,7 +75,6 @@ Front::Plan Front::Begin(const RequestHead& head) const {
                      head.path == StrCat(static_prefix_, "/version");
   Origination from = forwarded_.Of(head);
   Plan plan;
-  plan.is_probe = probe || head.path == kMonitorPath;
   plan.reply = security_->Check(
       head, from.host,
       probe ? Security::Path::kProbe : Security::Path::kOrdinary);
@@ -83,6 +82,7 @@ Front::Plan Front::Begin(const RequestHead& head) const {
   plan.reply = security_->Preflight(head);
   if (plan.reply.has_value()) return plan;
   plan = Route(head, from);
+  plan.is_probe = probe || head.path == kMonitorPath;
   plan.peer = std::move(from.peer);
   plan.guarded = gate_ != nullptr &&
                  (plan.handler == nullptr || !plan.handler->is_open());
