@@ -1,5 +1,5 @@
-// Published container set-ups of `mlflow server` say what they want by variables
-// of their environment, each in its own way. `millstream container` reads them,
+// Published container set-ups of `mlflow server` say what they want by
+// variables of their environment, each in its own way. `millstream container` reads them,
 // so that their images can be replaced by ours and nothing else changes.
 //
 // The database is told by the first of these that is there:
@@ -13,8 +13,8 @@
 //                                 RDS_PASSWORD, as Elastic Beanstalk sets them
 //   DATABASE                      of PostgreSQL, with HOST, PORT, USERNAME,
 //                                 PASSWORD
-// Artifacts go to MLFLOW_ARTIFACT_URI, or to the S3 bucket BUCKET; clients write
-// them there themselves. PORT is the server's port where it is not the
+// Artifacts go to MLFLOW_ARTIFACT_URI, or to the S3 bucket BUCKET; clients
+// write them there themselves. PORT is the server's port where it is not the
 // database's.
 #ifndef MILLSTREAM_APP_CONTAINER_ENVIRONMENT_H_
 #define MILLSTREAM_APP_CONTAINER_ENVIRONMENT_H_
@@ -36,8 +36,8 @@ using Secret = std::map<std::string, std::string, std::less<>>;
 using ReadSecret =
     absl::FunctionRef<absl::StatusOr<Secret>(const std::string& name)>;
 
-// Values of flags, by name, that the variables ask for; those of flags that they
-// say nothing about are not there. Always has "host". INVALID_ARGUMENT naming
+// Values of flags, by name, that the variables ask for; those of flags that
+// they say nothing about are not there. Always has "host". INVALID_ARGUMENT naming
 // the variable that is missing or makes no sense, never a value; or what
 // `read_secret` returns.
 absl::StatusOr<absl::flat_hash_map<std::string, std::string>>

@@ -121,7 +121,8 @@ class ServerImpl final : public Server {
     options.monitor = monitor_.get();
     options.access_log = config.access_log;
     options.disable_security_middleware = config.disable_security_middleware;
-    ASSIGN_OR_RETURN(rest_, gateway::RestDoor::Start(options, dispatcher_.get()));
+    ASSIGN_OR_RETURN(rest_,
+                     gateway::RestDoor::Start(options, dispatcher_.get()));
     return absl::OkStatus();
   }
 
