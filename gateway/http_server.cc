@@ -56,8 +56,7 @@ class HttpServer::Impl {
                 .connections = &connections_,
                 .memory = &memory_,
                 .tls = options.tls,
-                .monitor = options.monitor,
-                .access_log = options.access_log} {}
+                .notes = options.notes} {}
 
   absl::Status Listen(const Options& options) {
     error_code error;

@@ -7,12 +7,12 @@
 #include <string>
 
 #include "absl/status/statusor.h"
+#include "gateway/answer_notes.h"
 
 namespace millstream::gateway {
 
 class Front;
 class HttpTls;
-class HttpMonitor;
 
 // Thread-safe.
 class HttpServer {
@@ -27,9 +27,7 @@ class HttpServer {
     size_t held_bytes_max = 0;
     // Null: connections are not encrypted. Must outlive the server.
     HttpTls* tls = nullptr;
-    // As in SessionShared.
-    HttpMonitor* monitor = nullptr;
-    bool access_log = false;
+    AnswerNotes notes = {};
   };
 
   // Binds and starts to serve. INVALID_ARGUMENT for a host that is no name or

@@ -37,7 +37,6 @@
 #include "gateway/front.h"
 #include "gateway/handler_slots.h"
 #include "gateway/http_in_buffer.h"
-#include "gateway/http_monitor.h"
 #include "gateway/http_parser.h"
 #include "gateway/http_tls.h"
 #include "gateway/http_writer.h"
@@ -521,7 +520,10 @@ class Session {
     asio::const_buffer body = asio::buffer(reply.body);
     if (body_less || reply.source != nullptr) body = asio::const_buffer();
     const bool begun = co_await WriteAll(asio::buffer(out_), body);
-    Count(head, reply.status, content_bytes);
+    if (!is_probe_) {
+      shared_.notes.Note(head, reply.status, content_bytes, begun_,
+                         request_id_);
+    }
     if (!begun) co_return false;
     if (!body_less && reply.source != nullptr) {
       const bool sent =
@@ -534,30 +536,6 @@ class Session {
     Hold(0);
     entry_.SetPhase(ConnectionList::Phase::kIdle);
     co_return true;
-  }
-
-  // Tells whoever counts or logs answers; of a body that streams, when it
-  // begins.
-  void Count(const RequestHead& head, int status, int64_t bytes) {
-    if (is_probe_ || (shared_.monitor == nullptr && !shared_.access_log)) {
-      return;
-    }
-    const double seconds = std::chrono::duration<double>(
-                               std::chrono::steady_clock::now() - begun_)
-                               .count();
-    if (shared_.monitor != nullptr) {
-      shared_.monitor->Answered(head.method, status, seconds);
-    }
-    if (shared_.access_log) {
-      LogEvent(Severity::kInfo, "request",
-               {{"method", head.method},
-                {"path", head.raw_path},
-                {"status", status},
-                {"bytes", bytes},
-                {"ms", seconds * 1000},
-                {"peer", head.peer},
-                {"request_id", request_id_}});
-    }
   }
 
   // Writes what `source` gives; false if either side failed.

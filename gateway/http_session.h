@@ -2,6 +2,8 @@
 #ifndef MILLSTREAM_GATEWAY_HTTP_SESSION_H_
 #define MILLSTREAM_GATEWAY_HTTP_SESSION_H_
 
+#include "gateway/answer_notes.h"
+
 namespace boost::asio {
 class io_context;
 }
@@ -16,7 +18,6 @@ class ConnectionList;
 class Front;
 class HandlerSlots;
 class HttpTls;
-class HttpMonitor;
 
 // What all connections of a server share; outlives them.
 struct SessionShared {
@@ -33,10 +34,7 @@ struct SessionShared {
   MemoryBudget* memory;
   // Null: connections are not encrypted.
   HttpTls* tls = nullptr;
-  // Null: nobody counts.
-  HttpMonitor* monitor;
-  // Whether each answer has a line in the log.
-  bool access_log;
+  AnswerNotes notes = {};
 };
 
 // Serves the connection on `socket`, a connected TCP socket that this takes

@@ -162,9 +162,7 @@ std::string Served(const Front* front, std::string_view bytes, size_t step) {
                              .large_slots = &large_slots,
                              .transfer_slots = &transfer_slots,
                              .connections = &connections,
-                             .memory = &memory,
-                             .monitor = nullptr,
-                             .access_log = false};
+                             .memory = &memory};
   int ends[2];
   if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0,
                  ends) != 0) {

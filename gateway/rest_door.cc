@@ -53,8 +53,8 @@ absl::StatusOr<std::unique_ptr<RestDoor>> RestDoor::Start(
   server_options.connections_max = options.connections_max;
   server_options.held_bytes_max = options.held_bytes_max;
   server_options.tls = tls.get();
-  server_options.monitor = monitor.get();
-  server_options.access_log = options.access_log;
+  server_options.notes = {.monitor = monitor.get(),
+                          .access_log = options.access_log};
   ASSIGN_OR_RETURN(std::unique_ptr<HttpServer> server,
                    HttpServer::Start(server_options, front.get()));
   return std::make_unique<RestDoorImpl>(std::move(front), std::move(tls),
