@@ -1,6 +1,7 @@
 // Published container set-ups of `mlflow server` say what they want by
-// variables of their environment, each in its own way. `millstream container` reads them,
-// so that their images can be replaced by ours and nothing else changes.
+// variables of their environment, each in its own way. `millstream container`
+// reads them, so that their images can be replaced by ours and nothing else
+// changes.
 //
 // The database is told by the first of these that is there:
 //   MLFLOW_BACKEND_URI            a whole URI
@@ -37,9 +38,9 @@ using ReadSecret =
     absl::FunctionRef<absl::StatusOr<Secret>(const std::string& name)>;
 
 // Values of flags, by name, that the variables ask for; those of flags that
-// they say nothing about are not there. Always has "host". INVALID_ARGUMENT naming
-// the variable that is missing or makes no sense, never a value; or what
-// `read_secret` returns.
+// they say nothing about are not there. Always has "host". INVALID_ARGUMENT
+// naming the variable that is missing or makes no sense, never a value; or
+// what `read_secret` returns.
 absl::StatusOr<absl::flat_hash_map<std::string, std::string>>
 FlagsOfContainer(ReadVariable read, ReadSecret read_secret);
 

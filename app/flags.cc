@@ -16,6 +16,8 @@ namespace {
 constexpr char kDescription[] =
     "millstream: an experiment tracking server that speaks MLflow's API.";
 
+constexpr char kContainer[] = "container";
+
 constexpr char kFooter[] = R"(
 Start, and log a run with the mlflow client you have:
   millstream server
@@ -130,6 +132,7 @@ absl::Status Collect(const Slot& slot, ParsedFlags* parsed) {
     parsed->warnings.push_back(absl::StrCat(
         Name(slot), " has no effect: ", std::string(flag.note), "."));
   }
+  if (given) parsed->given.insert(std::string(flag.name));
   parsed->values[std::string(flag.name)] = std::move(value);
   return absl::OkStatus();
 }
@@ -172,10 +175,20 @@ absl::StatusOr<ParsedFlags> ParseFlags(
     Add(server, &slots.back());
   }
 
+  app.add_subcommand(kContainer,
+                     "The same in a container: 'server', with the database and "
+                     "the bucket that the environment names "
+                     "(docs/deployment.md).");
+
   ParsedFlags parsed;
+  // CLI11 takes them from the back.
+  std::vector<std::string> reversed(arguments.rbegin(), arguments.rend());
+  if (!reversed.empty() && reversed.back() == kContainer) {
+    parsed.container = true;
+    reversed.back() = "server";
+  }
   try {
-    // CLI11 takes them from the back.
-    app.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));
+    app.parse(std::move(reversed));
   } catch (const CLI::CallForHelp&) {
     parsed.print = app.help();
     return parsed;

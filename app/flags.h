@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
 
@@ -54,6 +55,11 @@ absl::Span<const Flag> ServerFlags();
 struct ParsedFlags {
   // By flag name; fallbacks included. On/off flags are "true" or "false".
   absl::flat_hash_map<std::string, std::string> values;
+  // Names of those that the command line or the environment set.
+  absl::flat_hash_set<std::string> given;
+  // The command was "container": what is not given is told by the environment
+  // in other ways (app/container.h).
+  bool container = false;
   // Flags of policy kIgnored that were given, as sentences for the log.
   std::vector<std::string> warnings;
   // If not empty: print this and end well (--help, --version).

@@ -178,6 +178,16 @@ TEST(FlagsTest, NoCommandIsAnError) {
               HasSubstr("no command 'sever'"));
 }
 
+TEST(FlagsTest, ContainerIsTheServerToldByItsEnvironment) {
+  auto flags = ParseFlags({"container", "--port", "81"});
+  ASSERT_TRUE(flags.ok()) << flags.status();
+  EXPECT_TRUE(flags->container);
+  EXPECT_EQ(flags->values.at("port"), "81");
+  EXPECT_TRUE(flags->given.contains("port"));
+  EXPECT_FALSE(flags->given.contains("host"));
+  EXPECT_FALSE(ParseFlags({"server"})->container);
+}
+
 TEST(FlagsTest, HelpNamesEveryFlagAndShowsHowToStart) {
   auto flags = ParseFlags({"server", "--help"});
   ASSERT_TRUE(flags.ok());

@@ -10,6 +10,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "app/config.h"
+#include "app/container.h"
 #include "app/flags.h"
 #include "app/server.h"
 #include "app/version.h"
@@ -122,7 +123,9 @@ int Main(int argc, char** argv) {
       fputs(flags->print.c_str(), stdout);
       return 0;
     }
-    absl::StatusOr<Config> config = MakeConfig(*flags);
+    if (flags->container) status = ReadContainer(&*flags);
+    absl::StatusOr<Config> config =
+        status.ok() ? MakeConfig(*flags) : absl::StatusOr<Config>(status);
     if (config.ok()) SetLogFormat(config->log_format);
     for (const std::string& warning : flags->warnings) LogWarning(warning);
     if (config.ok()) return Serve(*config);
