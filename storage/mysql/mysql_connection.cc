@@ -334,6 +334,11 @@ absl::Status MysqlConnection::Execute(std::string_view sql,
     return fault_.status;
   }
   SetDeadline();
+  if (!prepares_ && !prepared_.empty()) {
+    // What the server lacks is room: others may have it.
+    by_text_.clear();
+    prepared_.clear();
+  }
   if (const char* const begin = std::exchange(begin_, nullptr);
       begin != nullptr && *begin != '\0' && !Query(begin)) {
     return fault_.status;

@@ -81,7 +81,7 @@ class MysqlConnection {
 
   // Statements end soon after `caller` no longer waits. Null: they do not.
   void WorkFor(const Liveness* caller) { caller_ = caller; }
-  // False: nothing is kept prepared.
+  // False: nothing is kept prepared, what was is given up.
   void set_prepares(bool prepares) { prepares_ = prepares; }
 
   // The next statement is the first of a transaction; `begin`, a constant, is

@@ -1,109 +1,21 @@
 // What happens when the database goes away and comes back.
 #include <gtest/gtest.h>
 
-#include <atomic>
 #include <thread>
-#include <vector>
 
-#include "absl/synchronization/notification.h"
-#include "storage/postgres/postgres_database.h"
 #include "storage/postgres/postgres_testing.h"
 
-namespace millstream::storage::postgres {
+namespace millstream::storage {
+
+INSTANTIATE_TEST_SUITE_P(Postgres, ServerRestartConformance,
+                         ::testing::Values(&postgres::SharedPostgres::Shared));
+
+namespace postgres {
 namespace {
 
-using sql::Connection;
-using sql::StatementPtr;
 using sql::Transaction;
 
-class PostgresRestartTest : public PostgresTest {
- protected:
-  static void Restart() {
-    server_->StopAtOnce();
-    server_->Start();
-  }
-};
-
-TEST_F(PostgresRestartTest, CallsAfterItAreServed) {
-  ASSERT_TRUE(Insert(1).ok());
-  Restart();
-  EXPECT_EQ(Count(), 1);
-  Restart();
-  EXPECT_TRUE(Insert(2).ok());
-  server_->Stop();
-  server_->Start();
-  EXPECT_EQ(Count(), 2);
-}
-
-TEST_F(PostgresRestartTest, CallsDuringItWait) {
-  ASSERT_TRUE(Insert(1).ok());
-  server_->StopAtOnce();
-  std::thread reader([&] { EXPECT_GE(Count(), 1); });
-  std::thread writer([&] { EXPECT_TRUE(Insert(2).ok()); });
-  server_->Start();
-  reader.join();
-  writer.join();
-  EXPECT_EQ(Count(), 2);
-}
-
-TEST_F(PostgresRestartTest, CallsEndWhenItTakesTooLong) {
-  PostgresOptions options = Options();
-  options.reconnect = absl::Milliseconds(50);
-  database_ = Open(std::move(options));
-  server_->StopAtOnce();
-  const absl::Status status = Insert(1);
-  EXPECT_TRUE(absl::IsUnavailable(status)) << status;
-  database_ = nullptr;
-  server_->Start();
-}
-
-TEST_F(PostgresRestartTest, AWriteThatItInterruptsIsRunAgain) {
-  int runs = 0;
-  const auto write = [&](Transaction& transaction) -> absl::Status {
-    ++runs;
-    RETURN_IF_ERROR(
-        transaction.Execute("INSERT INTO numbers (id) VALUES (?)", runs));
-    if (runs == 1) Restart();
-    return transaction.Execute("UPDATE numbers SET value = ?", runs);
-  };
-  const absl::Status status = database_->Write(write);
-  EXPECT_TRUE(status.ok()) << status;
-  EXPECT_EQ(runs, 2);
-  EXPECT_EQ(Count(), 1);
-  EXPECT_EQ(Number("SELECT id FROM numbers"), 2);
-}
-
-TEST_F(PostgresRestartTest, AReadThatHasSeenRowsIsNotRunAgain) {
-  int runs = 0;
-  const auto read = [&](Connection& connection) -> absl::Status {
-    ++runs;
-    RETURN_IF_ERROR(Number(connection, "SELECT 1").status());
-    Restart();
-    return Number(connection, "SELECT 2").status();
-  };
-  EXPECT_TRUE(absl::IsUnavailable(database_->Read(read)));
-  EXPECT_EQ(runs, 1);
-  EXPECT_EQ(Count(), 0);
-}
-
-TEST_F(PostgresRestartTest, StatementsPreparedBeforeItRunAfterIt) {
-  ASSERT_TRUE(Insert(1).ok());
-  const auto read = [&](Connection& connection) -> absl::Status {
-    ASSIGN_OR_RETURN(StatementPtr first,
-                     connection.Prepare("SELECT count(*) FROM numbers"));
-    ASSIGN_OR_RETURN(StatementPtr second,
-                     connection.Prepare("SELECT id FROM numbers"));
-    Restart();
-    ASSIGN_OR_RETURN(const bool found, first->Step());
-    EXPECT_TRUE(found);
-    ASSIGN_OR_RETURN(const bool more, second->Step());
-    EXPECT_TRUE(more);
-    EXPECT_EQ(second->Int64(0), 1);
-    return absl::OkStatus();
-  };
-  const absl::Status status = database_->Read(read);
-  EXPECT_TRUE(status.ok()) << status;
-}
+using PostgresRestartTest = OwnServerDatabaseTest<SharedPostgres>;
 
 // The commit is under way, and waits, when the server dies.
 TEST_F(PostgresRestartTest, ACommitOfUnknownOutcomeIsNotRepeated) {
@@ -115,7 +27,7 @@ TEST_F(PostgresRestartTest, ACommitOfUnknownOutcomeIsNotRepeated) {
                   "DEFERRABLE INITIALLY DEFERRED FOR EACH ROW "
                   "EXECUTE FUNCTION wait()")
                   .ok());
-  const auto committing = Open(Options());
+  const auto committing = Open();
   int runs = 0;
   absl::Status status;
   std::thread writer([&] {
@@ -128,77 +40,14 @@ TEST_F(PostgresRestartTest, ACommitOfUnknownOutcomeIsNotRepeated) {
                 "WHERE wait_event = 'PgSleep'") == 0) {
     std::this_thread::yield();
   }
-  server_->StopAtOnce();
+  server().StopAtOnce();
   writer.join();
-  server_->Start();
+  server().Start();
   EXPECT_TRUE(absl::IsUnavailable(status)) << status;
   EXPECT_EQ(runs, 1);
   EXPECT_EQ(Count(), 0);
 }
 
-TEST_F(PostgresRestartTest, AStartWaitsForTheDatabase) {
-  database_ = nullptr;
-  server_->StopAtOnce();
-  std::thread opener([&] { database_ = Open(Options()); });
-  server_->Start();
-  opener.join();
-  EXPECT_EQ(Count(), 0);
-}
-
-TEST_F(PostgresRestartTest, AStartEndsWhenItWaitsTooLong) {
-  PostgresOptions options = Options();
-  options.wait_at_start = absl::Milliseconds(50);
-  server_->StopAtOnce();
-  absl::Status status = PostgresDatabase::Open(options).status();
-  EXPECT_TRUE(absl::IsUnavailable(status)) << status;
-  options.wait_at_start = absl::Hours(1);
-  const Impatient starter(3);
-  status = PostgresDatabase::Open(options, starter).status();
-  EXPECT_TRUE(absl::IsDeadlineExceeded(status)) << status;
-  server_->Start();
-}
-
-// Writers and a server that dies again and again: what was acknowledged is
-// there, once, and nothing else but what had no answer.
-TEST_F(PostgresRestartTest, NothingAcknowledgedIsLostOrDoubled) {
-  ASSERT_TRUE(Run("CREATE TABLE log (writer BIGINT, n BIGINT)").ok());
-  constexpr int kWriters = 6;
-  std::atomic<bool> stop{false};
-  std::atomic<int> answers{0};
-  std::vector<std::vector<int64_t>> kept(kWriters), unknown(kWriters);
-  std::vector<std::thread> threads;
-  for (int w = 0; w < kWriters; ++w) {
-    threads.emplace_back([&, w] {
-      for (int64_t n = 0; !stop; ++n) {
-        const absl::Status status =
-            Run("INSERT INTO log VALUES (?, ?)", w, n);
-        (status.ok() ? kept : unknown)[w].push_back(n);
-        ++answers;
-      }
-    });
-  }
-  for (int round = 0; round < 3; ++round) {
-    const int before = answers;
-    while (answers < before + 100) std::this_thread::yield();
-    Restart();
-  }
-  stop = true;
-  for (std::thread& thread : threads) thread.join();
-  int64_t acknowledged = 0, doubtful = 0;
-  for (int w = 0; w < kWriters; ++w) {
-    acknowledged += static_cast<int64_t>(kept[w].size());
-    doubtful += static_cast<int64_t>(unknown[w].size());
-    for (const int64_t n : kept[w]) {
-      ASSERT_EQ(Number(StrCat("SELECT count(*) FROM log WHERE writer = ", w,
-                              " AND n = ", n)),
-                1);
-    }
-  }
-  const int64_t rows = Number("SELECT count(*) FROM log");
-  EXPECT_GE(rows, acknowledged);
-  EXPECT_LE(rows, acknowledged + doubtful);
-  EXPECT_LE(doubtful, 3 * kWriters);
-}
-
 }  // namespace
-}  // namespace millstream::storage::postgres
+}  // namespace postgres
+}  // namespace millstream::storage

@@ -261,10 +261,9 @@ absl::Status ServerDatabase<Engine>::Reconnect(const Liveness& caller,
     RETURN_IF_ERROR(SleepFor(kReconnectWait, caller));
   }
   if ((*connection)->fault().kind == FaultKind::kStatementLost) {
-    // Not twice: the next one is not asked to keep any.
-    if (!prepares_.load(std::memory_order_relaxed)) {
-      return (*connection)->fault().status;
-    }
+    // The next one is not asked to keep any. A server may have no room for a
+    // single one until it has noticed which sessions are gone.
+    if (*attempts >= kStatementLostMax) return (*connection)->fault().status;
     NoteFault(FaultKind::kStatementLost);
   }
   RETURN_IF_ERROR(Replace(caller, deadline, connection));

@@ -47,6 +47,8 @@ MariadbServer::MariadbServer() : folder_("/tmp/millstream-maria.XXXXXX") {
       kInstall,
       "--no-defaults",
       StrCat("--datadir=", folder_, "/data"),
+      // A server that starts removes what it takes for left over there.
+      StrCat("--tmpdir=", folder_),
       "--auth-root-authentication-method=normal",
       "--skip-test-db",
       "--skip-name-resolve",
@@ -84,6 +86,7 @@ pid_t MariadbServer::Spawn(const std::vector<std::string>& command) const {
 void MariadbServer::Start() {
   std::vector<std::string> command = {
       kServer, "--no-defaults", StrCat("--datadir=", folder_, "/data"),
+      StrCat("--tmpdir=", folder_),
       StrCat("--socket=", folder_, "/socket"),
       StrCat("--pid-file=", folder_, "/pid"), "--skip-networking",
       "--skip-log-bin",
