@@ -5,9 +5,13 @@ environment variable MILLSTREAM_TEST_BINARY names (one with sanitizers, say).
 With MILLSTREAM_TEST_REFERENCE=<path of an mlflow command> the tests play
 against `mlflow server` instead, which has to pass them too. With
 MILLSTREAM_TEST_BACKEND=sqlite each server keeps its data in MLflow's own tables
-in a SQLite file of its folder.
+in a SQLite file of its folder; with =postgresql or =mysql in a database of its
+own, of a database server that all share.
 """
 
+import atexit
+import functools
+import itertools
 import os
 import pathlib
 import signal
@@ -17,13 +21,40 @@ import time
 import urllib.error
 import urllib.request
 
+from mariadb import MariadbServer
+from postgres import PostgresServer
+
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 BINARY = os.environ.get("MILLSTREAM_TEST_BINARY",
                         ROOT / "bazel-bin" / "app" / "millstream")
 REFERENCE = os.environ.get("MILLSTREAM_TEST_REFERENCE")
 BACKEND = os.environ.get("MILLSTREAM_TEST_BACKEND")
+DATABASE_SERVERS = {"postgresql": PostgresServer, "mysql": MariadbServer}
 START_SECONDS = 60
 STOP_SECONDS = 30
+
+
+@functools.cache
+def database_server():
+    """That of MILLSTREAM_TEST_BACKEND, started; ends with this process."""
+    server = DATABASE_SERVERS[BACKEND](fsync=False)
+    server.start()
+    atexit.register(server.close)
+    return server
+
+
+@functools.cache
+def backend_of(folder):
+    """The URI of the database of a server with its data in `folder`; None: it
+    has a store of its own."""
+    if BACKEND is None:
+        return None
+    if BACKEND == "sqlite":
+        return f"sqlite:///{folder}/mlflow.db"
+    return database_server().make_database(f"test{next(_numbers)}")
+
+
+_numbers = itertools.count()
 
 
 class Server:
@@ -93,9 +124,8 @@ class Server:
         self._port_file.unlink(missing_ok=True)
         self.url = None
         backend = self.backend
-        if (backend is None and BACKEND == "sqlite"
-                and "--backend-store-uri" not in self.flags):
-            backend = f"sqlite:///{self.folder}/mlflow.db"
+        if backend is None and "--backend-store-uri" not in self.flags:
+            backend = backend_of(self.folder)
         in_database = ["--backend-store-uri", backend] if backend else []
         return [BINARY, "server", "--host", "127.0.0.1", "--port", "0",
                 "--port-file", self._port_file,

@@ -11,6 +11,15 @@ import xml.etree.ElementTree as ElementTree
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 PYTEST_SECONDS = 1500
+# What a backend in a database has a part in.
+DATABASE_SUITES = [
+    "tests/conformance",
+    *(f"tests/api/test_{what}.py" for what in (
+        "tracking", "registry", "streams", "stream_crash", "watching")),
+    *(f"tests/compat/test_{what}.py" for what in (
+        "datasets", "experiments", "logged_models", "prompts", "registry",
+        "runs", "search_runs")),
+]
 # (virtual environment, door, folders), the door with a backend behind it
 # (harness.py) unless that is the data folder: the tests of clients run with
 # both, and
@@ -22,12 +31,8 @@ CLIENT_SUITES = [
                         "tests/conformance", "tests/browser",
                         "tests/teams"]),
     ("3.17.2", "http", ["tests/python"]),
-    ("3.17.2", "http/sqlite", [
-        "tests/conformance", "tests/api/test_streams.py",
-        "tests/api/test_stream_crash.py",
-        *(f"tests/compat/test_{what}.py" for what in (
-            "datasets", "experiments", "logged_models", "prompts", "registry",
-            "runs", "search_runs"))]),
+    *(("3.17.2", f"http/{database}", DATABASE_SUITES)
+      for database in ("sqlite", "postgresql", "mysql")),
     # Its environment leads to an object store.
     ("3.17.2", "http", ["tests/s3"]),
     ("2.20.2", "http", ["tests/compat"]),
