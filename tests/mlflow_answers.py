@@ -172,6 +172,8 @@ def _normal(value):
     if isinstance(value, dict):
         if "latest_versions" in value:
             value["latest_versions"].sort(key=lambda v: int(v["version"]))
+        if "dataset_summaries" in value:
+            value["dataset_summaries"].sort(key=str)
         return {k: _normal(v) for k, v in value.items()}
     if not isinstance(value, list):
         return value

@@ -1,7 +1,6 @@
 """One database, first mlflow's server and then ours, and the other way round:
 either finds what the other has left, and both say the same of it."""
 
-import importlib.util
 import pathlib
 import sqlite3
 import sys
@@ -12,7 +11,8 @@ import sqlalchemy
 
 import harness
 import mlflow_answers
-import postgres
+from mariadb import MariadbServer
+from postgres import PostgresServer
 
 pytestmark = pytest.mark.needs_3
 
@@ -32,16 +32,21 @@ class Sqlite:
             connection.execute(text)
 
 
-class Postgresql:
+class OnServer:
     """A database of a server that all tests share."""
 
-    server = None
+    # By product; as a user makes a database: with the product's own collation.
+    servers = {}
+    options = {PostgresServer: {}, MariadbServer: {
+        "collation": "utf8mb4_general_ci"}}
 
-    def __init__(self, folder, name):
+    def __init__(self, kind, name):
+        server = self.servers[kind]
         name = f"{name}_{uuid.uuid4().hex}"
-        self.server.make_database(name)
-        self.uri = self.server.uri(name, "postgresql+psycopg2")
-        self.shown = f"postgresql://127.0.0.1:{self.server.port}/{name}"
+        self.shown = (f"{server.dialects[0]}://127.0.0.1:{server.port}/"
+                      f"{name}")
+        server.make_database(name, **self.options[kind])
+        self.uri = server.uri(name, server.dialects[1])
 
     def execute(self, text):
         engine = sqlalchemy.create_engine(self.uri)
@@ -51,24 +56,28 @@ class Postgresql:
 
 
 @pytest.fixture(scope="module")
-def postgres_server():
-    with postgres.PostgresServer(fsync=False) as server:
-        Postgresql.server = server
-        yield server
+def database_servers():
+    """database_servers(kind) starts one of a kind when it is first asked."""
+
+    def start(kind):
+        if kind not in OnServer.servers:
+            OnServer.servers[kind] = kind(fsync=False)
+            OnServer.servers[kind].start()
+
+    yield start
+    for server in OnServer.servers.values():
+        server.close()
+    OnServer.servers.clear()
 
 
-@pytest.fixture(params=[
-    Sqlite,
-    pytest.param(Postgresql, marks=pytest.mark.skipif(
-        not postgres.PROGRAMS.exists()
-        or importlib.util.find_spec("psycopg2") is None,
-        reason="needs PostgreSQL and psycopg2"))],
-    ids=lambda kind: kind.__name__.lower())
-def new_database(request, tmp_path):
+@pytest.fixture(params=[Sqlite, PostgresServer, MariadbServer],
+                ids=["sqlite", "postgresql", "mysql"])
+def new_database(request, tmp_path, database_servers):
     """new_database(name): an empty one."""
-    if request.param is Postgresql:
-        request.getfixturevalue("postgres_server")
-    return lambda name: request.param(tmp_path, name)
+    if request.param is Sqlite:
+        return lambda name: Sqlite(tmp_path, name)
+    database_servers(request.param)
+    return lambda name: OnServer(request.param, name)
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Three servers on one PostgreSQL, and writers that go on whatever dies.
+"""Three servers on one database, and writers that go on whatever dies.
 
 Writers log to their own runs and to one that they share, and send what got no
 answer again, to another server. Servers and the database are stopped and killed
@@ -16,6 +16,7 @@ import time
 import pytest
 
 import harness
+from mariadb import MariadbServer
 from postgres import PostgresServer
 
 ROUNDS = int(os.environ.get("MILLSTREAM_TEAM_ROUNDS", "5"))
@@ -176,9 +177,10 @@ def make_fault(team_servers, database):
     return None
 
 
-@pytest.fixture
-def database():
-    with PostgresServer() as server:
+@pytest.fixture(params=[PostgresServer, MariadbServer],
+                ids=lambda kind: kind.product.lower())
+def database(request):
+    with request.param() as server:
         yield server
 
 
@@ -258,7 +260,7 @@ def test_a_server_waits_for_its_database(database, tmp_path):
     starter = threading.Thread(target=server.start)
     starter.start()
     while not (server.folder / "server.log").is_file() or (
-            "Waiting for PostgreSQL" not in server.log()):
+            f"Waiting for {database.product}" not in server.log()):
         time.sleep(0.02)
     assert "se/cret" not in server.log() and "se%2Fcret" not in server.log()
     database.start()
@@ -275,7 +277,7 @@ def test_a_server_that_waits_can_be_stopped(database, tmp_path):
         RuntimeError, server.start))
     starter.start()
     while not (server.folder / "server.log").is_file() or (
-            "Waiting for PostgreSQL" not in server.log()):
+            f"Waiting for {database.product}" not in server.log()):
         time.sleep(0.02)
     server._process.terminate()
     starter.join()
