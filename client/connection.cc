@@ -16,6 +16,13 @@ namespace {
 
 using google::protobuf::MessageLite;
 
+constexpr char kPackage[] = "/millstream.v1.";
+// What a server of ours says with every refusal (grpc_door.h); it becomes the
+// payload of that name.
+constexpr char kErrorCode[] = "millstream-error-code";
+// Open to everybody, and of no consequence.
+constexpr char kHealth[] = "/grpc.health.v1.Health/Check";
+constexpr absl::Duration kHealthWait = absl::Seconds(1);
 // A connection that fails is tried again after these; gRPC adds jitter.
 constexpr int kReconnectMsMin = 100;
 constexpr int kReconnectMsMax = 5000;
@@ -90,26 +97,31 @@ grpc::ChannelArguments ArgumentsOf(const ServerOptions& options) {
 }  // namespace
 
 bool IsFinal(const absl::Status& status) {
+  if (!status.GetPayload(kErrorCode).has_value()) return false;
   switch (status.code()) {
     case absl::StatusCode::kInvalidArgument:
     case absl::StatusCode::kNotFound:
     case absl::StatusCode::kAlreadyExists:
-    case absl::StatusCode::kPermissionDenied:
     case absl::StatusCode::kFailedPrecondition:
     case absl::StatusCode::kOutOfRange:
-    case absl::StatusCode::kUnimplemented:
-    case absl::StatusCode::kDataLoss:
-    case absl::StatusCode::kUnauthenticated:
       return true;
     default:
       return false;
   }
 }
 
-absl::Status FromGrpc(const grpc::Status& status) {
+absl::Status FromGrpc(const grpc::Status& status,
+                      const grpc::ClientContext& context) {
   if (status.ok()) return absl::OkStatus();
-  return absl::Status(static_cast<absl::StatusCode>(status.error_code()),
+  absl::Status result(static_cast<absl::StatusCode>(status.error_code()),
                       status.error_message());
+  const auto& metadata = context.GetServerTrailingMetadata();
+  if (const auto found = metadata.find(kErrorCode); found != metadata.end()) {
+    result.SetPayload(kErrorCode,
+                      absl::Cord(absl::string_view(found->second.data(),
+                                                   found->second.size())));
+  }
+  return result;
 }
 
 absl::StatusOr<std::unique_ptr<Connection>> Connection::Make(
@@ -139,6 +151,33 @@ void Connection::Authorize(grpc::ClientContext* context) const {
 absl::Status Connection::Call(const std::string& method,
                               const MessageLite& request, MessageLite* response,
                               absl::Duration timeout, bool patient) {
+  const absl::Status status =
+      Ask(kPackage + method, request, response, timeout, patient);
+  if (!patient || !absl::IsDeadlineExceeded(status)) return status;
+  const absl::Status reached = Reach();
+  return absl::IsUnavailable(reached) ? reached : status;
+}
+
+absl::Status Connection::CallSerialized(const std::string& method,
+                                        const std::string& request,
+                                        absl::Duration timeout) {
+  const grpc::Slice slice(request);
+  grpc::ByteBuffer response;
+  return Ask(kPackage + method, grpc::ByteBuffer(&slice, 1), &response, timeout,
+             /*patient=*/false);
+}
+
+absl::Status Connection::Reach() {
+  grpc::ByteBuffer response;
+  const grpc::Slice nothing;
+  return Ask(kHealth, grpc::ByteBuffer(&nothing, 1), &response, kHealthWait,
+             /*patient=*/false);
+}
+
+template <typename Request, typename Response>
+absl::Status Connection::Ask(const std::string& path, const Request& request,
+                             Response* response, absl::Duration timeout,
+                             bool patient) {
   grpc::ClientContext context;
   Authorize(&context);
   context.set_wait_for_ready(patient);
@@ -148,18 +187,18 @@ absl::Status Connection::Call(const std::string& method,
     if (shut_down_) return absl::CancelledError("the writer is closed");
     calls_.insert(&context);
   }
-  grpc::TemplatedGenericStub<MessageLite, MessageLite> stub(channel_);
+  grpc::TemplatedGenericStub<Request, Response> stub(channel_);
   grpc::Status status;
   absl::Notification done;
-  stub.UnaryCall(&context, "/millstream.v1." + method, grpc::StubOptions(),
-                 &request, response, [&](grpc::Status result) {
+  stub.UnaryCall(&context, path, grpc::StubOptions(), &request, response,
+                 [&](grpc::Status result) {
                    status = std::move(result);
                    done.Notify();
                  });
   done.WaitForNotification();
   absl::MutexLock lock(&mutex_);
   calls_.erase(&context);
-  return FromGrpc(status);
+  return FromGrpc(status, context);
 }
 
 void Connection::Shutdown() {

@@ -22,12 +22,16 @@ class Status;
 
 namespace millstream::client {
 
-// Whether trying again later makes no sense: the server has understood, and
-// refuses.
+// Whether a millstream server has understood what it was asked for and will
+// never do it. Not so if somebody can put it right, and the same is taken
+// later: who calls is not known or may not do that, or it is no millstream that
+// answered (a proxy, another server at the address).
 bool IsFinal(const absl::Status& status);
 
-// The same code and text.
-absl::Status FromGrpc(const grpc::Status& status);
+// The outcome of a call that is done: the same code and text, and whether a
+// millstream server said so.
+absl::Status FromGrpc(const grpc::Status& status,
+                      const grpc::ClientContext& context);
 
 // Thread-safe. Must outlive its calls and streams.
 class Connection {
@@ -38,11 +42,18 @@ class Connection {
   ~Connection();
 
   // Calls "Service/Method" of millstream.v1 and waits for its answer. `patient`
-  // also waits for a server that cannot be reached.
+  // also waits for a server that cannot be reached; UNAVAILABLE then says why
+  // it could not.
   absl::Status Call(const std::string& method,
                     const google::protobuf::MessageLite& request,
                     google::protobuf::MessageLite* response,
                     absl::Duration timeout, bool patient = false)
+      ABSL_LOCKS_EXCLUDED(mutex_);
+  // The same of a request that is serialized, for whoever does not need the
+  // answer.
+  absl::Status CallSerialized(const std::string& method,
+                              const std::string& request,
+                              absl::Duration timeout)
       ABSL_LOCKS_EXCLUDED(mutex_);
 
   // Ends calls under way, and all that follow, with CANCELLED. Streams go on.
@@ -55,6 +66,13 @@ class Connection {
 
  private:
   Connection(std::shared_ptr<grpc::Channel> channel, std::string authorization);
+
+  template <typename Request, typename Response>
+  absl::Status Ask(const std::string& path, const Request& request,
+                   Response* response, absl::Duration timeout, bool patient)
+      ABSL_LOCKS_EXCLUDED(mutex_);
+  // Why nobody can be reached; OK if somebody can.
+  absl::Status Reach() ABSL_LOCKS_EXCLUDED(mutex_);
 
   const std::shared_ptr<grpc::Channel> channel_;
   // Empty: none.

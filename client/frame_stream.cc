@@ -98,7 +98,7 @@ class FrameStreamImpl final
   void OnWritesDoneDone(bool) override {}
 
   void OnDone(const grpc::Status& status) override {
-    status_ = FromGrpc(status);
+    status_ = FromGrpc(status, context_);
     done_.Notify();
   }
 

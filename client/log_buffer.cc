@@ -28,9 +28,19 @@ absl::Status CheckMetricKey(std::string_view key) {
   return absl::InvalidArgumentError(status.message());
 }
 
+std::string Because(const absl::Status& trouble) {
+  return trouble.ok() ? ""
+                      : StrCat("; the last error: ",
+                               trouble.ToString(
+                                   absl::StatusToStringMode::kWithNoExtraData));
+}
+
 }  // namespace
 
-LogBuffer::LogBuffer(const WriterOptions& options) : options_(options) {}
+LogBuffer::LogBuffer(const WriterOptions& options)
+    : options_(options),
+      points_max_(std::clamp<size_t>(options.buffer_bytes / sizeof(LoggedPoint),
+                                     1, kFramePointsMax)) {}
 
 absl::Status LogBuffer::Reserve(size_t bytes) {
   if (closed_) return absl::FailedPreconditionError("the writer is closed");
@@ -57,7 +67,8 @@ absl::Status LogBuffer::Reserve(size_t bytes) {
   return absl::ResourceExhaustedError(
       StrCat("the buffer of ", options_.buffer_bytes,
              " bytes is full; the server does not take what was logged fast "
-             "enough, or is away"));
+             "enough, or is away",
+             Because(trouble_)));
 }
 
 absl::Status LogBuffer::AddKey(std::string_view name, Key** key) {
@@ -80,7 +91,7 @@ absl::Status LogBuffer::AddPoint(std::string_view name, double value,
         StrCat("timestamp ", timestamp_ms, " is before 1970"));
   }
   absl::MutexLock lock(&mutex_);
-  RETURN_IF_ERROR(Reserve(sizeof(LoggedPoint)));
+  RETURN_IF_ERROR(Reserve(kItemBytes + sizeof(LoggedPoint)));
   Key* key = nullptr;
   if (const auto found = keys_.find(AbslView(name)); found != keys_.end()) {
     key = &found->second;
@@ -88,7 +99,8 @@ absl::Status LogBuffer::AddPoint(std::string_view name, double value,
     RETURN_IF_ERROR(AddKey(name, &key));
   }
   if (points_.empty()) {
-    if (points_.capacity() == 0) points_.reserve(kFramePointsMax);
+    if (points_.capacity() == 0) points_.reserve(points_max_);
+    stats_.buffered_bytes += kItemBytes;
     since_ = absl::Now();
     Wake();
   }
@@ -99,7 +111,7 @@ absl::Status LogBuffer::AddPoint(std::string_view name, double value,
   points_.push_back({step, timestamp_ms, value, key->index});
   ++stats_.logged;
   stats_.buffered_bytes += sizeof(LoggedPoint);
-  if (points_.size() >= kFramePointsMax || key_bytes_ >= kFrameKeyBytesMax) {
+  if (points_.size() >= points_max_ || key_bytes_ >= kFrameKeyBytesMax) {
     EndFrame();
     Wake();
   }
@@ -107,7 +119,7 @@ absl::Status LogBuffer::AddPoint(std::string_view name, double value,
 }
 
 absl::Status LogBuffer::AddCall(LoggedCall call) {
-  const size_t bytes = call.request->ByteSizeLong();
+  const size_t bytes = kItemBytes + call.request.capacity();
   absl::MutexLock lock(&mutex_);
   RETURN_IF_ERROR(Reserve(bytes));
   EndFrame();
@@ -119,16 +131,26 @@ absl::Status LogBuffer::AddCall(LoggedCall call) {
   return absl::OkStatus();
 }
 
-void LogBuffer::EndFrame() {
-  if (points_.empty()) return;
-  const size_t bytes = points_.size() * sizeof(LoggedPoint);
-  items_.push_back(
-      {.points = std::move(points_), .end = stats_.logged, .bytes = bytes});
-  points_ = {};
+std::vector<LoggedPoint> LogBuffer::TakePoints() {
+  std::vector<LoggedPoint> points;
+  if (points_.size() < points_.capacity()) {
+    points.assign(points_.begin(), points_.end());
+    points_.clear();
+    return points;
+  }
+  points.swap(points_);
   if (!spares_.empty()) {
     points_ = std::move(spares_.back());
     spares_.pop_back();
   }
+  return points;
+}
+
+void LogBuffer::EndFrame() {
+  if (points_.empty()) return;
+  const size_t bytes = kItemBytes + points_.size() * sizeof(LoggedPoint);
+  items_.push_back(
+      {.points = TakePoints(), .end = stats_.logged, .bytes = bytes});
   key_bytes_ = 0;
   ++frame_;
 }
@@ -146,8 +168,8 @@ absl::Status LogBuffer::Flush(absl::Time until) {
   if (stats_.done < target) {
     return absl::DeadlineExceededError(
         StrCat(target - stats_.done,
-               " of what was logged are not kept by the "
-               "server yet"));
+               " of what was logged are not kept by the server yet",
+               Because(trouble_)));
   }
   return std::exchange(refusal_, absl::OkStatus());
 }
@@ -176,6 +198,11 @@ absl::Status LogBuffer::status() const {
   return failure_;
 }
 
+absl::Status LogBuffer::trouble() const {
+  absl::MutexLock lock(&mutex_);
+  return failure_.ok() ? trouble_ : failure_;
+}
+
 WriterStats LogBuffer::stats() const {
   absl::MutexLock lock(&mutex_);
   return stats_;
@@ -202,7 +229,7 @@ absl::Time LogBuffer::ReadyAt() const {
 void LogBuffer::Recycle(std::vector<LoggedPoint> points) {
   points.clear();
   absl::MutexLock lock(&mutex_);
-  if (points.capacity() == kFramePointsMax && spares_.size() < kSparesMax) {
+  if (points.capacity() == points_max_ && spares_.size() < kSparesMax) {
     spares_.push_back(std::move(points));
   }
 }
@@ -261,8 +288,15 @@ void LogBuffer::Fail(absl::Status why) {
   points_ = {};
   spares_.clear();
   stats_.buffered_bytes = 0;
+  stats_.refused += stats_.logged - stats_.done;
+  stats_.done = stats_.logged;
   room_.SignalAll();
   done_changed_.SignalAll();
+}
+
+void LogBuffer::SetTrouble(absl::Status why) {
+  absl::MutexLock lock(&mutex_);
+  trouble_ = std::move(why);
 }
 
 void LogBuffer::CountStream() {

@@ -6,7 +6,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
-#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -18,7 +17,6 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "client/run_writer.h"
-#include "google/protobuf/message_lite.h"
 
 namespace millstream::client {
 
@@ -32,7 +30,8 @@ struct LoggedPoint {
 // A call, made once all that was logged before it is done.
 struct LoggedCall {
   const char* method = nullptr;
-  std::unique_ptr<google::protobuf::MessageLite> request;
+  // Serialized, so that it takes no more memory than it has bytes.
+  std::string request;
 };
 
 // Points that become one frame, or a call.
@@ -41,8 +40,13 @@ struct LoggedItem {
   std::optional<LoggedCall> call = {};
   // How many points and calls were logged up to it, it included.
   uint64_t end = 0;
+  // What it takes in memory.
   size_t bytes = 0;
 };
+
+// Of an item's bytes, those that it takes besides points or request: itself,
+// and what malloc adds.
+inline constexpr size_t kItemBytes = sizeof(LoggedItem) + 40;
 
 // Points of a frame, and bytes of the different keys in it: what the server's
 // limits of a frame leave room for.
@@ -68,6 +72,7 @@ class LogBuffer {
   bool stopped() const ABSL_LOCKS_EXCLUDED(mutex_);
 
   absl::Status status() const ABSL_LOCKS_EXCLUDED(mutex_);
+  absl::Status trouble() const ABSL_LOCKS_EXCLUDED(mutex_);
   WriterStats stats() const ABSL_LOCKS_EXCLUDED(mutex_);
 
   // --- The sender's
@@ -93,8 +98,10 @@ class LogBuffer {
   void Done(uint64_t end, size_t bytes) ABSL_LOCKS_EXCLUDED(mutex_);
   // An item was refused, with so many points or calls; Done follows.
   void Refused(uint64_t count, absl::Status why) ABSL_LOCKS_EXCLUDED(mutex_);
-  // Nothing will be done any more.
+  // Nothing will be done any more; what is left counts as refused.
   void Fail(absl::Status why) ABSL_LOCKS_EXCLUDED(mutex_);
+  // Why nothing gets through for now; OK when something does.
+  void SetTrouble(absl::Status why) ABSL_LOCKS_EXCLUDED(mutex_);
   void CountStream() ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
@@ -110,9 +117,13 @@ class LogBuffer {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Makes an item of the points that are gathered.
   void EndFrame() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // What was gathered, in no more room than it fills.
+  std::vector<LoggedPoint> TakePoints() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Wake() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const WriterOptions options_;
+  // Points that are gathered for a frame, at most.
+  const size_t points_max_;
 
   mutable absl::Mutex mutex_;
   // For the sender; for who waits for room, and for things to be done.
@@ -124,6 +135,7 @@ class LogBuffer {
   bool stopped_ ABSL_GUARDED_BY(mutex_) = false;
   absl::Status failure_ ABSL_GUARDED_BY(mutex_);
   absl::Status refusal_ ABSL_GUARDED_BY(mutex_);
+  absl::Status trouble_ ABSL_GUARDED_BY(mutex_);
   // Callers of Flush, and of Reserve, that wait: what is gathered is sent.
   int waiting_ ABSL_GUARDED_BY(mutex_) = 0;
   WriterStats stats_ ABSL_GUARDED_BY(mutex_);
@@ -132,7 +144,8 @@ class LogBuffer {
   std::deque<const std::string*> names_ ABSL_GUARDED_BY(mutex_);
 
   std::deque<LoggedItem> items_ ABSL_GUARDED_BY(mutex_);
-  // The points that are gathered, since when, and bytes of their keys.
+  // The points that are gathered, since when, and bytes of their keys. Their
+  // room is one that was used before, if there is a spare.
   std::vector<LoggedPoint> points_ ABSL_GUARDED_BY(mutex_);
   absl::Time since_ ABSL_GUARDED_BY(mutex_);
   size_t key_bytes_ ABSL_GUARDED_BY(mutex_) = 0;

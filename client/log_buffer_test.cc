@@ -1,11 +1,13 @@
 #include "client/log_buffer.h"
 
+#include <malloc.h>
+
 #include <cmath>
 #include <string>
 #include <thread>
 
+#include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "millstream/v1/tracking.pb.h"
 
 namespace millstream::client {
 namespace {
@@ -13,18 +15,18 @@ namespace {
 using absl::IsFailedPrecondition;
 using absl::IsInvalidArgument;
 using absl::IsResourceExhausted;
+using ::testing::HasSubstr;
+using ::testing::Not;
 
 constexpr size_t kPointBytes = sizeof(LoggedPoint);
 
 WriterOptions Options(size_t points, absl::Duration full_wait) {
-  return {.buffer_bytes = points * kPointBytes,
+  return {.buffer_bytes = points * kPointBytes + 2 * kItemBytes,
           .full_wait = full_wait,
           .linger = absl::ZeroDuration()};
 }
 
-LoggedCall Call() {
-  return {"Service/Method", std::make_unique<v1::LogBatchRequest>()};
-}
+LoggedCall Call() { return {"Service/Method", "request"}; }
 
 TEST(LogBufferTest, PointsAndCallsComeOutInOrder) {
   LogBuffer buffer({.linger = absl::InfiniteDuration()});
@@ -100,13 +102,61 @@ TEST(LogBufferTest, AFullBufferDropsWhatMayNotWait) {
   ASSERT_TRUE(buffer.AddPoint("a", 1, 1, 1).ok());
   EXPECT_TRUE(IsResourceExhausted(buffer.AddPoint("a", 1, 2, 1)));
   EXPECT_EQ(buffer.stats().dropped, 1);
-  EXPECT_EQ(buffer.stats().buffered_bytes, 2 * kPointBytes);
+  EXPECT_EQ(buffer.stats().buffered_bytes, 2 * kPointBytes + kItemBytes);
 
   auto item = buffer.Take();
   ASSERT_TRUE(item.has_value());
   EXPECT_TRUE(IsResourceExhausted(buffer.AddPoint("a", 1, 2, 1)));
   buffer.Done(item->end, item->bytes);
   EXPECT_TRUE(buffer.AddPoint("a", 1, 3, 1).ok());
+}
+
+// Bytes that malloc has given out.
+size_t Allocated() {
+  const struct mallinfo2 info = mallinfo2();
+  return info.uordblks + info.hblkhd;
+}
+
+// Items of each shape, until there is no more room.
+void ExpectBoundedMemory(size_t points_between_calls, size_t request_bytes) {
+  constexpr size_t kRoom = 16 << 20;
+  // What is gathered, whatever the shape.
+  constexpr size_t kBesides = kFramePointsMax * kPointBytes + 4096;
+  const size_t before = Allocated();
+  LogBuffer buffer({.buffer_bytes = kRoom,
+                    .full_wait = absl::ZeroDuration(),
+                    .linger = absl::InfiniteDuration()});
+  int64_t step = 0;
+  bool goes_on = true;
+  while (goes_on) {
+    for (size_t i = 0; goes_on && i < points_between_calls; ++i) {
+      goes_on = buffer.AddPoint("a", 1, step++, 1).ok();
+    }
+    goes_on = goes_on &&
+              buffer.AddCall({"Method", std::string(request_bytes, 'r')}).ok();
+  }
+  const size_t told = buffer.stats().buffered_bytes;
+  EXPECT_LE(told, kRoom);
+  EXPECT_GT(told, kRoom - kBesides - request_bytes);
+  EXPECT_LE(Allocated() - before, kRoom + kBesides);
+  size_t items = 0;
+  while (auto item = buffer.Take()) {
+    EXPECT_EQ(item->points.capacity(), item->points.size());
+    items += sizeof(LoggedItem) + item->points.capacity() * kPointBytes +
+             (item->call.has_value() ? item->call->request.capacity() : 0);
+    EXPECT_GE(item->bytes, item->points.capacity() * kPointBytes);
+    buffer.Done(item->end, item->bytes);
+  }
+  EXPECT_LE(items, told);
+  EXPECT_LT(buffer.stats().buffered_bytes, kBesides);
+}
+
+TEST(LogBufferTest, WhatIsHeldFitsTheRoom) {
+  ExpectBoundedMemory(1, 40);
+  ExpectBoundedMemory(100, 40);
+  ExpectBoundedMemory(kFramePointsMax + 1, 40);
+  ExpectBoundedMemory(0, 1);
+  ExpectBoundedMemory(3, 1'000'000);
 }
 
 TEST(LogBufferTest, AFullBufferIsWaitedFor) {
@@ -133,6 +183,7 @@ TEST(LogBufferTest, AFailureIsToldToWhoWaits) {
   full.join();
   flush.join();
   EXPECT_EQ(buffer.stats().buffered_bytes, 0);
+  EXPECT_EQ(buffer.stats().refused, 1);
   EXPECT_FALSE(buffer.Take().has_value());
 }
 
@@ -150,6 +201,20 @@ TEST(LogBufferTest, FlushWaitsForWhatWasLoggedBefore) {
   }
   buffer.Done(item->end, item->bytes);
   flush.join();
+}
+
+TEST(LogBufferTest, WhoHasToWaitIsToldOfTheTrouble) {
+  LogBuffer buffer(Options(1, absl::ZeroDuration()));
+  ASSERT_TRUE(buffer.AddPoint("a", 1, 0, 1).ok());
+  buffer.SetTrouble(absl::UnauthenticatedError("who are you"));
+  EXPECT_TRUE(absl::IsUnauthenticated(buffer.trouble()));
+  EXPECT_TRUE(buffer.status().ok());
+  for (const absl::Status& status :
+       {buffer.Flush(absl::Now()), buffer.AddPoint("a", 1, 1, 1)}) {
+    EXPECT_THAT(status.ToString(), HasSubstr("UNAUTHENTICATED: who are you"));
+  }
+  buffer.SetTrouble(absl::OkStatus());
+  EXPECT_THAT(buffer.Flush(absl::Now()).ToString(), Not(HasSubstr("error")));
 }
 
 TEST(LogBufferTest, FlushTellsOfRefusalsOnce) {

@@ -1,6 +1,7 @@
 #include "client/run_writer.h"
 
 #include <algorithm>
+#include <cstdio>
 #include <optional>
 #include <random>
 #include <thread>
@@ -31,6 +32,23 @@ std::string MakeWriterId() {
     absl::StrAppend(&id, absl::Hex(device(), absl::kZeroPad8));
   }
   return id;
+}
+
+void TellOnStderr(const std::string& run_id, const absl::Status& trouble) {
+  const std::string text =
+      trouble.ok()
+          ? "goes on"
+          : StrCat(
+                "what is logged waits in memory: ",
+                trouble.ToString(absl::StatusToStringMode::kWithNoExtraData));
+  std::fprintf(stderr, "millstream: run %s: %s\n", run_id.c_str(),
+               text.c_str());
+}
+
+Sender::Tell TellOf(const WriterOptions& options, const std::string& run_id) {
+  if (options.on_trouble != nullptr) return options.on_trouble;
+  return
+      [run_id](const absl::Status& trouble) { TellOnStderr(run_id, trouble); };
 }
 
 absl::Status CheckOptions(const WriterOptions& options) {
@@ -114,7 +132,8 @@ class RunWriterImpl final : public RunWriter {
       : connection_(std::move(connection)),
         run_id_(std::move(run_id)),
         buffer_(options),
-        sender_(&buffer_, connection_.get(), run_id_, MakeWriterId()),
+        sender_(&buffer_, connection_.get(), run_id_, MakeWriterId(),
+                TellOf(options, run_id_)),
         thread_([this] { sender_.Run(); }) {}
 
   ~RunWriterImpl() override { Close(kDestructorWait).IgnoreError(); }
@@ -145,14 +164,14 @@ class RunWriterImpl final : public RunWriter {
   }
 
   absl::Status Finish(RunStatus status, absl::Duration timeout) override {
-    auto request = std::make_unique<v1::UpdateRunRequest>();
-    request->set_run_id(run_id_);
-    request->set_end_time(NowMs());
-    request->set_status(status == RunStatus::kFinished ? v1::FINISHED
-                        : status == RunStatus::kFailed ? v1::FAILED
-                                                       : v1::KILLED);
-    RETURN_IF_ERROR(
-        buffer_.AddCall({"TrackingService/UpdateRun", std::move(request)}));
+    v1::UpdateRunRequest request;
+    request.set_run_id(run_id_);
+    request.set_end_time(NowMs());
+    request.set_status(status == RunStatus::kFinished ? v1::FINISHED
+                       : status == RunStatus::kFailed ? v1::FAILED
+                                                      : v1::KILLED);
+    RETURN_IF_ERROR(buffer_.AddCall(
+        {"TrackingService/UpdateRun", request.SerializeAsString()}));
     return Flush(timeout);
   }
 
@@ -169,6 +188,7 @@ class RunWriterImpl final : public RunWriter {
   }
 
   absl::Status status() const override { return buffer_.status(); }
+  absl::Status trouble() const override { return buffer_.trouble(); }
   WriterStats stats() const override { return buffer_.stats(); }
 
  private:
@@ -176,10 +196,11 @@ class RunWriterImpl final : public RunWriter {
   absl::Status AddBatches(const Pairs& pairs, size_t batch_max, Part part) {
     RETURN_IF_ERROR(CheckPairs(pairs));
     for (size_t i = 0; i < pairs.size(); i += batch_max) {
-      auto request = std::make_unique<v1::LogBatchRequest>();
-      request->set_run_id(run_id_);
-      AddPairs(pairs, i, i + batch_max, part(request.get()));
-      RETURN_IF_ERROR(buffer_.AddCall({kLogBatch, std::move(request)}));
+      v1::LogBatchRequest request;
+      request.set_run_id(run_id_);
+      AddPairs(pairs, i, i + batch_max, part(&request));
+      RETURN_IF_ERROR(
+          buffer_.AddCall({kLogBatch, request.SerializeAsString()}));
     }
     return absl::OkStatus();
   }

@@ -13,6 +13,12 @@
 // there twice, as long as this process lives. What must outlive the process as
 // well belongs into the spool of the Python package.
 //
+// What is logged is given up only if a millstream server says that it will
+// never take it: a param with another value, a run that was deleted. A password
+// or permission that does not hold any more, a certificate that cannot be
+// trusted, another server at the address: all that can be put right, so it is
+// told (on_trouble), what is logged is held, and the writer goes on by itself.
+//
 // Errors are absl::Status with the canonical code that gRPC gave them and the
 // server's text.
 #ifndef MILLSTREAM_CLIENT_RUN_WRITER_H_
@@ -20,6 +26,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -51,8 +58,11 @@ struct NewRun {
 };
 
 struct WriterOptions {
-  // What is logged and not on the server's disk yet, in bytes; a point takes
-  // 32. At least kBufferBytesMin.
+  // Memory for what is logged and not on the server's disk yet. A point takes
+  // 32 bytes, a call for params or tags what they have; each call, and each
+  // frame of up to 8,192 points, some 130 more. At least kBufferBytesMin.
+  // Besides that a writer takes a few MiB at most, for what is being gathered
+  // and sent, and the names of its metrics.
   size_t buffer_bytes = size_t{64} << 20;
   // How long logging waits when so much is there. Infinite: training stops
   // rather than losing a point. Zero: it never waits, and is told that the
@@ -62,6 +72,11 @@ struct WriterOptions {
   absl::Duration linger = absl::Milliseconds(20);
   // How long Create and Open wait for a server that does not answer.
   absl::Duration open_wait = absl::Seconds(30);
+  // Told when nothing gets through (see RunWriter::trouble), and OK when it
+  // goes on: at once when the server refuses, after kTroubleWait when it is
+  // away. Called by the writer's thread; may not call the writer. Empty: a line
+  // on stderr.
+  std::function<void(const absl::Status& trouble)> on_trouble = {};
 };
 
 inline constexpr size_t kBufferBytesMin = 4096;
@@ -69,6 +84,8 @@ inline constexpr size_t kBufferBytesMin = 4096;
 inline constexpr size_t kKeysMax = 100'000;
 // Bytes of the key and value of a param or tag. No server takes more.
 inline constexpr size_t kPairBytesMax = 33'000;
+// A server that is away for less is not worth telling.
+inline constexpr absl::Duration kTroubleWait = absl::Seconds(5);
 // How long the destructor waits for what is not sent yet.
 inline constexpr absl::Duration kDestructorWait = absl::Seconds(10);
 
@@ -81,7 +98,7 @@ struct WriterStats {
   uint64_t refused = 0;
   // Not logged, because there was no room.
   uint64_t dropped = 0;
-  // Bytes that are in memory.
+  // Of WriterOptions::buffer_bytes, what is taken.
   size_t buffered_bytes = 0;
   // How often a stream was opened; each time but the first is a restart, a
   // fault of the network, or a server that had too much to do.
@@ -101,7 +118,9 @@ class RunWriter {
   //   INVALID_ARGUMENT   options that make no sense; the run is deleted
   //   NOT_FOUND          there is no such run
   //   UNAUTHENTICATED, PERMISSION_DENIED
-  //   UNAVAILABLE, DEADLINE_EXCEEDED  the server does not answer
+  //   UNIMPLEMENTED      what answers is no millstream
+  //   UNAVAILABLE, DEADLINE_EXCEEDED  the server cannot be reached (the text
+  //                      says why; a certificate?), or does not answer
   static absl::StatusOr<std::unique_ptr<RunWriter>> Open(
       const ServerOptions& server, std::string_view run_id,
       const WriterOptions& options = {});
@@ -130,7 +149,8 @@ class RunWriter {
   virtual absl::Status SetTags(const Pairs& tags) = 0;
 
   // Waits until the server has on its disk all that was logged before.
-  //   DEADLINE_EXCEEDED  it has not yet; what is missing is sent all the same
+  //   DEADLINE_EXCEEDED  it has not yet; what is missing is sent all the same.
+  //                      The text names the trouble, if there is one
   // The first error of the server about something that was logged since the
   // last Flush; the rest is kept. Or what status() says.
   virtual absl::Status Flush(absl::Duration timeout) = 0;
@@ -144,8 +164,13 @@ class RunWriter {
   virtual absl::Status Close(absl::Duration timeout) = 0;
 
   // OK, or why the server will never take anything more for this run: it was
-  // deleted, the password does not hold any more. What was not sent is dropped.
+  // deleted. What was not sent is dropped, and counts as refused.
   virtual absl::Status status() const = 0;
+
+  // OK, or why nothing gets through for now: UNAVAILABLE, for instance, or
+  // UNAUTHENTICATED. What is logged is held, and sending is tried again: every
+  // few seconds when the server is away, every half a minute when it refuses.
+  virtual absl::Status trouble() const = 0;
 
   virtual WriterStats stats() const = 0;
 };

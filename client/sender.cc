@@ -5,13 +5,16 @@
 
 #include "absl/random/random.h"
 #include "base/status_macros.h"
-#include "millstream/v1/tracking.pb.h"
 
 namespace millstream::client {
 namespace {
 
 constexpr absl::Duration kBackoffMin = absl::Milliseconds(50);
 constexpr absl::Duration kBackoffMax = absl::Seconds(5);
+// Of who is refused: somebody has to do something first, and who tries too
+// often is taken for one who guesses passwords.
+constexpr absl::Duration kRefusedBackoffMin = absl::Seconds(1);
+constexpr absl::Duration kRefusedBackoffMax = absl::Seconds(30);
 // A server that takes and answers nothing for so long has gone.
 constexpr absl::Duration kAnswerWait = absl::Seconds(60);
 constexpr absl::Duration kCallWait = absl::Seconds(30);
@@ -19,16 +22,16 @@ constexpr absl::Duration kCallWait = absl::Seconds(30);
 constexpr absl::Duration kIdleMax = absl::Seconds(30);
 constexpr absl::Duration kEndWait = absl::Seconds(1);
 
-// Of a call, what concerns the run or the caller, and so all that follows.
-bool ConcernsAll(const absl::Status& status) {
-  return absl::IsNotFound(status) || absl::IsUnauthenticated(status) ||
-         absl::IsPermissionDenied(status) || absl::IsUnimplemented(status);
+// Whether somebody answers, and does not let us in; or nobody who could.
+bool IsRefusal(const absl::Status& status) {
+  return absl::IsUnauthenticated(status) || absl::IsPermissionDenied(status) ||
+         absl::IsUnimplemented(status);
 }
 
 }  // namespace
 
 Sender::Sender(LogBuffer* buffer, Connection* connection, std::string run_id,
-               std::string writer_id)
+               std::string writer_id, Tell tell)
     : buffer_(buffer),
       connection_(connection),
       run_id_(std::move(run_id)),
@@ -36,7 +39,8 @@ Sender::Sender(LogBuffer* buffer, Connection* connection, std::string run_id,
       names_([buffer](uint32_t key) -> const std::string& {
         return buffer->KeyName(key);
       }),
-      backoff_(kBackoffMin) {}
+      backoff_(kBackoffMin),
+      tell_(std::move(tell)) {}
 
 void Sender::Run() {
   while (!buffer_->stopped()) {
@@ -53,6 +57,11 @@ void Sender::Run() {
 void Sender::MadeProgress() {
   progress_ = absl::Now();
   backoff_ = kBackoffMin;
+  if (!trouble_.has_value()) return;
+  trouble_.reset();
+  buffer_->SetTrouble(absl::OkStatus());
+  if (told_ != absl::StatusCode::kOk) tell_(absl::OkStatus());
+  told_ = absl::StatusCode::kOk;
 }
 
 absl::Time Sender::Deadline() const {
@@ -141,13 +150,13 @@ absl::Status Sender::Send(bool* goes_on) {
 }
 
 absl::Status Sender::MakeCall() {
-  v1::LogBatchResponse response;  // whatever is in it, nothing is wanted
   const LoggedItem& item = *next_;
-  const absl::Status status = connection_->Call(
-      item.call->method, *item.call->request, &response, kCallWait);
+  const absl::Status status = connection_->CallSerialized(
+      item.call->method, item.call->request, kCallWait);
   if (!status.ok()) {
     if (!IsFinal(status)) return status;
-    if (ConcernsAll(status)) {
+    // The run, and so all that follows.
+    if (absl::IsNotFound(status)) {
       buffer_->Fail(status);
       return status;
     }
@@ -234,10 +243,23 @@ bool Sender::Recover(const absl::Status& error) {
     if (!frames_.empty()) return true;
     refusal_.reset();
   }
+  WaitOut(error);
+  return true;
+}
+
+void Sender::WaitOut(const absl::Status& error) {
+  const bool refused = IsRefusal(error);
+  if (!trouble_.has_value()) trouble_ = absl::Now();
+  buffer_->SetTrouble(error);
+  if (told_ != error.code() &&
+      (refused || absl::Now() - *trouble_ >= kTroubleWait)) {
+    told_ = error.code();
+    tell_(error);
+  }
+  if (refused) backoff_ = std::max(backoff_, kRefusedBackoffMin);
   absl::BitGen random;
   buffer_->Sleep(absl::Now() + backoff_ * absl::Uniform(random, 0.5, 1.5));
-  backoff_ = std::min(backoff_ * 2, kBackoffMax);
-  return true;
+  backoff_ = std::min(backoff_ * 2, refused ? kRefusedBackoffMax : kBackoffMax);
 }
 
 void Sender::EndGently() {

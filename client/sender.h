@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -25,9 +26,12 @@ inline constexpr size_t kFramesInFlightMax = 32;
 // Belongs to the thread that calls Run.
 class Sender {
  public:
-  // Borrows both; they must outlive it.
+  using Tell = std::function<void(const absl::Status& trouble)>;
+
+  // Borrows both; they must outlive it. For `tell` see
+  // WriterOptions::on_trouble.
   Sender(LogBuffer* buffer, Connection* connection, std::string run_id,
-         std::string writer_id);
+         std::string writer_id, Tell tell);
 
   // Sends what is logged, until the buffer is stopped or nothing can be sent
   // any more.
@@ -55,6 +59,8 @@ class Sender {
   void DropStream();
   // After an error; false: nothing can be sent any more.
   bool Recover(const absl::Status& error);
+  // Remembers that nothing gets through, and waits until it is tried again.
+  void WaitOut(const absl::Status& error);
   void EndGently();
   absl::Time Deadline() const;
   void MadeProgress();
@@ -85,6 +91,11 @@ class Sender {
   std::optional<absl::Status> refusal_;
   uint64_t suspect_ = 0;
   absl::Duration backoff_;
+  const Tell tell_;
+  // Since when nothing has got through; not if something does.
+  std::optional<absl::Time> trouble_;
+  // Of what was told, the code.
+  absl::StatusCode told_ = absl::StatusCode::kOk;
 };
 
 }  // namespace millstream::client

@@ -8,6 +8,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <utility>
 #include <vector>
 
 #include "absl/time/clock.h"
@@ -21,7 +22,8 @@ constexpr absl::Duration kStartWait = absl::Seconds(60);
 
 }  // namespace
 
-ServerProcess::ServerProcess() {
+ServerProcess::ServerProcess(std::vector<std::string> flags)
+    : flags_(std::move(flags)) {
   std::string name = ::testing::TempDir() + "/server_XXXXXX";
   if (mkdtemp(name.data()) == nullptr) std::abort();
   folder_ = name;
@@ -40,8 +42,9 @@ void ServerProcess::Start() {
   std::vector<const char*> command = {
       kProgram,      "server",      "--host",      "127.0.0.1",
       "--port",      "0",           "--grpc-port", grpc_port_.c_str(),
-      "--port-file", ports.c_str(), "--data-dir",  data.c_str(),
-      nullptr};
+      "--port-file", ports.c_str(), "--data-dir",  data.c_str()};
+  for (const std::string& flag : flags_) command.push_back(flag.c_str());
+  command.push_back(nullptr);
   pid_ = fork();
   if (pid_ == 0) {
     const int file = open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0600);

@@ -5,6 +5,7 @@
 #include <sys/types.h>
 
 #include <string>
+#include <vector>
 
 namespace millstream::client::testing {
 
@@ -12,7 +13,8 @@ namespace millstream::client::testing {
 // beginning. Not thread-safe. Aborts the test if the server does not start.
 class ServerProcess {
  public:
-  ServerProcess();
+  // Flags besides those for ports and data.
+  explicit ServerProcess(std::vector<std::string> flags = {});
   ~ServerProcess();
   ServerProcess(const ServerProcess&) = delete;
   ServerProcess& operator=(const ServerProcess&) = delete;
@@ -30,6 +32,7 @@ class ServerProcess {
   void End(int signal);
   bool ReadPorts();
 
+  const std::vector<std::string> flags_;
   std::string folder_;
   std::string address_;
   std::string grpc_port_ = "0";

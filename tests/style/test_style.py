@@ -15,7 +15,7 @@ CPP = (".cc", ".h")
 # Which headers belong to which folders: (pattern, folders that may).
 OWNERS = [
     (r"grpcpp?/", ["server/grpc_door", "client/connection",
-      "client/frame_stream", "bench/"]),
+      "client/frame_stream", "client/testing/relay", "bench/"]),
     (r"boost/", ["gateway/", "bench/"]),
     (r"simdjson", ["gateway/json/", "gateway/graphql/", "server/model_json",
       "aws/json", "bench/"]),
