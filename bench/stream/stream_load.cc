@@ -5,11 +5,11 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
-
 #include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cmath>
+#include <condition_variable>
 #include <cstdint>
 #include <cstdio>
 #include <deque>
@@ -21,11 +21,12 @@
 #include <thread>
 #include <vector>
 
-#include "google/protobuf/arena.h"
-#include "grpcpp/grpcpp.h"
-#include "grpcpp/impl/codegen/client_unary_call.h"
-#include "grpcpp/impl/codegen/proto_utils.h"
-#include "grpcpp/support/sync_stream.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "base/status_macros.h"
+#include "client/connection.h"
+#include "client/frame_stream.h"
 #include "millstream/v1/streams.pb.h"
 #include "millstream/v1/tracking.pb.h"
 
@@ -33,12 +34,10 @@ namespace millstream::bench {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-using grpc::internal::RpcMethod;
-using Stream =
-    grpc::ClientReaderWriter<v1::LogMetricsRequest, v1::LogMetricsResponse>;
-using Factory =
-    grpc::internal::ClientReaderWriterFactory<v1::LogMetricsRequest,
-                                              v1::LogMetricsResponse>;
+using client::Connection;
+using client::FrameStream;
+
+constexpr absl::Duration kCallWait = absl::Seconds(60);
 
 struct Arguments {
   std::string address = "127.0.0.1:5001";
@@ -47,7 +46,7 @@ struct Arguments {
   int points = 1000;  // of a column, in a frame
   double seconds = 5;
   uint64_t total = 0;  // points of all streams; 0: as many as there is time for
-  int pause_us = 0;  // between frames
+  int pause_us = 0;    // between frames
   int server_pid = 0;
 };
 
@@ -69,22 +68,6 @@ double Seconds(Clock::duration duration) {
   return std::chrono::duration<double>(duration).count();
 }
 
-template <typename Request, typename Response>
-bool Call(grpc::ChannelInterface* channel, const char* path,
-          const Request& request, Response* response) {
-  const RpcMethod method(path, RpcMethod::NORMAL_RPC);
-  grpc::ClientContext context;
-  const grpc::Status status =
-      grpc::internal::BlockingUnaryCall<Request, Response,
-                                        google::protobuf::MessageLite,
-                                        google::protobuf::MessageLite>(
-          channel, method, &context, request, response);
-  if (!status.ok()) {
-    std::fprintf(stderr, "%s: %s\n", path, status.error_message().c_str());
-  }
-  return status.ok();
-}
-
 // A loss curve: it falls, with noise in it.
 class Curve {
  public:
@@ -101,55 +84,62 @@ class Curve {
   double step_ = 0;
 };
 
+// One stream of frames, over the client library's parts: what a frame has is
+// made here, for a program that logs points one by one is no limit that a
+// server should be measured by.
 class Writer {
  public:
-  Writer(const Arguments& arguments, std::shared_ptr<grpc::Channel> channel,
+  // Makes a run, over a connection of its own.
+  static absl::StatusOr<std::unique_ptr<Writer>> Make(
+      const Arguments& arguments) {
+    ASSIGN_OR_RETURN(std::unique_ptr<Connection> connection,
+                     Connection::Make({.address = arguments.address}));
+    v1::CreateRunRequest request;
+    request.set_experiment_id("0");
+    v1::CreateRunResponse response;
+    RETURN_IF_ERROR(connection->Call("TrackingService/CreateRun", request,
+                                     &response, kCallWait));
+    return std::make_unique<Writer>(arguments, std::move(connection),
+                                    response.run().info().run_id());
+  }
+
+  Writer(const Arguments& arguments, std::unique_ptr<Connection> connection,
          std::string run_id)
       : arguments_(arguments),
-        channel_(std::move(channel)),
+        connection_(std::move(connection)),
         run_id_(std::move(run_id)) {
     for (int i = 0; i < arguments_.columns; ++i) curves_.emplace_back(i);
   }
 
-  void Run(Clock::time_point until) {
-    const RpcMethod method("/millstream.v1.StreamService/LogMetrics",
-                           RpcMethod::BIDI_STREAMING);
-    grpc::ClientContext context;
-    std::unique_ptr<Stream> stream(
-        Factory::Create(channel_.get(), method, &context));
-    v1::LogMetricsRequest open;
-    open.mutable_open()->set_run_id(run_id_);
-    open.mutable_open()->set_writer_id("bench");
-    stream->Write(open);
-    std::thread reader([&] { ReadAnswers(stream.get()); });
-    uint64_t number = 0;
-    bool ok = true;
+  absl::Status Run(Clock::time_point until) {
+    const std::unique_ptr<FrameStream> stream =
+        FrameStream::Open(*connection_, run_id_, "bench", [this] { Notify(); });
     const uint64_t last = LastFrame();
-    while (ok && (last > 0 ? number < last : Clock::now() < until)) {
-      google::protobuf::Arena arena;
-      auto* request =
-          google::protobuf::Arena::CreateMessage<v1::LogMetricsRequest>(&arena);
-      Fill(++number, request->mutable_frame());
-      {
-        std::lock_guard lock(mutex_);
-        sent_.push_back(Clock::now());
-      }
-      ok = stream->Write(*request);
+    // The next frame is made while this one is on its way.
+    v1::LogMetricsRequest next;
+    Fill(1, next.mutable_frame());
+    uint64_t number = 0;
+    while (last > 0 ? number < last : Clock::now() < until) {
+      if (!Await(stream.get(), [&] { return stream->writable(); })) break;
+      stream->message()->Swap(&next);
+      sent_.push_back(Clock::now());
+      stream->Write();
+      ++number;
+      Fill(number + 1, next.mutable_frame());
       if (arguments_.pause_us > 0) {
         std::this_thread::sleep_for(
             std::chrono::microseconds(arguments_.pause_us));
       }
     }
-    stream->WritesDone();
-    reader.join();
-    const grpc::Status status = stream->Finish();
-    if (!status.ok()) {
-      std::fprintf(stderr, "%s\n", status.error_message().c_str());
+    if (Await(stream.get(), [&] { return stream->writable(); })) {
+      stream->WritesDone();
+      Await(stream.get(), [] { return false; });
     }
-    failed_ = !status.ok() || durable_ != number;
+    RETURN_IF_ERROR(stream->Finish());
+    if (durable_ == number) return absl::OkStatus();
+    return absl::DataLossError("the stream ended early");
   }
 
-  bool failed() const { return failed_; }
   uint64_t points() const {
     return durable_ * arguments_.columns * arguments_.points;
   }
@@ -164,6 +154,7 @@ class Writer {
   }
 
   void Fill(uint64_t number, v1::MetricFrame* frame) {
+    frame->Clear();
     frame->set_number(number);
     for (int c = 0; c < arguments_.columns; ++c) {
       if (number == 1) frame->add_new_keys("metric_" + std::to_string(c));
@@ -182,40 +173,47 @@ class Writer {
     }
   }
 
-  void ReadAnswers(Stream* stream) {
-    v1::LogMetricsResponse response;
-    while (stream->Read(&response)) {
-      std::lock_guard lock(mutex_);
-      const auto now = Clock::now();
-      for (; durable_ < response.durable_frame(); ++durable_) {
-        answer_seconds_.push_back(Seconds(now - sent_.front()));
-        sent_.pop_front();
-      }
+  // Takes answers until `done`; false: the stream has ended first.
+  template <typename Done>
+  bool Await(FrameStream* stream, Done done) {
+    for (;;) {
+      // Asked first: of a stream that has ended all answers are there.
+      const bool ended = stream->ended();
+      TakeAnswers(stream->durable().value_or(0));
+      if (ended) return false;
+      if (done()) return true;
+      std::unique_lock lock(mutex_);
+      changed_.wait(lock, [this] { return notified_; });
+      notified_ = false;
     }
   }
 
+  void TakeAnswers(uint64_t durable) {
+    const auto now = Clock::now();
+    for (; durable_ < durable; ++durable_) {
+      answer_seconds_.push_back(Seconds(now - sent_.front()));
+      sent_.pop_front();
+    }
+  }
+
+  void Notify() {
+    std::lock_guard lock(mutex_);
+    notified_ = true;
+    changed_.notify_one();
+  }
+
   const Arguments arguments_;
-  const std::shared_ptr<grpc::Channel> channel_;
+  const std::unique_ptr<Connection> connection_;
   const std::string run_id_;
   std::vector<Curve> curves_;
-  std::mutex mutex_;
   std::deque<Clock::time_point> sent_;
   std::vector<double> answer_seconds_;
   uint64_t durable_ = 0;
-  bool failed_ = false;
-};
 
-bool CreateRun(grpc::ChannelInterface* channel, std::string* run_id) {
-  v1::CreateRunRequest request;
-  request.set_experiment_id("0");
-  v1::CreateRunResponse response;
-  if (!Call(channel, "/millstream.v1.TrackingService/CreateRun", request,
-            &response)) {
-    return false;
-  }
-  *run_id = response.run().info().run_id();
-  return true;
-}
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  bool notified_ = false;
+};
 
 double Percentile(const std::vector<double>& sorted, double p) {
   if (sorted.empty()) return 0;
@@ -226,14 +224,12 @@ double Percentile(const std::vector<double>& sorted, double p) {
 int Load(const Arguments& arguments) {
   std::vector<std::unique_ptr<Writer>> writers;
   for (int i = 0; i < arguments.streams; ++i) {
-    grpc::ChannelArguments options;
-    options.SetInt("stream_load.connection", i);  // one for each
-    auto channel = grpc::CreateCustomChannel(
-        arguments.address, grpc::InsecureChannelCredentials(), options);
-    std::string run_id;
-    if (!CreateRun(channel.get(), &run_id)) return 1;
-    writers.push_back(
-        std::make_unique<Writer>(arguments, std::move(channel), run_id));
+    auto writer = Writer::Make(arguments);
+    if (!writer.ok()) {
+      std::fprintf(stderr, "%s\n", writer.status().ToString().c_str());
+      return 1;
+    }
+    writers.push_back(*std::move(writer));
   }
   const double cpu_before =
       arguments.server_pid == 0 ? 0 : CpuSeconds(arguments.server_pid);
@@ -241,22 +237,25 @@ int Load(const Arguments& arguments) {
   const auto until =
       begin + std::chrono::duration_cast<Clock::duration>(
                   std::chrono::duration<double>(arguments.seconds));
+  std::atomic<bool> failed = false;
   std::vector<std::thread> threads;
   for (auto& writer : writers) {
-    threads.emplace_back([&writer, until] { writer->Run(until); });
+    threads.emplace_back([&writer, &failed, until] {
+      const absl::Status status = writer->Run(until);
+      if (status.ok()) return;
+      std::fprintf(stderr, "%s\n", status.ToString().c_str());
+      failed = true;
+    });
   }
   for (auto& thread : threads) thread.join();
   const double seconds = Seconds(Clock::now() - begin);
-  const double cpu =
-      arguments.server_pid == 0
-          ? 0
-          : CpuSeconds(arguments.server_pid) - cpu_before;
+  const double cpu = arguments.server_pid == 0
+                         ? 0
+                         : CpuSeconds(arguments.server_pid) - cpu_before;
   uint64_t points = 0;
-  bool failed = false;
   std::vector<double> answers;
   for (const auto& writer : writers) {
     points += writer->points();
-    failed = failed || writer->failed();
     answers.insert(answers.end(), writer->answer_seconds().begin(),
                    writer->answer_seconds().end());
   }
