@@ -72,10 +72,11 @@ def test_requests_are_counted_as_mlflow_counts_them(watched):
 
 
 def test_what_training_logs_is_counted(watched):
-    mlflow.set_tracking_uri(watched.url)
-    with mlflow.start_run():
-        mlflow.log_metrics({"a": 1.0, "b": 2.0}, synchronous=True)
-        mlflow.log_metric("a", 3.0, step=1)
+    client = mlflow.MlflowClient(watched.url, watched.url)
+    run = client.create_run("0").info.run_id
+    client.log_batch(run, metrics=[
+        mlflow.entities.Metric(key, 1.0, 0, 0) for key in ("a", "b")])
+    client.log_metric(run, "a", 3.0, step=1)
     _, text, _ = fetch(f"{watched.url}/metrics")
     assert count(text, "millstream_points_logged_total") == 3
     assert count(text, "millstream_sqlite_commits_total") >= 1
