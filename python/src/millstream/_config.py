@@ -1,6 +1,7 @@
 """Where the server is and how the spool behaves: the URI and the environment.
 
-A URI is millstream://HOST[:PORT][?NAME=VALUE&...]. Each parameter can be given
+A URI is millstream://HOST[:PORT][?NAME=VALUE&...], or millstreams:// for a
+server that speaks TLS. Each parameter can be given
 there or, for every URI, as an environment variable; the URI wins.
 """
 
@@ -13,6 +14,7 @@ from dataclasses import dataclass, fields
 from typing import Any, Mapping
 
 SCHEME = "millstream"
+TLS_SCHEME = "millstreams"
 DEFAULT_PORT = 5001
 ENVIRONMENT = "MILLSTREAM_"
 
@@ -25,7 +27,7 @@ class Config:
     environment) means; times are seconds.
     """
 
-    # host:port of the server's gRPC door.
+    # The server's gRPC door: host:port, or millstreams://host:port by TLS.
     target: str
     # Folder of all spools. It must be on a local disk.
     spool_dir: pathlib.Path
@@ -53,6 +55,15 @@ class Config:
     ui: str = ""
 
 
+def is_ours(uri: str) -> bool:
+    scheme, separator, _ = uri.partition("://")
+    return bool(separator) and scheme.lower() in (SCHEME, TLS_SCHEME)
+
+
+def is_tls(target: str) -> bool:
+    return target.startswith(TLS_SCHEME + "://")
+
+
 def parse(uri: str | None = None,
           environment: Mapping[str, str] | None = None) -> Config:
     """The configuration for a URI ("host:port" will do).
@@ -69,7 +80,7 @@ def parse(uri: str | None = None,
     if "://" not in uri:
         uri = f"{SCHEME}://{uri}"
     parts = urllib.parse.urlsplit(uri)
-    if parts.scheme != SCHEME or not parts.hostname:
+    if not is_ours(uri) or not parts.hostname:
         raise ValueError(
             f"{uri!r} is not a URI such as {SCHEME}://host:{DEFAULT_PORT}")
     if parts.path not in ("", "/") or parts.username or parts.fragment:
@@ -78,7 +89,9 @@ def parse(uri: str | None = None,
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
     given = dict(urllib.parse.parse_qsl(
         parts.query, keep_blank_values=True, strict_parsing=bool(parts.query)))
-    values: dict[str, Any] = {"target": f"{host}:{port}"}
+    tls = parts.scheme == TLS_SCHEME
+    values: dict[str, Any] = {
+        "target": f"{TLS_SCHEME}://{host}:{port}" if tls else f"{host}:{port}"}
     for field in fields(Config):
         if field.name == "target":
             continue
@@ -90,7 +103,8 @@ def parse(uri: str | None = None,
     if given:
         raise ValueError(f"{uri!r} has unknown parameters: {sorted(given)}")
     values.setdefault("spool_dir", _default_spool_dir(env))
-    values.setdefault("ui", f"http://{host}:{port - 1}")
+    values.setdefault(
+        "ui", f"http{'s' if tls else ''}://{host}:{port - 1}")
     return Config(**values)
 
 

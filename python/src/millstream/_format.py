@@ -5,7 +5,7 @@
       writer.lock, sender.lock   locked (flock) while that process lives
       LOG/                       what the process logged to one run, in order
         run                      the run's id
-        keys                     names of metrics, in the order of their indices
+        keys                     names of metrics, each with its index
         journal                  what was sent as which frame, what is done
         00000001.seg, ...        the records; a segment goes when all is done
 
@@ -31,7 +31,10 @@ import time
 import zlib
 from typing import Any, Iterator, NamedTuple
 
-VERSION = 1
+# What is written; what is read. Up to version 1 the index of a name was its
+# place in the file, which no record told.
+VERSION = 2
+VERSIONS = (1, 2)
 MAGIC = b"MSSPOOL\x01"
 
 # The header of a segment: magic, committed, state.
@@ -55,6 +58,10 @@ CALL = 3
 # The same for one that logs nothing else than points. Such requests, one after
 # another, may be sent as one: concatenated messages are merged ones.
 POINTS_CALL = 4
+# In the file of names: a name, UTF-8, whose index is its place; u64 index and
+# the name. An index is used once, and some may never be.
+NAME, KEY = 0, 1
+KEY_HEAD = struct.Struct("<Q")
 
 POINT_PAYLOAD = 32
 POINT_WORD = POINT << KIND_SHIFT | POINT_PAYLOAD
@@ -137,7 +144,8 @@ def read_writer(folder: pathlib.Path) -> dict[str, Any] | None:
         found = json.loads((folder / "writer.json").read_text())
     except (OSError, ValueError):
         return None
-    if not isinstance(found, dict) or found.get("version") != VERSION:
+    if not isinstance(found, dict) or found.get(
+            "version") not in VERSIONS:
         return None
     return found if isinstance(found.get("target"), str) else None
 

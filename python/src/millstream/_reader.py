@@ -70,11 +70,13 @@ class Journal:
     def _load(self) -> None:
         data = self._path.read_bytes() if self._path.exists() else b""
         size = fmt.JOURNAL.size
-        for at in range(0, len(data) - size + 1, size):
-            line = data[at:at + size]
+        whole = 0
+        while whole + size <= len(data):
+            line = data[whole:whole + size]
             crc, kind, number, end, points = fmt.JOURNAL.unpack(line)
             if crc != zlib.crc32(line[4:]):
                 break
+            whole += size
             frame = fmt.Frame(number, end, points)
             if kind == fmt.DONE:
                 self.done = frame
@@ -82,9 +84,8 @@ class Journal:
             else:
                 self.sent = [f for f in self.sent if f.number < number]
                 self.sent.append(frame)
-        whole = at + size if data[size - 1:] else 0
         if len(data) != whole:
-            # A torn line: what is written from now on must not follow it.
+            # A damaged line: what is written from now on must not follow it.
             self._rewrite()
 
     def _line(self, kind: int, frame: fmt.Frame) -> bytes:
@@ -180,7 +181,7 @@ class LogReader:
         self.taken = self.position
         # Points up to `position`.
         self.points = self.journal.done.points
-        self._keys: list[str] = []
+        self._keys: dict[int, str] = {}
         self._keys_read = 0
         self._sequence = 0
         self._map: Any = None
@@ -200,9 +201,9 @@ class LogReader:
         self.points = self.journal.done.points
 
     def key(self, index: int) -> str | None:
-        if index >= len(self._keys):
+        if index not in self._keys:
             self._read_keys()
-        return self._keys[index] if 0 <= index < len(self._keys) else None
+        return self._keys.get(index)
 
     def available(self) -> bool:
         """Whether there is something at the position, or was closed."""
@@ -470,10 +471,15 @@ class LogReader:
         at = self._keys_read
         while at + fmt.RECORD.size <= len(data):
             crc, word = fmt.RECORD.unpack_from(data, at)
-            end = at + fmt.RECORD.size + (word & fmt.LENGTH_MASK)
+            begin = at + fmt.RECORD.size
+            end = begin + (word & fmt.LENGTH_MASK)
             if end > len(data) or crc != zlib.crc32(data[at + 4:end]):
                 break
-            self._keys.append(data[at + fmt.RECORD.size:end].decode())
+            index = len(self._keys)
+            if word >> fmt.KIND_SHIFT == fmt.KEY:
+                (index,) = fmt.KEY_HEAD.unpack_from(data, begin)
+                begin += fmt.KEY_HEAD.size
+            self._keys[index] = data[begin:end].decode()
             at = fmt.align(end)
         self._keys_read = at
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import array
+import collections
 import errno
+import itertools
+import logging
 import mmap
 import os
 import pathlib
@@ -15,6 +18,7 @@ from typing import Any, Callable, Iterable
 
 from . import _format as fmt
 
+LOG = logging.getLogger("millstream")
 # The first segments of a log are small: many runs have few points.
 SEGMENT_BYTES_MIN = 64 * 1024
 SEGMENT_BYTES_MAX = 8 * 1024 * 1024
@@ -38,22 +42,27 @@ class SpoolFull(Exception):
     """There is no space for the record, and was none for a while."""
 
 
+class LogClosed(ValueError):
+    """Nothing is appended to this log any more; the run may have another."""
+
+
 class Budget:
-    """Counts the bytes of all segments of a process. Thread-safe."""
+    """Counts the bytes of all segments of a process. Thread-safe, also for
+    signal handlers in the middle of it."""
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._segments: dict[pathlib.Path, int] = {}
 
     def reserve(self, path: pathlib.Path, size: int, beyond: int) -> bool:
         with self._lock:
-            if sum(self._segments.values()) + size > self.limit + beyond:
+            if self._used() + size > self.limit + beyond:
                 # The sender removes segments; see which are gone.
-                self._segments = {p: n for p, n in self._segments.items()
-                                  if p.exists()}
-                used = sum(self._segments.values())
-                if used + size > self.limit + beyond:
+                for other in list(self._segments):
+                    if not other.exists():
+                        self._segments.pop(other, None)
+                if self._used() + size > self.limit + beyond:
                     return False
             self._segments[path] = size
             return True
@@ -62,10 +71,17 @@ class Budget:
         with self._lock:
             self._segments.pop(path, None)
 
+    def _used(self) -> int:
+        return sum(list(self._segments.values()))
+
 
 class LogWriter:
-    """Appends to the log of one run. Thread-safe; signal handlers may append
-    in the middle of an append of the same thread.
+    """Appends to the log of one run. Thread-safe.
+
+    Signal handlers may append in the middle of an append of the same thread:
+    theirs follows when that is done. They may raise there too: what was being
+    appended is in the log or is not, and everything after it is where it
+    belongs.
 
     `full_wait` is asked, when the spool is full, how many seconds to wait.
     """
@@ -82,13 +98,25 @@ class LogWriter:
         self._full_wait = full_wait
         self._full_since = 0.0
         self._next_check = 0.0
+        # One append at a time: of all threads, and of a thread and the signal
+        # handlers that interrupt it.
         self._lock = threading.RLock()
         self._busy = False
-        self._later: list[Callable[[], object]] = []
-        # Index of each name that was logged.
+        self._later: collections.deque[Callable[[], object]] = (
+            collections.deque())
+        # Index of each name that was logged. An index is used once, whatever
+        # becomes of the name it was meant for.
         self.keys: dict[str, int] = {}
+        self._indices = itertools.count()
+        # Where the whole names end, and where the one being written will.
+        self._keys_end = self._keys_next = 0
         self._sequence = 0
         self._map: Any = None
+        # The file of a segment that is being made; the segment, with its
+        # number and size, that we move on to; the one that is left behind.
+        self._making: pathlib.Path | None = None
+        self._next: tuple[int, Any, int] | None = None
+        self._left: Any = None
         # Appends go up to _end, which moves up to _limit, the segment's end.
         self._offset = self._end = self._limit = 0
         self._size = SEGMENT_BYTES_MIN
@@ -101,8 +129,10 @@ class LogWriter:
 
     @property
     def position(self) -> int:
-        """After the last record."""
+        """After the last record; what a thread is in the middle of appending,
+        when a signal handler of it asks, is not counted."""
         with self._lock:
+            self._settle()
             return self._sequence << fmt.SEQUENCE_SHIFT | self._offset
 
     def knows(self, key: str) -> bool:
@@ -113,13 +143,14 @@ class LogWriter:
 
         Numbers that do not fit are struct.error.
         """
+        # _alone(), as _point needs it, without the calls.
         with self._lock:
-            if self._busy:
+            if self._busy and self._is_inside():
                 self._later.append(
                     lambda: self.point(key, value, timestamp, step))
                 return
-            self._busy = True
             try:
+                self._busy = True
                 index = self.keys.get(key)
                 if index is None:
                     index = self._define(key)
@@ -147,41 +178,31 @@ class LogWriter:
 
     def point_batch(self, batch: Iterable[tuple[str, float, int, int]]) -> None:
         """Appends points that become visible together, or not at all."""
-        batch = list(batch)
-        with self._lock:
-            if self._busy:
-                self._later.append(lambda: self.point_batch(batch))
-                return
-            self._busy = True
+        rows = list(batch)
+
+        def append() -> None:
             try:
-                keys = self.keys
                 records = []
-                for key, value, timestamp, step in batch:
-                    index = keys.get(key)
-                    if index is None:
-                        index = self._define(key)
-                    body = _pack_body(fmt.POINT_WORD, index, step, timestamp,
-                                      value)
+                for key, value, timestamp, step in rows:
+                    body = _pack_body(fmt.POINT_WORD, self._index(key), step,
+                                      timestamp, value)
                     records.append(_pack_crc(_crc32(body)) + body)
                 self._append(b"".join(records), len(records))
             except OSError:
-                self.dropped += len(batch)
-            finally:
-                self._busy = False
-                if self._later:
-                    self._catch_up()
+                self.dropped += len(rows)
+
+        self._alone(append)
 
     def block(self, key: str, steps: array.array[int],
               timestamps: array.array[int], values: array.array[float]) -> None:
-        """Appends points of one metric: arrays of 'q', 'q' and 'd'."""
-        with self._lock:
-            index = self.keys.get(key)
-            if index is None:
-                try:
-                    index = self._define(key)
-                except OSError:
-                    self.dropped += len(values)
-                    return
+        """Appends points of one metric: arrays of 'q', 'q' and 'd', which
+        nobody changes any more."""
+        def append() -> None:
+            try:
+                index = self._index(key)
+            except OSError:
+                self.dropped += len(values)
+                return
             for at in range(0, len(values), BLOCK_POINTS_MAX):
                 part = slice(at, at + BLOCK_POINTS_MAX)
                 columns: list[array.array[Any]] = [
@@ -194,17 +215,22 @@ class LogWriter:
                     [fmt.BLOCK_HEAD.pack(index, count),
                      *(column.tobytes() for column in columns)])), count)
 
+        self._alone(append)
+
     def call(self, path: str, request: bytes, points: int = 0) -> None:
         """Appends an rpc; `points` if it logs so many and nothing else.
 
         SpoolFull if there is no space, even beyond the bound.
         """
-        with self._lock:
-            data = fmt.call_record(path, request, points)
+        data = fmt.call_record(path, request, points)
+
+        def append() -> None:
             if not self._append(data, points, CALLS_RESERVE_BYTES
                                 if not points else 0) and not points:
                 raise SpoolFull(
                     f"the spool {self.folder.parent} has no space left")
+
+        self._alone(append)
 
     def dropped_untold(self, last: bool) -> int:
         """How many points were dropped, each time that some were and there is
@@ -218,20 +244,25 @@ class LogWriter:
 
     def close(self) -> None:
         """Says that nothing follows; the sender may then remove the log."""
-        with self._lock:
+        def end() -> None:
             if self._closed:
                 return
             if self._map is None and not self._room(0, 0, CALLS_RESERVE_BYTES):
                 # No space for an empty segment: nothing was ever appended.
                 (self.folder / "run").unlink()
+            self._commit()
             self._closed = True
-            self._seal(fmt.CLOSED)
+            if self._map is not None:
+                _pack_word_into(self._map, fmt.STATE_AT, fmt.CLOSED)
             os.close(self._keys_fd)
             self._end = self._limit = 0
 
+        self._settle()
+        self._alone(end)
+
     def abandon(self) -> None:
         """For a forked child: lets go of what is its parent's."""
-        self._map = None
+        self._map = self._left = self._next = None
         try:
             os.close(self._keys_fd)
         except OSError:
@@ -239,19 +270,70 @@ class LogWriter:
 
     # --- All below: with the lock held.
 
+    def _alone(self, act: Callable[[], None]) -> None:
+        """Does it when no append of this thread is under way: at once, or,
+        for a signal handler in the middle of one, right after that."""
+        with self._lock:
+            if self._busy and self._is_inside():
+                self._later.append(act)
+                return
+            try:
+                self._busy = True
+                act()
+            finally:
+                self._busy = False
+                if self._later:
+                    self._catch_up()
+
+    def _settle(self) -> None:
+        """Does what handlers put off, and what exceptions interrupted, unless
+        an append is under way."""
+        with self._lock:
+            if not (self._busy and self._is_inside()):
+                self._catch_up()
+                self._commit()
+
+    def _is_inside(self) -> bool:
+        """Whether an append of this thread is under way. `_busy` alone does
+        not tell: an exception may have come right before it was cleared."""
+        frame = sys._getframe(2)
+        while frame is not None:
+            if (frame.f_code in _APPENDS
+                    and frame.f_locals.get("self") is self):
+                return True
+            frame = frame.f_back  # type: ignore[assignment]
+        self._busy = False
+        return False
+
     def _catch_up(self) -> None:
+        """Does what handlers put off. What one of them may not do is no error
+        of the caller whom it interrupted."""
         while self._later:
-            self._later.pop(0)()
+            try:
+                self._later.popleft()()
+            except Exception as error:
+                LOG.warning("millstream: what a signal handler logged to run "
+                            "%s is lost: %s", self.run_id, error)
+
+    def _index(self, key: str) -> int:
+        index = self.keys.get(key)
+        return self._define(key) if index is None else index
 
     def _define(self, key: str) -> int:
         """Gives a key its index. The name is on disk before any point."""
-        data = fmt.record(0, key.encode())
-        before = os.lseek(self._keys_fd, 0, os.SEEK_END)
+        if self._closed:
+            raise LogClosed(f"the log of run {self.run_id} is closed")
+        index = next(self._indices)
+        data = fmt.record(fmt.KEY, fmt.KEY_HEAD.pack(index) + key.encode())
+        size = os.lseek(self._keys_fd, 0, os.SEEK_END)
+        if size == self._keys_next:
+            self._keys_end = size
+        elif size != self._keys_end:
+            # Half a name would hide those after it.
+            os.ftruncate(self._keys_fd, self._keys_end)
+        self._keys_next = self._keys_end + len(data)
         if os.write(self._keys_fd, data) != len(data):
-            # The disk is full; half a name would hide those after it.
-            os.ftruncate(self._keys_fd, before)
             raise OSError(errno.ENOSPC, "no space for a name")
-        index = len(self.keys)
         self.keys[key] = index
         return index
 
@@ -267,11 +349,19 @@ class LogWriter:
         _pack_word_into(self._map, fmt.COMMITTED_AT, end)
         return True
 
+    def _commit(self) -> None:
+        if self._closed:
+            return
+        self._finish_segment()
+        if self._map is not None:
+            _pack_word_into(self._map, fmt.COMMITTED_AT, self._offset)
+
     def _room(self, size: int, points: int, beyond: int = 0) -> bool:
         """Makes space for `size` bytes; False if there is none, and then
         `points` points are counted as dropped."""
         if self._closed:
-            raise ValueError(f"the log of run {self.run_id} is closed")
+            raise LogClosed(f"the log of run {self.run_id} is closed")
+        self._finish_segment()
         if self._map is not None and self._offset + size <= self._limit:
             self._populate(size)
             return True
@@ -302,22 +392,46 @@ class LogWriter:
         wanted = -(-wanted // mmap.PAGESIZE) * mmap.PAGESIZE
         if not self._budget.reserve(path, wanted, beyond):
             return False
+        # An exception may come anywhere: until all of this is done, appends
+        # come to _room() first, which finishes it or takes it back.
+        self._end = 0
+        self._making = path
         try:
             mapped = _new_segment(path, wanted)
         except OSError:  # the disk is full, most likely
-            path.unlink(missing_ok=True)
-            self._budget.give_back(path)
+            self._take_back(path)
             return False
-        if self._map is not None:
-            self._seal(fmt.SEALED)
-        self._sequence = sequence
-        self._map = mapped
-        self._offset = fmt.HEADER_BYTES
-        self._limit = wanted
-        self._end = self._offset
+        self._next = (sequence, mapped, wanted)
+        self._finish_segment()
         self._populate(size)
         self._size = min(self._size * 4, SEGMENT_BYTES_MAX)
         return True
+
+    def _finish_segment(self) -> None:
+        """Moves on to the segment that was made, if one was; may be begun
+        anew."""
+        if self._next is not None:
+            sequence, mapped, limit = self._next
+            self._making = None
+            self._end = 0
+            if self._map is not mapped:
+                self._left = self._map
+            self._map = mapped
+            # In this order: a position is never beyond what there is.
+            self._offset = fmt.HEADER_BYTES
+            self._sequence = sequence
+            self._limit = limit
+            self._end = fmt.HEADER_BYTES
+            if self._left is not None:
+                _pack_word_into(self._left, fmt.STATE_AT, fmt.SEALED)
+            self._left = self._next = None
+        elif self._making is not None:
+            self._take_back(self._making)
+
+    def _take_back(self, path: pathlib.Path) -> None:
+        path.unlink(missing_ok=True)
+        self._budget.give_back(path)
+        self._making = None
 
     def _populate(self, size: int) -> None:
         """Brings in the pages of the next appends."""
@@ -329,9 +443,8 @@ class LogWriter:
             end = self._limit
         self._end = end
 
-    def _seal(self, state: int) -> None:
-        if self._map is not None:
-            _pack_word_into(self._map, fmt.STATE_AT, state)
+
+_APPENDS = frozenset({LogWriter.point.__code__, LogWriter._alone.__code__})
 
 
 def _new_segment(path: pathlib.Path, size: int) -> mmap.mmap:
