@@ -133,8 +133,11 @@ inline constexpr size_t kPageTokenBytesMax = 4096;
 
 // --- Doors
 
-// One gRPC message; the largest log-batch is far below.
-inline constexpr int kGrpcMessageBytesMax = 4 * 1024 * 1024;
+// One gRPC message: what the body of the same rpc may be over HTTP
+// (kHttpBodyBytesMax). The profile of one dataset may be most of it.
+inline constexpr int kGrpcMessageBytesMax = 64'000'000;
+// One of many messages of a call: a frame of a metric stream, a part of a file.
+inline constexpr size_t kGrpcStreamMessageBytesMax = 4 << 20;
 // gRPC calls that wait for a thread; more are refused.
 inline constexpr size_t kGrpcCallsWaitingMax = 1024;
 // Bytes of a file on their way through memory, for each transfer.

@@ -215,6 +215,12 @@ class UploadCall final : public grpc::ServerReadReactor<ByteBuffer>, Call {
   }
 
   void Take() {
+    if (buffer_.Length() > limits::kGrpcStreamMessageBytesMax) {
+      End(InvalidParameter("A message of an upload may have at most ",
+                           limits::kGrpcStreamMessageBytesMax,
+                           " bytes; send the file in more of them."));
+      return;
+    }
     Arena arena;
     Message* message = method_->request_type->New(&arena);
     absl::Status status = Parse(&buffer_, message)

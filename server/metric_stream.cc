@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/limits.h"
 #include "base/status_macros.h"
 #include "base/str_cat.h"
 #include "google/protobuf/arena.h"
@@ -274,6 +275,12 @@ absl::Status MetricStream::Log(
   Arena arena(options);
   absl::Status status;
   for (std::unique_ptr<StreamMessage>& message : messages) {
+    if (message->size() > limits::kGrpcStreamMessageBytesMax) {
+      status = InvalidParameter("A frame may have at most ",
+                                limits::kGrpcStreamMessageBytesMax,
+                                " bytes; send its points in several.");
+      break;
+    }
     auto* request = Arena::CreateMessage<v1::LogMetricsRequest>(&arena);
     status = message->Parse(request)
                  ? Take(request)

@@ -356,6 +356,16 @@ TEST_F(MetricStreamTest, ARefusedFrameKeepsWhatCameBefore) {
   EXPECT_EQ(log_.points(), 2u);
 }
 
+TEST_F(MetricStreamTest, AFrameThatIsTooLargeKeepsWhatCameBefore) {
+  TestCaller caller(streams_.get());
+  caller.SendOpen();
+  caller.SendFrame(1, limits::kGrpcStreamMessageBytesMax);
+  caller.SendFrame(2, limits::kGrpcStreamMessageBytesMax + 1);
+  EXPECT_EQ(GetErrorCode(caller.AwaitEnd()), v1::INVALID_PARAMETER_VALUE);
+  EXPECT_EQ(caller.answers().back(), 1u);
+  EXPECT_EQ(log_.points(), 1u);
+}
+
 TEST_F(MetricStreamTest, TheFirstMessageOpens) {
   {
     TestCaller caller(streams_.get());

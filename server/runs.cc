@@ -20,6 +20,7 @@ namespace millstream::server {
 namespace {
 
 constexpr std::string_view kRunNameTag = "mlflow.runName";
+constexpr size_t kNewRunIdLength = 32;
 
 // The name in the tags; empty if there is none.
 std::string_view NameInTags(
@@ -28,6 +29,12 @@ std::string_view NameInTags(
     if (tag.key() == kRunNameTag) return tag.value();
   }
   return {};
+}
+
+// As NewRunId() makes them.
+bool IsRunId(std::string_view id) {
+  return id.size() == kNewRunIdLength &&
+         id.find_first_not_of("0123456789abcdef") == std::string_view::npos;
 }
 
 absl::Status CheckKeysDistinct(
@@ -49,7 +56,14 @@ absl::Status TrackingService::CreateRun(CallContext&,
                                         const v1::CreateRunRequest& request,
                                         v1::CreateRunResponse* response) {
   v1::RunInfo info;
-  info.set_run_id(NewRunId());
+  if (!request.has_wanted_run_id()) {
+    info.set_run_id(NewRunId());
+  } else if (IsRunId(request.wanted_run_id())) {
+    info.set_run_id(request.wanted_run_id());
+  } else {
+    return InvalidParameter("'wanted_run_id' must have ", kNewRunIdLength,
+                            " hexadecimal digits: 0 to 9 and a to f.");
+  }
   if (request.experiment_id().empty()) {
     return MakeError(v1::BAD_REQUEST,
                      StrCat("Run ", info.run_id(),

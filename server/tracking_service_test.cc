@@ -135,6 +135,27 @@ TEST_F(TrackingServiceTest, RunsAreMadeOfSmallTexts) {
             v1::INVALID_PARAMETER_VALUE);
 }
 
+TEST_F(TrackingServiceTest, ACallerMayChooseTheIdOfItsRun) {
+  v1::CreateRunRequest request;
+  request.set_experiment_id("0");
+  const std::string id = "0123456789abcdef0123456789abcdef";
+  for (const std::string& bad :
+       {std::string(), id.substr(1), id + "0", "A" + id.substr(1),
+        "/" + id.substr(1), "-" + id.substr(1)}) {
+    request.set_wanted_run_id(bad);
+    EXPECT_EQ(Code(&TrackingService::CreateRun, request),
+              v1::INVALID_PARAMETER_VALUE)
+        << bad;
+  }
+  request.set_wanted_run_id(id);
+  v1::CreateRunResponse response;
+  ASSERT_TRUE(service_.CreateRun(context_, request, &response).ok());
+  EXPECT_EQ(response.run().info().run_id(), id);
+  EXPECT_EQ(Code(&TrackingService::CreateRun, request),
+            v1::RESOURCE_ALREADY_EXISTS);
+  EXPECT_EQ(GetRun(id).info().status(), v1::RUNNING);
+}
+
 TEST_F(TrackingServiceTest, NothingIsMadeWithCountlessTags) {
   v1::CreateRunRequest run;
   v1::CreateExperimentRequest experiment;

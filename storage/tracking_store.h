@@ -104,11 +104,11 @@ class TrackingStore {
 
   // --- Runs
 
-  // Keeps a new run: of `info` its run_id (not used before), experiment_id,
-  // run_name, user_id, status and start_time; `tags`, keys distinct, as they
-  // are. Its artifact_uri is "<artifact location>/<run id>/artifacts". Writes
-  // the run as kept into *run. RESOURCE_DOES_NOT_EXIST: the experiment;
-  // INVALID_PARAMETER_VALUE: it is deleted.
+  // Keeps a new run: of `info` its run_id, experiment_id, run_name, user_id,
+  // status and start_time; `tags`, keys distinct, as they are. Its artifact_uri
+  // is "<artifact location>/<run id>/artifacts". Writes the run as kept into
+  // *run. RESOURCE_DOES_NOT_EXIST: the experiment; INVALID_PARAMETER_VALUE: it
+  // is deleted; RESOURCE_ALREADY_EXISTS: there is a run of this id.
   virtual absl::Status CreateRun(
       const v1::RunInfo& info,
       const google::protobuf::RepeatedPtrField<v1::RunTag>& tags,

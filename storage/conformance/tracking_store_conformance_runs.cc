@@ -84,6 +84,21 @@ TEST_P(TrackingStoreConformance, KeepsARunAsItWasMade) {
   EXPECT_TRUE(kept.has_outputs());
 }
 
+TEST_P(TrackingStoreConformance, RunIdsAreTakenOnce) {
+  v1::RunInfo info;
+  info.set_run_id("r");
+  info.set_experiment_id(MakeExperiment("experiment"));
+  info.set_run_name("first");
+  info.set_status(v1::RUNNING);
+  v1::Run run;
+  ASSERT_TRUE(store_->CreateRun(info, {}, &run).ok());
+  info.set_run_name("second");
+  EXPECT_EQ(CodeOf(store_->CreateRun(info, {}, &run)),
+            v1::RESOURCE_ALREADY_EXISTS);
+  ASSERT_TRUE(store_->GetRun("r", &run).ok());
+  EXPECT_EQ(run.info().run_name(), "first");
+}
+
 TEST_P(TrackingStoreConformance, MakesRunsInActiveExperimentsOnly) {
   const std::string experiment = MakeExperiment("experiment");
   ASSERT_TRUE(store_->DeleteExperiment(experiment, 1).ok());

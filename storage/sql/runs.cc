@@ -31,14 +31,19 @@ absl::Status SqlTrackingStore::CreateRun(
             sql::CheckExperimentActive(transaction, experiment_id));
         artifact_uri =
             AppendToUri(location, StrCat(info.run_id(), "/artifacts"));
-        RETURN_IF_ERROR(transaction.Execute(
+        const absl::Status added = transaction.Execute(
             "INSERT INTO runs (run_uuid, name, source_type, source_name, "
             "entry_point_name, user_id, status, start_time, source_version, "
             "lifecycle_stage, artifact_uri, experiment_id) VALUES "
             "(?, ?, 'UNKNOWN', '', '', ?, ?, ?, '', 'active', ?, ?)",
             info.run_id(), info.run_name(), info.user_id(),
             v1::RunStatus_Name(info.status()), info.start_time(), artifact_uri,
-            experiment_id));
+            experiment_id);
+        if (absl::IsAlreadyExists(added)) {
+          return AlreadyExists("Run(run_id=", info.run_id(),
+                               ") already exists.");
+        }
+        RETURN_IF_ERROR(added);
         const sql::RunRef created{.run_id = info.run_id(),
                                   .experiment_id = experiment_id,
                                   .start_time = info.start_time()};
