@@ -19,7 +19,7 @@ from typing import Any, Mapping
 import grpc
 import grpc.aio
 
-from . import _tasks
+from . import _tasks, _who
 from ._config import is_tls
 
 COPY_BYTES = 256 * 1024
@@ -61,14 +61,9 @@ class Channel:
         if not is_tls(target):
             return grpc.aio.insecure_channel(target, options=OPTIONS)
         address = urllib.parse.urlsplit(target).netloc
-        trusted = env.get("MLFLOW_TRACKING_SERVER_CERT_PATH")
-        own = env.get("MLFLOW_TRACKING_CLIENT_CERT_PATH")
-        if env.get("MLFLOW_TRACKING_INSECURE_TLS", "").lower() in (
-                "true", "1"):
-            if trusted:
-                raise ValueError(
-                    "MLFLOW_TRACKING_INSECURE_TLS is set and "
-                    "MLFLOW_TRACKING_SERVER_CERT_PATH too; choose one")
+        _who.check_files(target, env)
+        trusted, own = env.get(_who.ROOTS), env.get(_who.OWN)
+        if _who.is_insecure(env):
             self._tunnel = _Tunnel(address, own)
             return grpc.aio.insecure_channel(
                 self._tunnel.target,

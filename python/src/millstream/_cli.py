@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import os
 import pathlib
 import sys
 import time
 from typing import Sequence
 
-from . import _config
+from . import _config, _who
 from . import _format as fmt
 
 from ._progress import Progress, human
@@ -31,7 +32,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "sync", help="send what is in the spool",
         description="Sends what processes that have ended left in the spool. "
         "Exit status: 0, all was sent; 1, something is left; 3, all was sent "
-        "but the server refused some of it, which is kept in refused.jsonl.")
+        "but the server refused some of it: single calls and points are kept "
+        "in refused.jsonl, whole runs for --refused.")
     status = commands.add_parser(
         "status", help="list what is in the spool")
     for command in (sync, status):
@@ -40,7 +42,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             help="folder of the spools (MILLSTREAM_SPOOL_DIR)")
     sync.add_argument(
         "--uri", help="send to this server instead of the one it was logged "
-        "to, which must know the runs")
+        "to; what it does not know or take stays in the spool")
+    sync.add_argument(
+        "--refused", action="store_true",
+        help="send again the runs that a server refused")
     sync.add_argument(
         "--timeout", type=float, default=60.0, metavar="SECONDS",
         help="give up when nothing has moved for so long (60)")
@@ -50,7 +55,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.command == "status":
             return _status(spool)
         target = _config.parse(options.uri).target if options.uri else None
-        return asyncio.run(_sync(spool, target, options.timeout))
+        if options.refused:
+            spool = spool / fmt.REFUSED
+        return asyncio.run(_sync(spool, target, options.timeout,
+                                 options.refused))
     except ValueError as error:
         parser.error(str(error))
     except KeyboardInterrupt:
@@ -61,17 +69,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _status(spool: pathlib.Path) -> int:
     for folder in fmt.writer_folders(spool):
-        found = fmt.read_writer(folder) or {}
         running = not fmt.Lock(folder / "writer.lock").is_free()
-        size = sum(p.stat().st_size for p in folder.glob("*/*.seg"))
-        print(f"{folder.name}  {found.get('target')}  "
-              f"{len(fmt.log_folders(folder))} runs, {human(size)} on disk, "
-              f"{'its process runs' if running else 'its process has ended'}")
+        _tell(folder, "its process runs" if running
+              else "its process has ended")
+    for folder in fmt.writer_folders(spool / fmt.REFUSED):
+        why = {str(found) for log in fmt.log_folders(folder)
+               if (found := fmt.read_refusal(log)) is not None}
+        _tell(folder, "refused: " + "; ".join(sorted(why)))
     return 0
 
 
-async def _sync(spool: pathlib.Path, target: str | None,
-                timeout: float) -> int:
+def _tell(folder: pathlib.Path, what: str) -> None:
+    found = fmt.read_writer(folder) or {}
+    size = sum(p.stat().st_size for p in folder.glob("*/*.seg"))
+    print(f"{folder.name}  {found.get('target')}  "
+          f"{len(fmt.log_folders(folder))} runs, {human(size)} on disk, {what}")
+
+
+async def _sync(spool: pathlib.Path, target: str | None, timeout: float,
+                again: bool) -> int:
     """Sends all leftovers, one server after another."""
     # Not before it is needed: loading gRPC takes longer than all else.
     from ._helper import adopt
@@ -83,6 +99,8 @@ async def _sync(spool: pathlib.Path, target: str | None,
         found = fmt.read_writer(folder)
         if found is not None:
             by_target.setdefault(target or found["target"], []).append(folder)
+    # A run is given up only on the word of the server that it was logged to.
+    lost_wait = None if target else 0.0
     refused: list[str] = []
 
     def on_error(message: str, kind: str) -> None:
@@ -90,16 +108,20 @@ async def _sync(spool: pathlib.Path, target: str | None,
         print(f"millstream: {message}", file=sys.stderr)
 
     for address, folders in by_target.items():
+        if _who.secrets_in_clear(address, os.environ):
+            print(f"millstream: the password or token goes to {address} "
+                  "unencrypted; with TLS, say --uri millstreams://...",
+                  file=sys.stderr)
         server = Server(address)
         spools = []
         for folder in folders:
-            writer = adopt(server, folder, on_error)
+            writer = adopt(server, folder, on_error, lost_wait, again)
             deadline = time.monotonic() + SENDER_SECONDS
             while (writer is None and time.monotonic() < deadline
                    and folder.exists()
                    and fmt.Lock(folder / "writer.lock").is_free()):
                 await asyncio.sleep(LOOK_SECONDS)
-                writer = adopt(server, folder, on_error)
+                writer = adopt(server, folder, on_error, lost_wait, again)
             if writer is not None:
                 spools.append(writer)
             elif folder.exists():
@@ -108,7 +130,7 @@ async def _sync(spool: pathlib.Path, target: str | None,
         if not await _drain(server.target, spools, timeout):
             result = NOT_ALL_SENT
         for writer in spools:
-            await writer.close(remove=writer.is_drained())
+            await writer.close(remove=True)
         await server.close()
     return result or (REFUSED if refused else ALL_SENT)
 
@@ -123,10 +145,11 @@ async def _drain(address: str, spools: list[WriterSpool],
     total = last = sum(spool.pending_bytes() for spool in spools)
     moved = time.monotonic()
     before = sum(log.points_done for log in logs)
-    done = False
-    while not done and time.monotonic() - moved < timeout:
+    done = stuck = False
+    while not done and not stuck and time.monotonic() - moved < timeout:
         await asyncio.sleep(LOOK_SECONDS)
         done = all(spool.is_drained() for spool in spools)
+        stuck = all(spool.is_drained() or spool.blocked() for spool in spools)
         pending = sum(spool.pending_bytes() for spool in spools)
         if pending != last:
             last, moved = pending, time.monotonic()
@@ -137,8 +160,7 @@ async def _drain(address: str, spools: list[WriterSpool],
     print(f"millstream: sent {points} points and {calls} calls of {len(logs)} "
           f"runs to {address}")
     if not done:
+        why = "does not take it" if stuck else "does not answer"
         print(f"millstream: {human(last)} of {human(total)} are left: "
-              f"{address} does not answer; try again later", file=sys.stderr)
+              f"{address} {why}; try again later", file=sys.stderr)
     return done
-
-

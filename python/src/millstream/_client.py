@@ -11,6 +11,7 @@ from typing import Any, Iterable, Mapping, NamedTuple, Sequence, Union
 
 from . import _api, _config, _session
 from ._errors import Error
+from ._writer import LogClosed
 
 BATCH_MAX = 100
 STATUSES = {"RUNNING": 1, "SCHEDULED": 2, "FINISHED": 3, "FAILED": 4,
@@ -151,19 +152,22 @@ class Run:
         except (struct.error, TypeError) as error:
             raise ValueError(f"{key}={value!r} at step {step!r}: {error}"
                              ) from None
+        except LogClosed:
+            when = timestamp
+            self._session.append(
+                self.id, lambda log: log.point(key, value, when, step))
         if time.monotonic() > self._session.next_check:
             self._session.check_sender()
 
     def log_many(self, metrics: Mapping[str, float], step: int = 0,
                  timestamp: int | None = None) -> None:
         """Logs a point of each metric; all of them are kept, or none."""
-        log = self._session.logs.get(self.id) or self._session.log(self.id)
         when = _now() if timestamp is None else timestamp
         for key in metrics:
             _check(key, when)
+        rows = [(key, value, when, step) for key, value in metrics.items()]
         try:
-            log.point_batch((key, value, when, step)
-                            for key, value in metrics.items())
+            self._session.append(self.id, lambda log: log.point_batch(rows))
         except (struct.error, TypeError) as error:
             raise ValueError(f"step {step!r}: {error}") from None
         if time.monotonic() > self._session.next_check:
@@ -176,7 +180,6 @@ class Run:
         lists. `steps` and `timestamps` are arrays as long as `values`; a
         single step is that of the first point, the others count on from it; a
         single timestamp is that of all."""
-        log = self._session.logs.get(self.id) or self._session.log(self.id)
         floats = _column("d", values)
         count = len(floats)
         ints = _column("q", range(steps, steps + count)
@@ -190,7 +193,8 @@ class Run:
                              f"{len(times)} timestamps")
         if count:
             _check(key, min(times))
-            log.block(key, ints, times, floats)
+            self._session.append(
+                self.id, lambda log: log.block(key, ints, times, floats))
         self._session.check_sender()
 
     def log_params(self, params: Mapping[str, object]) -> None:

@@ -1,5 +1,7 @@
 """What the spool is on disk. The writer and the sender both read this.
 
+    SPOOL_DIR/refused/...        the same for runs that the server refused
+    SPOOL_DIR/refused.jsonl      single calls and points that it refused
     SPOOL_DIR/WRITER/            one process that logs, to one server
       writer.json                which server, who wrote it
       writer.lock, sender.lock   locked (flock) while that process lives
@@ -7,6 +9,7 @@
         run                      the run's id
         keys                     names of metrics, each with its index
         journal                  what was sent as which frame, what is done
+        refused                  the server refused the run, and why
         00000001.seg, ...        the records; a segment goes when all is done
 
 A segment is as large as it will get from the start and mapped into memory: a
@@ -30,6 +33,8 @@ import struct
 import time
 import zlib
 from typing import Any, Iterator, NamedTuple
+
+from ._errors import Error
 
 # What is written; what is read. Up to version 1 the index of a name was its
 # place in the file, which no record told.
@@ -62,6 +67,9 @@ POINTS_CALL = 4
 # the name. An index is used once, and some may never be.
 NAME, KEY = 0, 1
 KEY_HEAD = struct.Struct("<Q")
+
+# The folder of logs that were refused, and the mark of such a log.
+REFUSED = "refused"
 
 POINT_PAYLOAD = 32
 POINT_WORD = POINT << KIND_SHIFT | POINT_PAYLOAD
@@ -165,6 +173,61 @@ def log_folders(writer: pathlib.Path) -> list[pathlib.Path]:
     names = [n for n in os.listdir(writer) if n.isdigit()]
     return [writer / n for n in sorted(names, key=int)
             if (writer / n / "run").exists()]
+
+
+# --- Logs of runs that the server refused
+
+
+def write_refusal(log: pathlib.Path, code: str, message: str,
+                  server: str) -> None:
+    scratch = log / (REFUSED + ".new")
+    scratch.write_text(json.dumps({
+        "time": int(time.time()), "server": server, "error": code,
+        "message": message}))
+    scratch.rename(log / REFUSED)
+
+
+def read_refusal(log: pathlib.Path) -> Error | None:
+    """Why the server takes nothing for this run; None if it does."""
+    try:
+        found = json.loads((log / REFUSED).read_text())
+        return Error(found["error"], found["message"], named=True)
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, TypeError):
+        return Error("INTERNAL_ERROR", "why is not known", named=True)
+
+
+def is_refused(log: pathlib.Path) -> bool:
+    return (log / REFUSED).exists()
+
+
+def forget_refusal(log: pathlib.Path) -> None:
+    (log / REFUSED).unlink(missing_ok=True)
+
+
+def set_aside(log: pathlib.Path) -> bool:
+    """Moves a log that was refused to where `millstream sync --refused` finds
+    it; False if that cannot be now."""
+    writer = log.parent
+    if writer.parent.name == REFUSED:
+        return True
+    to = writer.parent / REFUSED / writer.name
+    # So that it does not come, or go, while somebody sends what is there.
+    lock = Lock(to / "sender.lock")
+    try:
+        to.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if not lock.take():
+            return False
+        scratch = to / "writer.json.new"
+        scratch.write_bytes((writer / "writer.json").read_bytes())
+        scratch.rename(to / "writer.json")
+        log.rename(to / log.name)
+    except OSError:  # the disk is full, most likely
+        return False
+    finally:
+        lock.release()
+    return True
 
 
 class Lock:

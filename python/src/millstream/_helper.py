@@ -15,11 +15,13 @@ import pathlib
 import signal
 import socket
 import time
+import traceback
 from typing import Any
 
 from . import _format as fmt
 from . import _tasks, _wire
 from ._errors import BUSY, FINAL, Error
+from ._sender import LOST_RUN_SECONDS
 from ._server import Server
 from ._spool import LOOK_SECONDS, WriterSpool
 
@@ -97,11 +99,19 @@ class Helper:
                     answer, data = await self._answer(header, payload)
                 except Error as error:
                     answer, data = {"error": error.code,
-                                    "message": error.message}, b""
+                                    "message": error.message,
+                                    "named": error.named}, b""
                 except OSError as error:
                     answer, data = {"error": "IO_ERROR",
-                                    "message": str(error)}, b""
-                answer["away"] = self._server.is_away
+                                    "message": str(error),
+                                    "named": False}, b""
+                except Exception as bug:  # whoever asked is to learn of it
+                    traceback.print_exc()
+                    answer, data = {"error": "INTERNAL_ERROR",
+                                    "message": f"{type(bug).__name__}: {bug}",
+                                    "named": False}, b""
+                answer["away"] = (self._server.is_away
+                                  or answer.get("away", False))
                 if self._errors:
                     answer["errors"], self._errors = self._errors, []
                 writer.write(_wire.pack(answer, data))
@@ -119,9 +129,11 @@ class Helper:
         if name == "wait":
             return await self._wait(header), b""
         if name == "upload":
-            await self._server.upload(header["path"], header["file"])
+            await self._server.upload(header["path"], header["file"],
+                                      header["patience"])
         elif name == "download":
-            await self._server.download(header["path"], header["file"])
+            await self._server.download(header["path"], header["file"],
+                                        header["patience"])
         elif name == "bye":
             self._bye = True
         elif name != "status":
@@ -133,7 +145,7 @@ class Helper:
         """Makes an rpc when what it comes after is done.
 
         Without patience, it is one that can wait in the spool, and "later"
-        says that it should.
+        says that it should: unless the server itself refuses it.
         """
         waited = await self._wait(header)
         if not waited["done"]:
@@ -148,7 +160,7 @@ class Helper:
             return {}, await self._server.call(header["path"], payload,
                                                header["timeout"])
         except Error as error:
-            if error.code in FINAL or patience:
+            if patience or error.named and error.code in FINAL:
                 raise
             return {"later": True, "busy": error.code in BUSY}, b""
 
@@ -156,19 +168,27 @@ class Helper:
         """Waits until logs are sent up to positions, for some seconds."""
         deadline = time.monotonic() + header.get("seconds", 0.0)
         done = True
+        blocked: Error | None = None
         refused: dict[str, list[str]] = {}
         for name, position in header.get("after", {}).items():
             if not (self._spool.folder / name / "run").exists():
                 continue  # closed, sent, removed
             log = self._spool.watch(name)
-            if self._server.is_away and log.done < position:
-                done = False
+            if log is None:
+                continue
+            blocked = log.blocked or blocked
+            if (self._server.is_away or log.blocked) and log.done < position:
+                done &= log.refused is not None
             else:
                 done &= await log.reach(position, deadline - time.monotonic())
             if log.refused is not None:
                 refused[name] = [log.refused.code, log.refused.message]
         pending = 0 if done else self._spool.pending_bytes()
-        return {"done": done, "pending": pending, "refused": refused}
+        answer = {"done": done, "pending": pending, "refused": refused}
+        if blocked is not None and not done:
+            # Waiting does not help, no more than for a server that is away.
+            answer.update(away=True, blocked=str(blocked))
+        return answer
 
     # --- Chores
 
@@ -184,9 +204,12 @@ class Helper:
             self._spool.look_for_logs()
             await self._spool.remove_closed()
             for spool in list(self._leftovers):
-                if spool.is_drained():
+                # What cannot be sent as who we are is somebody else's to send;
+                # we try again when leftovers are looked for.
+                drained = spool.is_drained()
+                if drained or spool.blocked() is not None:
                     self._leftovers.remove(spool)
-                    await spool.close(remove=True)
+                    await spool.close(remove=drained)
 
     async def _adopt(self) -> None:
         """Takes over what dead processes left for the same server."""
@@ -220,8 +243,9 @@ class Helper:
             if pending != last:
                 last, since = pending, time.monotonic()
             patience = 0.0 if self._bye else self._linger
-            if self._server.is_away and (
-                    time.monotonic() - since >= patience):
+            stuck = self._server.is_away or all(
+                spool.is_drained() or spool.blocked() for spool in spools)
+            if stuck and time.monotonic() - since >= patience:
                 break
             if time.monotonic() - since > max(patience, 60.0):
                 break
@@ -240,15 +264,20 @@ class Helper:
             self._errors.append({"message": message, "kind": kind})
 
 
-def adopt(server: Server, folder: pathlib.Path,
-          on_error: Any) -> WriterSpool | None:
-    """Takes the folder of a dead writer; None if somebody else has it."""
-    spool = WriterSpool(server, folder, on_error)
+def adopt(server: Server, folder: pathlib.Path, on_error: Any,
+          lost_wait: float | None = LOST_RUN_SECONDS,
+          again: bool = False) -> WriterSpool | None:
+    """Takes the folder of a dead writer; None if somebody else has it. Runs
+    that were refused are sent `again`, if so."""
+    spool = WriterSpool(server, folder, on_error, lost_wait)
     if not spool.take():
         return None
     if not spool.writer_is_dead():
         spool.release()
         return None
+    if again:
+        for log in fmt.log_folders(folder):
+            fmt.forget_refusal(log)
     spool.look_for_logs()
     return spool
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import pathlib
+import re
 import socket
 import subprocess
 import sys
@@ -21,26 +22,42 @@ LOG = logging.getLogger("millstream")
 STARTS_MAX = 5
 STARTS_SECONDS = 60.0
 
+# What must not be asked for twice: a sender that ended in the middle may have
+# done it. A run has its id from us (Session.create_run).
+_ONCE = re.compile(r"/Create(?!Run$)\w*$")
+
 _PROGRAM = ("import sys; sys.path[:] = {path!r}; "
             "from millstream._helper import main; main({arguments})")
+
+
+class NoSender(Error):
+    """There is no sender to ask, or it ended."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(AWAY, message)
 
 
 class Link:
     """The sender of one spool folder, started when it is first needed.
 
-    Thread-safe: each request has a connection for itself while it lasts.
+    Thread-safe: each request has a connection for itself while it lasts. So
+    are signal handlers, but for one that comes while its own thread starts the
+    sender: there is none for it then.
     """
 
     def __init__(self, config: Config, folder: pathlib.Path) -> None:
         self._config = config
         self._folder = folder
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
+        self._starting = False
         self._process: subprocess.Popen[bytes] | None = None
         self._control: socket.socket | None = None
         self._idle: list[socket.socket] = []
         self._starts: list[float] = []
-        # As the last answer said.
+        # As the last answer said; why nothing can be sent though the server
+        # is there, if so.
         self.is_away = False
+        self.blocked = ""
 
     def ensure(self) -> None:
         """Starts the sender unless it runs."""
@@ -50,19 +67,27 @@ class Link:
 
     def ask(self, header: dict[str, Any],
             payload: bytes = b"") -> tuple[dict[str, Any], bytes]:
-        """One request; Error if it failed, also if there is no sender."""
+        """One request; Error if it failed, NoSender if there is none."""
         message = _wire.pack(header, payload)
+        once = _ONCE.search(header.get("path", "")) is not None
         for attempt in range(3):
             sock = None
+            sent = False
             try:
                 sock = self._connection()
                 sock.sendall(message)
+                sent = True
                 answer, data = _wire.receive(sock)
             except (OSError, EOFError) as error:
                 # The sender was killed; another will do what it did not.
                 if sock is not None:
                     sock.close()
                 self._drop_idle()
+                if sent and once:
+                    raise NoSender(
+                        "the sender ended in the middle of "
+                        f"{header['path'].rpartition('/')[2]}, which may have "
+                        "been done or not") from None
                 last = error
                 continue
             except BaseException:
@@ -73,12 +98,14 @@ class Link:
             with self._lock:
                 self._idle.append(sock)
             self.is_away = answer["away"]
+            self.blocked = answer.get("blocked", "")
             for told in answer.get("errors", ()):
                 LOG.warning("%s", told["message"])
             if "error" in answer:
-                raise Error(answer["error"], answer["message"])
+                raise Error(answer["error"], answer["message"],
+                            answer["named"])
             return answer, data
-        raise Error(AWAY, f"the sender of {self._folder} does not run: {last}")
+        raise NoSender(f"the sender of {self._folder} does not run: {last}")
 
     def end(self) -> None:
         """Lets the sender end when it has sent what it can."""
@@ -123,6 +150,15 @@ class Link:
             sock.close()
 
     def _start(self) -> None:
+        if self._starting:
+            raise BlockingIOError("it is just being started")
+        try:
+            self._starting = True
+            self._start_process()
+        finally:
+            self._starting = False
+
+    def _start_process(self) -> None:
         if self._control is not None:
             self._control.close()
         for sock in self._idle:

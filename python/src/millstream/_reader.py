@@ -20,6 +20,8 @@ from . import _format as fmt
 # What one frame holds at most, but for a block, which may be larger: so it has
 # no more columns than a server takes, which is as many as names in a stream.
 FRAME_POINTS_MAX = 8192
+# And as many names, which may have a thousand bytes each: a server takes 4 MiB.
+FRAME_KEYS_MAX = 2000
 STREAM_KEYS_MAX = 10_000
 # Requests that log points are merged up to what log-batch takes.
 MERGED_POINTS_MAX = 1000
@@ -214,6 +216,19 @@ class LogReader:
         return self._segment() is None and self._view is not None and (
             self._word(fmt.STATE_AT) == fmt.CLOSED)
 
+    def has_ended(self) -> bool:
+        """Whether its process has closed it, read or not."""
+        sequences = self._sequences()
+        if not sequences:
+            return False
+        try:
+            with fmt.segment_path(self.folder, sequences[-1]).open("rb") as file:
+                head = file.read(fmt.HEADER_BYTES)
+        except FileNotFoundError:
+            return False
+        return (len(head) == fmt.HEADER_BYTES
+                and fmt.HEADER.unpack_from(head)[2] == fmt.CLOSED)
+
     def is_drained(self) -> bool:
         """Whether all there is was taken, and is done."""
         return not self.available() and self.journal.done.end >= self.taken
@@ -241,10 +256,12 @@ class LogReader:
              points_max: int = FRAME_POINTS_MAX) -> Points | Call | None:
         """Takes points for one frame, or a call; None if there is nothing.
 
-        Stops at position `until`: a frame that is sent again must be the same.
+        Stops at position `until`, and nowhere else: a frame that is sent again
+        must be the same.
         """
         points = Points()
-        while points.count < points_max:
+        keys_max = FRAME_KEYS_MAX if until is None else sys.maxsize
+        while points.count < points_max and len(points.columns) < keys_max:
             if until is not None and self.position >= until:
                 break
             segment = self._segment()
@@ -255,7 +272,7 @@ class LogReader:
                     until >> fmt.SEQUENCE_SHIFT == self._sequence):
                 committed = min(committed, until & fmt.OFFSET_MASK)
             taken = self._take_rows(offset, committed, points,
-                                    points_max - points.count)
+                                    points_max - points.count, keys_max)
             if taken:
                 continue
             record = self._record(offset, committed)
@@ -407,7 +424,7 @@ class LogReader:
     # --- Records
 
     def _take_rows(self, offset: int, committed: int, points: Points,
-                   most: int) -> int:
+                   most: int, keys_max: int) -> int:
         """Adds the point records that lie here one after another."""
         verify = self.position < self._verify_until
         count = min(most, (committed - offset) // fmt.POINT_BYTES)
@@ -418,6 +435,8 @@ class LogReader:
                          if word != fmt.POINT_WORD)
         if verify:
             count = _sound_rows(rows, count)
+        if len(points.columns) + count > keys_max:
+            count = _rows_of(rows, count, set(points.columns), keys_max)
         rows = rows[:count * fmt.POINT_BYTES]
         if count:
             points.add_rows(rows)
@@ -492,6 +511,18 @@ def _sound_rows(rows: memoryview, count: int) -> int:
     for index, crc in enumerate(expected):
         if crc32(rows[index * size + 4:(index + 1) * size]) != crc:
             return index
+    return count
+
+
+def _rows_of(rows: memoryview, count: int, keys: set[int],
+             keys_max: int) -> int:
+    """How many of the records, from the first, have so many keys in all."""
+    found = rows[:count * fmt.POINT_BYTES].cast("q")[1::5].tolist()
+    for index, key in enumerate(found):
+        if key not in keys:
+            if len(keys) >= keys_max:
+                return index
+            keys.add(key)
     return count
 
 

@@ -8,17 +8,16 @@ import pathlib
 import shutil
 import time
 import traceback
-from typing import Any
+from typing import Any, Sequence
 
-import grpc
 import grpc.aio
 
 from . import _api
 from . import _format as fmt
 from . import _tasks
-from ._errors import AWAY, BUSY, FINAL, Error
+from ._errors import AWAY, BUSY, EXISTS, FINAL, NOT_THERE, Error
 from ._reader import Call, Dictionary, LogReader, Points
-from ._server import Backoff, Server, error_of
+from ._server import Backoff, Server, error_of, why
 
 # Frames on their way: enough to keep the server busy over a slow line, few
 # enough not to fill memory.
@@ -27,7 +26,12 @@ ANSWER_SECONDS = 30.0
 CALL_SECONDS = 30.0
 # An idle stream is closed: a server has only so many.
 IDLE_SECONDS = 30.0
-# What the server refused is kept here, up to this.
+# How often a log looks whether those before it are done.
+EARLIER_SECONDS = 0.05
+# A server that does not know a run may have been started on the wrong data: it
+# is asked again for so long before the run is given up.
+LOST_RUN_SECONDS = 60.0
+# Single points and calls that the server refused are kept here, up to this.
 REFUSED_NAME = "refused.jsonl"
 REFUSED_BYTES_MAX = 64 * 1024 * 1024
 
@@ -35,17 +39,28 @@ REFUSED_BYTES_MAX = 64 * 1024 * 1024
 class LogSender:
     """Sends one log, in order. Belongs to one event loop.
 
-    What the server refuses for good is written to refused.jsonl in the spool
-    folder and reported by `on_error`; the rest of the log goes on.
+    `earlier` are logs of the same run that come before it. A frame or a call
+    that the server refuses for good is written to refused.jsonl in the spool
+    folder and reported by `on_error`; the rest of the log goes on. A run that
+    the server refuses is `refused`: its log is marked so and left as it is. A
+    run that it does not know is asked for again for `lost_wait` seconds; None:
+    as long as we live.
     """
 
     def __init__(self, server: Server, folder: pathlib.Path,
-                 on_error: Any) -> None:
+                 on_error: Any, earlier: Sequence[LogSender] = (),
+                 lost_wait: float | None = LOST_RUN_SECONDS) -> None:
         self.folder = folder
         self.log = LogReader(folder)
         self.run_id = self.log.run_id
         # Why the server takes nothing for this run, once it said so.
-        self.refused: Error | None = None
+        self.refused: Error | None = fmt.read_refusal(folder)
+        # Has ended: nothing more will be sent from here.
+        self.gone = False
+        self._blocked: Error | None = None
+        self._lost_since: float | None = None
+        self._lost_wait = lost_wait
+        self._earlier = [log for log in earlier if log.run_id == self.run_id]
         # Points and bytes that are done since the sender looks after the log.
         self.calls_done = 0
         self._server = server
@@ -71,19 +86,34 @@ class LogSender:
     def points_done(self) -> int:
         return self.log.journal.done.points
 
+    @property
+    def blocked(self) -> Error | None:
+        """Why nothing can be sent now, though the server is there."""
+        for log in self._earlier:
+            if log.is_pending() and log.blocked is not None:
+                return log.blocked
+        return self._blocked
+
     def poke(self) -> None:
         """Says that there may be something new."""
         self._wake.set()
 
     def has_news(self) -> bool:
-        return self.log.available()
+        return self.refused is None and self.log.available()
 
     def is_drained(self) -> bool:
-        return self.log.is_drained()
+        """Whether nothing is to be sent any more."""
+        return self.refused is not None or self.log.is_drained()
+
+    def is_pending(self) -> bool:
+        return not self.gone and not self.is_drained()
+
+    def pending_bytes(self) -> int:
+        return 0 if self.refused is not None else self.log.pending_bytes()
 
     async def reach(self, position: int, seconds: float) -> bool:
-        """Waits until all up to `position` is done."""
-        if self.done >= position:
+        """Waits until all up to `position` is done, or refused."""
+        if self.done >= position or self.refused is not None:
             return True
         waiter = asyncio.get_running_loop().create_future()
         self._waiting.append((position, waiter))
@@ -100,10 +130,14 @@ class LogSender:
         """Sends what comes, until cancelled."""
         backoff = Backoff()
         try:
+            while any(log.is_pending() for log in self._earlier):
+                await asyncio.sleep(EARLIER_SECONDS)
+            self._earlier.clear()
             while True:
                 try:
                     await self._send_all()
                     backoff.reset()
+                    self._blocked = None
                     await self._sleep()
                 except Error as error:
                     await self._recover(error, backoff)
@@ -112,6 +146,7 @@ class LogSender:
                     await self._recover(
                         Error("INTERNAL_ERROR", str(bug)), backoff)
         finally:
+            self.gone = True
             await self._drop_stream()
             self.log.close()
 
@@ -126,7 +161,6 @@ class LogSender:
             if self._failure is not None:
                 raise self._failure
             if self.refused is not None:
-                self._discard_all(self.refused)
                 return
             if self._resend or (self.log.available()
                                 and not self.log.next_is_call()):
@@ -170,6 +204,7 @@ class LogSender:
             await self._end_stream()
             self.log.rewind()
             return
+        alone = frame.number == self._suspect
         self._number = frame.number + 1
         while len(self.log.journal.sent) - len(self._resend) > WINDOW_FRAMES:
             await self._progress()
@@ -184,6 +219,10 @@ class LogSender:
             # The reader of acknowledgements learns why.
             await self._progress()
             raise Error(AWAY, "the stream ended") from None
+        if alone:
+            while any(f.number == frame.number for f in self.log.journal.sent):
+                await self._progress()
+            self._suspect = 0
 
     async def _all_acknowledged(self) -> None:
         while self.log.journal.sent:
@@ -206,11 +245,30 @@ class LogSender:
         try:
             await self._server.call(call.path, call.request, CALL_SECONDS)
         except Error as error:
-            if error.code not in FINAL:
+            if not error.refuses_item():
                 raise
-            self._refuse(error, {"call": call.path}, call.request)
+            if error.refuses_run():
+                refusal = await self._ask_for_run()
+                if refusal is not None:
+                    raise _RunRefused(refusal) from None
+            if error.code != EXISTS or not call.path.endswith("/CreateRun"):
+                self._refuse(error, {"call": call.path}, call.request)
         self.calls_done += 1
         self._finish(finished)
+
+    async def _ask_for_run(self) -> Error | None:
+        """Why the server takes nothing for this run; None: it does."""
+        method = _api.method("LogBatch")
+        assert method is not None
+        try:
+            await self._server.call(
+                method.path, method.request(
+                    run_id=self.run_id).SerializeToString(), CALL_SECONDS)
+        except Error as error:
+            if not error.refuses_run():
+                raise
+            return error
+        return None
 
     # --- The stream
 
@@ -225,20 +283,21 @@ class LogSender:
             await asyncio.wait_for(stream.write(request), ANSWER_SECONDS)
             answer = await asyncio.wait_for(stream.read(), ANSWER_SECONDS)
             if answer is grpc.aio.EOF:
-                raise Error(AWAY, "the stream ended at once")
+                raise _at_open(await why(stream))
         except asyncio.TimeoutError:
             stream.cancel()
             raise Error(AWAY, "the stream does not open") from None
         except grpc.aio.AioRpcError as failure:
             raise _at_open(error_of(failure)) from None
         except (asyncio.InvalidStateError, grpc.aio.UsageError):
-            raise await _why(stream, at_open=True) from None
+            raise _at_open(await why(stream)) from None
         self._acknowledge(answer.durable_frame)
         journal = self.log.journal
         self._number = answer.durable_frame + 1
         if journal.sent and journal.sent[0].number != self._number:
             # The server forgot frames, or we did: number anew what is left.
             journal.forget(0)
+            self._suspect = 0
         self._resend = list(journal.sent)
         self.log.rewind()
         self._dictionary = Dictionary()
@@ -251,7 +310,7 @@ class LogSender:
             while True:
                 answer = await stream.read()
                 if answer is grpc.aio.EOF:
-                    self._failure = await _why(stream)
+                    self._failure = await why(stream)
                     break
                 self._acknowledge(answer.durable_frame)
                 self._acked.set()
@@ -266,6 +325,7 @@ class LogSender:
             self._finish(frames[-1])
 
     def _finish(self, frame: fmt.Frame) -> None:
+        self._blocked = self._lost_since = None
         self.log.journal.finish(frame)
         self.log.remove_done()
         for position, waiter in self._waiting:
@@ -294,30 +354,47 @@ class LogSender:
     # --- Failures
 
     async def _recover(self, error: Error, backoff: Backoff) -> None:
-        at_open = isinstance(error, _AtOpen)
         streaming = self._stream is not None
         await self._drop_stream()
         self.log.rewind()
         self._resend = []
         self._server.failed(error)
-        if error.code in FINAL and at_open:
-            self._refuse_run(error)
-        elif error.code in FINAL and streaming:
-            await self._find_culprit(error)
-        else:
-            while self._server.is_away:
-                await self._server.wait(3600)
-            await backoff.sleep()
-
-    async def _find_culprit(self, error: Error) -> None:
-        """A frame was refused: the one after the last durable one. It is sent
-        once more, with nothing behind it, and left out if refused again."""
-        try:
-            await self._open()
-        except Error as other:
-            if other.code in FINAL:
-                self._refuse_run(other)
+        if isinstance(error, _RunRefused):
+            if not self._may_come_back(error):
+                self._set_aside(error)
+                return
+        elif streaming and error.refuses_item():
+            self._find_culprit(error)
             return
+        if error.code not in BUSY and error.code != AWAY and (
+                error.named or error.code in FINAL):
+            self._block(error)
+        while self._server.is_away:
+            await self._server.wait(3600)
+        await backoff.sleep()
+
+    def _may_come_back(self, error: Error) -> bool:
+        """Whether a server that does not know the run is to be asked again."""
+        if error.code != NOT_THERE:
+            return self._lost_wait is None
+        if self._lost_since is None:
+            self._lost_since = time.monotonic()
+        return self._lost_wait is None or (
+            time.monotonic() - self._lost_since < self._lost_wait)
+
+    def _block(self, error: Error) -> None:
+        """Nothing can be sent for now, for a reason that people can mend."""
+        if self._blocked is None or self._blocked.code != error.code:
+            self._on_error(
+                f"run {self.run_id}: {self._server.target} does not take what "
+                f"was logged ({error}); it stays in {self.folder} and is tried "
+                "again", "blocked")
+        self._blocked = error
+
+    def _find_culprit(self, error: Error) -> None:
+        """A frame was refused: the first that is not durable. The next stream
+        waits for the answer to it before it sends others, and it is left out
+        if it is refused again."""
         journal = self.log.journal
         if not journal.sent:
             return
@@ -325,8 +402,6 @@ class LogSender:
         if frame.number != self._suspect:
             self._suspect = frame.number
             return
-        await self._drop_stream()
-        self.log.rewind()
         points = self.log.next(until=frame.end, points_max=1 << 62)
         if isinstance(points, Points):
             self._refuse_points(error, points)
@@ -335,19 +410,19 @@ class LogSender:
         self.log.rewind()
         self._suspect = 0
 
-    def _refuse_run(self, error: Error) -> None:
+    def _set_aside(self, error: Error) -> None:
+        """Nothing of this log is sent any more, and nothing is lost: it is
+        marked, and moved when its process has closed it."""
+        fmt.write_refusal(self.folder, error.code, error.message,
+                          self._server.target)
         self.refused = error
-        self._discard_all(error)
-
-    def _discard_all(self, error: Error) -> None:
-        self.log.journal.forget(0)
-        while (item := self.log.next()) is not None:
-            if isinstance(item, Call):
-                self._refuse(error, {"call": item.path}, item.request)
-            else:
-                self._refuse_points(error, item)
-            self._finish(fmt.Frame(self.log.journal.done.number,
-                                   self.log.position, self.log.points))
+        for _, waiter in self._waiting:
+            if not waiter.done():
+                waiter.set_result(None)
+        self._on_error(
+            f"run {self.run_id}: the server refused the run ({error}); what "
+            "was logged to it is kept and sent again by `millstream sync "
+            "--refused`", "refused")
 
     def _refuse_points(self, error: Error, points: Points) -> None:
         self._refuse(error, {"points": {
@@ -385,23 +460,15 @@ class LogSender:
                            f"{self.folder} are damaged and left out", "lost")
 
 
-class _AtOpen(Error):
-    """The run itself was refused, not a frame."""
+class _RunRefused(Error):
+    """The run itself was refused, not a frame or a call."""
+
+    def __init__(self, error: Error) -> None:
+        super().__init__(error.code, error.message, error.named)
 
 
 def _at_open(error: Error) -> Error:
-    return _AtOpen(error.code, error.message)
-
-
-async def _why(stream: Any, at_open: bool = False) -> Error:
-    """Why a stream ended."""
-    code = await stream.code()
-    if code == grpc.StatusCode.OK:
-        return Error(AWAY, "the server ended the stream")
-    metadata = dict(await stream.trailing_metadata() or ())
-    text = await stream.details() or code.name
-    error = Error(metadata.get("millstream-error-code", AWAY), text)
-    return _at_open(error) if at_open else error
+    return _RunRefused(error) if error.refuses_run() else error
 
 
 assert not BUSY & FINAL

@@ -3,37 +3,33 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import os
 import random
 import time
-from typing import Any, AsyncIterator
+from typing import Any, AsyncIterator, Awaitable, Callable
 
 import grpc
 import grpc.aio
 
-from . import _api, _tasks
-from ._errors import AWAY, BUSY, FINAL, Error
+from . import _api, _tasks, _who
+from ._channel import Channel
+from ._errors import AWAY, BUSY, FINAL, INVALID, Error
 
 PROBE_SECONDS = 10.0
 BACKOFF_SECONDS_MIN = 0.1
 BACKOFF_SECONDS_MAX = 10.0
 CHUNK_BYTES = 256 * 1024
-# A transfer that does not move for so long has failed.
+# A transfer that does not move for so long has failed; nor does the server take
+# longer to keep a file that has arrived.
 TRANSFER_STALL_SECONDS = 60.0
-
-OPTIONS = [
-    ("grpc.max_receive_message_length", -1),
-    ("grpc.max_send_message_length", -1),
-    # gRPC adds jitter.
-    ("grpc.initial_reconnect_backoff_ms", 100),
-    ("grpc.min_reconnect_backoff_ms", 1000),
-    ("grpc.max_reconnect_backoff_ms", int(BACKOFF_SECONDS_MAX * 1000)),
-    ("grpc.enable_http_proxy", 0),
-]
+TRANSFER_KEEP_SECONDS = 300.0
+# What every gRPC server takes unless it was told otherwise. Ours takes more;
+# what is before it may not.
+MESSAGE_BYTES = 4 * 1024 * 1024
 
 # For codes that the server did not name: gRPC's own, when the connection or
-# the deadline failed before the server answered.
+# the deadline failed before the server answered, or what gRPC makes of the
+# HTTP status of something that is no gRPC server.
 CODES = {
     grpc.StatusCode.UNIMPLEMENTED: "ENDPOINT_NOT_FOUND",
     grpc.StatusCode.UNAUTHENTICATED: "UNAUTHENTICATED",
@@ -42,26 +38,35 @@ CODES = {
 }
 
 
-def error_of(failure: grpc.aio.AioRpcError) -> Error:
+def _error(status: grpc.StatusCode, details: str | None, metadata: Any,
+           request_bytes: int) -> Error:
     """The failure with the server's own code, or AWAY."""
-    metadata = dict(failure.trailing_metadata() or ())
-    code = metadata.get("millstream-error-code")
-    if isinstance(code, bytes):
-        code = code.decode()
-    return Error(code or CODES.get(failure.code(), AWAY),
-                 failure.details() or failure.code().name)
+    text = details or status.name
+    named = dict(metadata or ()).get("millstream-error-code")
+    if named is not None:
+        return Error(named.decode() if isinstance(named, bytes) else named,
+                     text, named=True)
+    if status == grpc.StatusCode.RESOURCE_EXHAUSTED and (
+            "larger than max" in text or request_bytes > MESSAGE_BYTES):
+        # As final as if the server had said it.
+        return Error(INVALID, "what was sent is larger than what the server, "
+                     f"or what is before it, takes: {text}", named=True)
+    return Error(CODES.get(status, AWAY), text)
 
 
-def credentials() -> list[tuple[str, str]]:
-    """What says who calls, from the variables of mlflow's own client."""
-    user = os.environ.get("MLFLOW_TRACKING_USERNAME")
-    password = os.environ.get("MLFLOW_TRACKING_PASSWORD")
-    token = os.environ.get("MLFLOW_TRACKING_TOKEN")
-    if user and password:
-        pair = f"{user}:{password}".encode()
-        return [("authorization",
-                 "Basic " + base64.b64encode(pair).decode())]
-    return [("authorization", f"Bearer {token}")] if token else []
+def error_of(failure: grpc.aio.AioRpcError, request_bytes: int = 0) -> Error:
+    """What a failed call of so many bytes means."""
+    return _error(failure.code(), failure.details(),
+                  failure.trailing_metadata(), request_bytes)
+
+
+async def why(call: Any) -> Error:
+    """The same for a stream that has ended."""
+    code = await call.code()
+    if code == grpc.StatusCode.OK:
+        return Error(AWAY, "the server ended the stream")
+    return _error(code, await call.details(), await call.trailing_metadata(),
+                  0)
 
 
 class Backoff:
@@ -80,12 +85,16 @@ class Backoff:
 
 
 class Server:
-    """The server at one address. Belongs to one event loop."""
+    """The server at one address. Belongs to one event loop.
+
+    ValueError: the files of TLS cannot be used.
+    """
 
     def __init__(self, target: str) -> None:
         self.target = target
-        self._channel = grpc.aio.insecure_channel(target, options=OPTIONS)
-        self._metadata = credentials()
+        self._connection = Channel(target, os.environ)
+        self._channel = self._connection.grpc
+        self._metadata = _who.metadata(os.environ)
         self._calls: dict[str, Any] = {}
         self._there = asyncio.Event()
         self._there.set()
@@ -98,11 +107,14 @@ class Server:
     async def close(self) -> None:
         if self._probe is not None:
             await _tasks.end([self._probe])
-        await self._channel.close()
+        await self._connection.close()
 
     def failed(self, error: Error) -> None:
         """Says that a call failed; if so because the server is away, it is
         looked for until it is back."""
+        if error.code == "UNAUTHENTICATED":
+            # The file with the password may have been written since.
+            self._metadata = _who.metadata(os.environ)
         if error.code in FINAL or error.code in BUSY or self.is_away:
             return
         self._there.clear()
@@ -125,7 +137,7 @@ class Server:
             answer: bytes = await call(request, timeout=timeout,
                                        metadata=self._metadata)
         except grpc.aio.AioRpcError as failure:
-            error = error_of(failure)
+            error = error_of(failure, len(request))
             self.failed(error)
             raise error from None
         return answer
@@ -134,12 +146,24 @@ class Server:
                            patience: float) -> bytes:
         """The same, tried again while the server is away or busy."""
         deadline = time.monotonic() + patience
+
+        async def attempt() -> bytes:
+            return await self.call(path, request,
+                                   max(deadline - time.monotonic(), 1.0))
+
+        answer: bytes = await self._patiently(attempt, patience, deadline)
+        return answer
+
+    async def _patiently(self, attempt: Callable[[], Awaitable[Any]],
+                         patience: float, deadline: float = 0.0) -> Any:
+        """Tries again while the server is away or busy: until the deadline, or
+        that long from the first failure on."""
         backoff = Backoff()
         while True:
-            left = deadline - time.monotonic()
             try:
-                return await self.call(path, request, max(left, 1.0))
+                return await attempt()
             except Error as error:
+                deadline = deadline or time.monotonic() + patience
                 left = deadline - time.monotonic()
                 if error.code in FINAL or left <= 0:
                     raise
@@ -155,29 +179,40 @@ class Server:
             response_deserializer=response.FromString)(
                 metadata=self._metadata)
 
-    async def upload(self, artifact_path: str, source: str) -> None:
-        """Sends a local file to the artifact proxy."""
+    async def upload(self, artifact_path: str, source: str,
+                     patience: float) -> None:
+        """Sends a local file to the artifact proxy; begins anew when the
+        server comes back."""
+        await self._patiently(lambda: self._upload(artifact_path, source),
+                              patience)
+
+    async def download(self, artifact_path: str, to: str,
+                       patience: float) -> None:
+        """Fetches a file of the artifact proxy into a local file; begins anew
+        when the server comes back."""
+        await self._patiently(lambda: self._download(artifact_path, to),
+                              patience)
+
+    async def _upload(self, artifact_path: str, source: str) -> None:
         method = _api.method("UploadArtifact")
         assert method is not None
+        with open(source, "rb") as file:
+            call = self._channel.stream_unary(
+                method.path, request_serializer=lambda m: m.SerializeToString()
+            )(metadata=self._metadata)
 
-        async def chunks() -> AsyncIterator[Any]:
-            yield method.request(artifact_path=artifact_path)
-            with open(source, "rb") as file:
+            async def send() -> None:
+                await self._step(call, call.write(
+                    method.request(artifact_path=artifact_path)))
                 while data := file.read(CHUNK_BYTES):
-                    yield method.request(data=data)
+                    await self._step(call, call.write(
+                        method.request(data=data)))
+                await self._step(call, call.done_writing())
+                await self._step(call, call, TRANSFER_KEEP_SECONDS)
 
-        call = self._channel.stream_unary(
-            method.path, request_serializer=lambda m: m.SerializeToString())
-        try:
-            await call(chunks(), wait_for_ready=False,
-                       metadata=self._metadata)
-        except grpc.aio.AioRpcError as failure:
-            error = error_of(failure)
-            self.failed(error)
-            raise error from None
+            await self._transfer(call, send())
 
-    async def download(self, artifact_path: str, to: str) -> None:
-        """Fetches a file of the artifact proxy into a local file."""
+    async def _download(self, artifact_path: str, to: str) -> None:
         method = _api.method("DownloadArtifact")
         assert method is not None
         call = self._channel.unary_stream(
@@ -185,26 +220,40 @@ class Server:
             response_deserializer=method.response.FromString)(
                 method.request(artifact_path=artifact_path),
                 metadata=self._metadata)
-        try:
+
+        async def receive() -> None:
             # Opened when the first chunk is there: a file that does not exist
             # on the server leaves none here.
-            chunk = await self._chunk(call)
+            chunk = await self._step(call, call.read())
             with open(to, "wb") as file:
                 while chunk is not grpc.aio.EOF:
                     file.write(chunk.data)
-                    chunk = await self._chunk(call)
-        except grpc.aio.AioRpcError as failure:
-            error = error_of(failure)
+                    chunk = await self._step(call, call.read())
+            if await call.code() != grpc.StatusCode.OK:
+                raise await why(call)
+
+        await self._transfer(call, receive())
+
+    async def _transfer(self, call: Any, work: Awaitable[None]) -> None:
+        try:
+            await work
+        except Error as error:
             self.failed(error)
-            raise error from None
+            raise
         finally:
             call.cancel()
 
-    async def _chunk(self, call: Any) -> Any:
+    async def _step(self, call: Any, step: Awaitable[Any],
+                    seconds: float = TRANSFER_STALL_SECONDS) -> Any:
+        """Waits for it as long as a transfer may stand still."""
         try:
-            return await asyncio.wait_for(call.read(), TRANSFER_STALL_SECONDS)
+            return await asyncio.wait_for(step, seconds)
         except asyncio.TimeoutError:
-            raise Error(AWAY, "the download does not move") from None
+            raise Error(AWAY, "the transfer does not move") from None
+        except grpc.aio.AioRpcError as failure:
+            raise error_of(failure) from None
+        except (asyncio.InvalidStateError, grpc.aio.UsageError):
+            raise await why(call) from None
 
     async def _look_for(self) -> None:
         method = _api.method("GetServerInfo")

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import os
 import pathlib
+import shutil
 import sys
 import threading
 import time
 import weakref
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Callable
 
-from . import _api, _exit  # noqa: F401  (closes sessions at exit)
+from . import _api, _exit, _who  # noqa: F401  (closes sessions at exit)
 from . import _format as fmt
 from ._config import Config
-from ._errors import AWAY, FINAL, Error
-from ._link import Link
+from ._errors import AWAY, FINAL, INVALID, Error
+from ._link import Link, NoSender
 from ._progress import Progress, human
-from ._writer import Budget, LogWriter, SpoolFull
+from ._writer import Budget, LogClosed, LogWriter, SpoolFull
 
 LOG = logging.getLogger("millstream")
 # One round of waiting for the sender; a bar is drawn in between.
@@ -26,17 +29,30 @@ ROUND_SECONDS = 0.25
 CHECK_SECONDS = 5.0
 # A call that may go to the spool instead is not waited for any longer.
 WRITE_SECONDS = 10.0
+# A request, as the server takes it (kGrpcMessageBytesMax).
+CALL_BYTES_MAX = 64_000_000
 DROPPED_TAG = "millstream.dropped_points"
 # The statuses that end a run.
 FINAL_STATUSES = (3, 4, 5)
 
 
+@dataclass
+class _Place:
+    """The folder of this process, locked, and its sender."""
+
+    folder: pathlib.Path
+    lock: fmt.Lock
+    link: Link
+
+
 class Session:
-    """Thread-safe. Survives fork(): the child starts anew with a spool and a
-    sender of its own, made when it first logs."""
+    """Thread-safe, also for signal handlers in the middle of it. Survives
+    fork(): the child starts anew with a spool and a sender of its own, made
+    when it first logs."""
 
     def __init__(self, config: Config) -> None:
         self.config = config
+        self._warned_clear = False
         # Of runs that this process logs to; hot paths read it.
         self.logs: dict[str, LogWriter] = {}
         self._begin()
@@ -45,15 +61,14 @@ class Session:
     def _begin(self) -> None:
         self.logs.clear()
         self._lock = threading.RLock()
-        self._folder: Any = None
-        self._writer_lock: fmt.Lock | None = None
-        self._link: Link | None = None
+        # Made when it is first needed; a signal handler may come first.
+        self._places: dict[int, _Place] = {}
         self._budget = Budget(self.config.spool_bytes)
-        self._logs_made = 0
+        self._log_numbers = itertools.count(1)
         # Runs that are known to be there and active.
         self._active: set[str] = set()
-        # Logs that were closed: run and position, by name.
-        self._ended: dict[str, tuple[str, int]] = {}
+        # Logs that were closed, by name, until all of them has arrived.
+        self._ended: dict[str, LogWriter] = {}
         # Calls of a run are made one after another.
         self._run_locks: dict[str, threading.RLock] = {}
         self._warned_full = False
@@ -73,25 +88,38 @@ class Session:
         with self._lock:
             found = self.logs.get(run_id)
             if found is None:
-                folder = self._open()
-                self._logs_made += 1
-                made = LogWriter(folder / str(self._logs_made), run_id,
-                                 self._budget, self._when_full)
+                made = LogWriter(
+                    self._open().folder / str(next(self._log_numbers)), run_id,
+                    self._budget, self._when_full)
                 found = self.logs.setdefault(run_id, made)
                 if found is not made:
                     # A signal handler was here in between.
                     made.close()
             return found
 
+    def append(self, run_id: str, act: Callable[[LogWriter], None]) -> None:
+        """Appends to the log of a run, to the next if another thread or a
+        signal handler has just closed it."""
+        while True:
+            log = self.log(run_id)
+            try:
+                act(log)
+                return
+            except LogClosed:
+                if self.logs.get(run_id) is log:
+                    self.logs.pop(run_id, None)
+
     def check_sender(self) -> None:
         """Called now and then by who logs: a sender that was killed is
-        replaced, and drops are told."""
+        replaced, drops are told, and a run that was refused is left."""
         self.next_check = time.monotonic() + CHECK_SECONDS
         try:
             if self._link is not None:
                 self._link.ensure()
             for log in list(self.logs.values()):
                 self._tell_dropped(log, last=False)
+                if fmt.is_refused(log.folder):
+                    self._close_log(log.run_id)
         except (OSError, SpoolFull) as error:
             LOG.warning("millstream: %s", error)
 
@@ -119,6 +147,7 @@ class Session:
 
     def call_bytes(self, path: str, request: bytes, after: str | None = "",
                    patience: float | None = None) -> bytes:
+        _check_size(path, request)
         if patience is None:
             patience = self.config.timeout
         positions = self._positions(after)
@@ -139,6 +168,7 @@ class Session:
         method = _api.method(name)
         assert method is not None
         data = request.SerializeToString()
+        _check_size(method.path, data)
         with self._run_lock(run_id):
             if ends and run_id in self.logs:
                 self._tell_dropped(self.logs[run_id], last=True)
@@ -154,16 +184,28 @@ class Session:
         """An rpc that only logs points: a local append, as metrics are."""
         method = _api.method(name)
         assert method is not None
-        self.log(run_id).call(method.path, request.SerializeToString(), points)
+        data = request.SerializeToString()
+        _check_size(method.path, data)
+        self.append(run_id, lambda log: log.call(method.path, data, points))
         self._sender()
 
     def upload(self, artifact_path: str, file: str) -> None:
-        self._sender().ask({"op": "upload", "path": artifact_path,
-                            "file": os.path.abspath(file)})
+        """A file, to the server's artifacts. Begun anew when the server comes
+        back; a server that is away is waited for as long as by calls."""
+        self._transfer("upload", artifact_path, file)
 
     def download(self, artifact_path: str, file: str) -> None:
-        self._sender().ask({"op": "download", "path": artifact_path,
-                            "file": os.path.abspath(file)})
+        self._transfer("download", artifact_path, file)
+
+    def _transfer(self, way: str, artifact_path: str, file: str) -> None:
+        self._sender().ask({"op": way, "path": artifact_path,
+                            "file": os.path.abspath(file),
+                            "patience": self.config.timeout})
+
+    @property
+    def _link(self) -> Link | None:
+        place = self._places.get(0)
+        return None if place is None else place.link
 
     def is_away(self) -> bool:
         return self._link is not None and self._link.is_away
@@ -185,7 +227,8 @@ class Session:
         """Sends what is left, as long as that makes sense, and says what is
         not sent. Later use starts anew."""
         with self._lock:
-            if self._folder is None or self._closed:
+            place = self._places.get(0)
+            if place is None or self._closed:
                 return
             self._closed = True
         for log in list(self.logs.values()):
@@ -200,25 +243,24 @@ class Session:
         for run_id in list(self.logs):
             self._close_log(run_id)
         pending = 0
-        if self._link is not None:
-            try:
-                pending = self._link.ask({"op": "wait"})[0]["pending"]
-                self._link.ask({"op": "bye"})
-            except Error:
-                pass
-            self._link.end()
+        try:
+            pending = place.link.ask({"op": "wait"})[0]["pending"]
+            place.link.ask({"op": "bye"})
+        except Error:
+            pass
+        place.link.end()
         if not done:
-            self._tell_unsent(pending)
-        if self._writer_lock is not None:
-            self._writer_lock.release()
+            self._tell_unsent(place, pending)
+        place.lock.release()
         self._begin()
 
-    def _tell_unsent(self, pending: int) -> None:
-        why = "does not answer" if self.is_away() else "has not taken all yet"
+    def _tell_unsent(self, place: _Place, pending: int) -> None:
+        why = (place.link.blocked or "does not answer" if self.is_away()
+               else "has not taken all yet")
         try:
             print(f"millstream: {human(pending) if pending else 'something'} "
-                  f"that was logged is not sent: {self.config.target} {why}. "
-                  f"It is kept in {self._folder}; send it with:\n"
+                  f"that was logged is not sent: {self.config.target}: {why}. "
+                  f"It is kept in {place.folder}; send it with:\n"
                   f"    millstream sync --spool-dir {self.config.spool_dir}",
                   file=sys.stderr, flush=True)
         except (OSError, ValueError):  # nobody reads it any more
@@ -226,30 +268,46 @@ class Session:
 
     # --- Below: how
 
-    def _open(self) -> Any:
+    def _open(self) -> _Place:
         with self._lock:
-            if self._folder is None:
-                folder = self._make_folder()
-                self._link = Link(self.config, folder)
-                self._folder = folder
-            return self._folder
+            place = self._places.get(0)
+            if place is None:
+                self._warn_of_clear_secrets()
+                made = self._make_place()
+                place = self._places.setdefault(0, made)
+                if place is not made:
+                    # A signal handler was here in between.
+                    made.lock.release()
+                    shutil.rmtree(made.folder, ignore_errors=True)
+            return place
 
-    def _make_folder(self) -> pathlib.Path:
+    def _make_place(self) -> _Place:
+        try:
+            _who.check_files(self.config.target, os.environ)
+        except ValueError as error:
+            raise Error(INVALID, str(error)) from None
         try:
             folder = fmt.new_writer_folder(self.config.spool_dir)
             # Before the description: who finds that finds a lock that is taken.
-            self._writer_lock = fmt.Lock(folder / "writer.lock")
-            self._writer_lock.take()
+            lock = fmt.Lock(folder / "writer.lock")
+            lock.take()
             fmt.describe_writer(folder, self.config.target)
         except OSError as error:
             raise Error("INVALID_STATE", "there can be no spool in "
                         f"{self.config.spool_dir}: {error}") from None
-        return folder
+        return _Place(folder, lock, Link(self.config, folder))
+
+    def _warn_of_clear_secrets(self) -> None:
+        if not self._warned_clear and _who.secrets_in_clear(
+                self.config.target, os.environ):
+            self._warned_clear = True
+            LOG.warning(
+                "millstream: the password or token goes to %s unencrypted: "
+                "whoever is on the way can read it. With a server that speaks "
+                "TLS, say millstreams:// instead", self.config.target)
 
     def _sender(self) -> Link:
-        self._open()
-        assert self._link is not None
-        return self._link
+        return self._open().link
 
     def _run_lock(self, run_id: str) -> threading.RLock:
         with self._lock:
@@ -275,12 +333,9 @@ class Session:
     def _positions(self, run_id: str | None) -> dict[str, int]:
         if run_id is None:
             return {}
-        positions = {name: position for name, (run, position)
-                     in list(self._ended.items()) if run_id in ("", run)}
-        for log in list(self.logs.values()):
-            if run_id in ("", log.run_id):
-                positions[log.folder.name] = log.position
-        return positions
+        return {log.folder.name: log.position
+                for log in [*self._ended.values(), *self.logs.values()]
+                if run_id in ("", log.run_id)}
 
     def _try_now(self, run_id: str, path: str, data: bytes,
                  ends: bool) -> bytes | None:
@@ -291,15 +346,19 @@ class Session:
                 positions, wait, min(wait, away_wait),
                 "sending what was logged"):
             return None
-        answer, response = self._sender().ask(
-            {"op": "call", "path": path, "patience": 0.0,
-             "timeout": WRITE_SECONDS, "after": positions,
-             "seconds": ROUND_SECONDS}, data)
+        try:
+            answer, response = self._sender().ask(
+                {"op": "call", "path": path, "patience": 0.0,
+                 "timeout": WRITE_SECONDS, "after": positions,
+                 "seconds": ROUND_SECONDS}, data)
+        except NoSender as error:
+            LOG.warning("millstream: %s", error.message)
+            return None
         return None if answer.get("later") else response
 
     def _spool_call(self, run_id: str, path: str, data: bytes) -> None:
         try:
-            self.log(run_id).call(path, data)
+            self.append(run_id, lambda log: log.call(path, data))
         except SpoolFull as error:
             raise Error(AWAY, str(error)) from None
 
@@ -314,9 +373,13 @@ class Session:
         done = False
         try:
             while True:
-                answer, _ = self._sender().ask(
-                    {"op": "wait", "after": positions,
-                     "seconds": ROUND_SECONDS})
+                try:
+                    answer, _ = self._sender().ask(
+                        {"op": "wait", "after": positions,
+                         "seconds": ROUND_SECONDS})
+                except NoSender as error:
+                    LOG.warning("millstream: %s", error.message)
+                    return False
                 self._forget_refused(answer["refused"])
                 done = bool(answer["done"])
                 if done:
@@ -348,8 +411,8 @@ class Session:
             self._active.discard(run_id)
         if log is not None:
             self._tell_dropped(log, last=True)
-            self._ended[log.folder.name] = (run_id, log.position)
             log.close()
+            self._ended[log.folder.name] = log
 
     def _when_full(self) -> float:
         """How long to wait for space: only a server that is there makes it."""
@@ -362,7 +425,7 @@ class Session:
             LOG.warning(
                 "millstream: the spool is full (%s in %s)%s; metrics are "
                 "dropped while it is, and counted in the run's tag %s",
-                human(self.config.spool_bytes), self._folder,
+                human(self.config.spool_bytes), self.config.spool_dir,
                 " and the server is away" if away else "", DROPPED_TAG)
         return 0.0 if away else self.config.full_wait
 
@@ -378,16 +441,25 @@ class Session:
     def _after_fork_in_child(self) -> None:
         for log in self.logs.values():
             log.abandon()
-        if self._link is not None:
-            self._link.abandon()
-        if self._writer_lock is not None:
-            self._writer_lock.release()
+        place = self._places.get(0)
+        if place is not None:
+            place.link.abandon()
+            place.lock.release()
         self._begin()
+
+
+def _check_size(path: str, request: bytes) -> None:
+    """Found here, it reaches whoever sent it; found later, it would be left
+    out of what was sent."""
+    if len(request) > CALL_BYTES_MAX:
+        raise Error(
+            INVALID, f"{path.rpartition('/')[2]} with {len(request)} bytes: "
+            f"a server takes {CALL_BYTES_MAX}. Keep larger data as artifacts")
 
 
 _sessions: weakref.WeakSet[Session] = weakref.WeakSet()
 _shared: dict[Config, Session] = {}
-_shared_lock = threading.Lock()
+_shared_lock = threading.RLock()
 
 
 def shared(config: Config) -> Session:
@@ -395,13 +467,14 @@ def shared(config: Config) -> Session:
     with _shared_lock:
         found = _shared.get(config)
         if found is None:
-            found = _shared[config] = Session(config)
+            # A signal handler may have made one in between.
+            found = _shared.setdefault(config, Session(config))
         return found
 
 
 def _after_fork_in_child() -> None:
     global _shared_lock
-    _shared_lock = threading.Lock()
+    _shared_lock = threading.RLock()
     for session in list(_sessions):
         session._after_fork_in_child()
 

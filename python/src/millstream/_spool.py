@@ -9,7 +9,8 @@ from typing import Callable
 
 from . import _format as fmt
 from . import _tasks
-from ._sender import LogSender
+from ._errors import Error
+from ._sender import LOST_RUN_SECONDS, LogSender
 from ._server import Server
 
 # How long something logged waits, at most, before it is on its way.
@@ -26,8 +27,10 @@ class WriterSpool:
     """
 
     def __init__(self, server: Server, folder: pathlib.Path,
-                 on_error: Callable[[str, str], None]) -> None:
+                 on_error: Callable[[str, str], None],
+                 lost_wait: float | None = LOST_RUN_SECONDS) -> None:
         self.folder = folder
+        self._lost_wait = lost_wait
         self.logs: dict[str, LogSender] = {}
         self._server = server
         self._on_error = on_error
@@ -46,18 +49,20 @@ class WriterSpool:
         return fmt.Lock(self.folder / "writer.lock").is_free()
 
     def look_for_logs(self) -> None:
+        """Sends logs that are new from now on; those of one run one after
+        another."""
         for folder in fmt.log_folders(self.folder):
             if folder.name not in self.logs:
-                self.watch(folder.name)
+                log = LogSender(self._server, folder, self._on_error,
+                                list(self.logs.values()), self._lost_wait)
+                self.logs[folder.name] = log
+                self._tasks[folder.name] = asyncio.create_task(log.run())
 
-    def watch(self, name: str) -> LogSender:
-        """Sends log `name` from now on."""
-        log = self.logs.get(name)
-        if log is None:
-            log = LogSender(self._server, self.folder / name, self._on_error)
-            self.logs[name] = log
-            self._tasks[name] = asyncio.create_task(log.run())
-        return log
+    def watch(self, name: str) -> LogSender | None:
+        """The sender of log `name`; None if there is no such log (any more)."""
+        if name not in self.logs:
+            self.look_for_logs()
+        return self.logs.get(name)
 
     def look(self) -> None:
         """Wakes the logs that have something new."""
@@ -73,17 +78,31 @@ class WriterSpool:
                 self._quiet[name] = self._quiet.get(name, 0) + 1
 
     async def remove_closed(self) -> None:
-        """Removes logs that were closed and are done."""
+        """Removes logs that were closed and are done, or refused."""
         for name, log in list(self.logs.items()):
-            if log.is_drained() and log.log.is_closed():
+            if log.refused is not None:
+                if log.log.has_ended() or self.writer_is_dead():
+                    await self._forget(name)
+                    fmt.set_aside(log.folder)
+            elif log.is_drained() and log.log.is_closed():
                 await self._forget(name)
                 log.remove()
 
     def pending_bytes(self) -> int:
-        return sum(log.log.pending_bytes() for log in self.logs.values())
+        return sum(log.pending_bytes() for log in self.logs.values())
 
     def is_drained(self) -> bool:
         return all(log.is_drained() for log in self.logs.values())
+
+    def blocked(self) -> Error | None:
+        """Why nothing of what is left can be sent now; None: it can."""
+        found = None
+        for log in self.logs.values():
+            if not log.is_drained():
+                found = log.blocked
+                if found is None:
+                    return None
+        return found
 
     def sync(self) -> None:
         for log in self.logs.values():
@@ -91,10 +110,15 @@ class WriterSpool:
             log.log.journal.sync()
 
     async def close(self, remove: bool) -> None:
-        """Lets go of the folder; removes it, if `remove`."""
-        for name in list(self.logs):
+        """Lets go of the folder; removes what is done, if `remove`."""
+        for name, log in list(self.logs.items()):
+            drained = log.is_drained()
             await self._forget(name)
-        if remove:
+            if remove and log.refused is not None:
+                fmt.set_aside(log.folder)
+            elif remove and drained:
+                log.remove()
+        if remove and not fmt.log_folders(self.folder):
             shutil.rmtree(self.folder, ignore_errors=True)
         self.release()
 

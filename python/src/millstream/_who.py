@@ -1,4 +1,5 @@
-"""Who calls: the variables, and the file, of mlflow's own client."""
+"""Who calls, and whom they trust: the variables, and the file, of mlflow's own
+client."""
 
 from __future__ import annotations
 
@@ -11,6 +12,9 @@ from typing import Mapping
 
 from ._config import is_tls
 
+ROOTS = "MLFLOW_TRACKING_SERVER_CERT_PATH"
+OWN = "MLFLOW_TRACKING_CLIENT_CERT_PATH"
+INSECURE = "MLFLOW_TRACKING_INSECURE_TLS"
 VARIABLES = ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD")
 
 
@@ -33,6 +37,23 @@ def secrets_in_clear(target: str, env: Mapping[str, str]) -> bool:
         return not ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host != "localhost" and not host.endswith(".localhost")
+
+
+def check_files(target: str, env: Mapping[str, str]) -> None:
+    """ValueError if what the variables for TLS name cannot be used: the sender,
+    which needs it, has nobody to tell."""
+    if not is_tls(target):
+        return
+    for name in (ROOTS, OWN):
+        path = env.get(name)
+        if path and not os.access(path, os.R_OK):
+            raise ValueError(f"{name}={path} cannot be read")
+    if env.get(ROOTS) and is_insecure(env):
+        raise ValueError(f"{ROOTS} is set and {INSECURE} too: choose one")
+
+
+def is_insecure(env: Mapping[str, str]) -> bool:
+    return env.get(INSECURE, "").lower() in ("true", "1")
 
 
 def _user(env: Mapping[str, str]) -> tuple[str | None, str | None]:

@@ -32,10 +32,10 @@ def artifact_repository(artifact_uri: str, tracking_uri: str | None = None,
         MlflowArtifactsRepository)
     from mlflow.tracking import get_tracking_uri
 
-    from .._config import SCHEME
+    from .._config import is_ours
 
     uri = tracking_uri or get_tracking_uri()
-    if str(uri).startswith(SCHEME + "://"):
+    if is_ours(str(uri)):
         from .artifacts import ArtifactRepository
 
         return ArtifactRepository(artifact_uri, uri)

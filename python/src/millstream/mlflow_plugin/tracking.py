@@ -92,7 +92,7 @@ class TrackingStore(RestStore):
             self._log_metrics(run_id, metrics)
 
     def _log_metrics(self, run_id: str, metrics: Sequence[Metric]) -> None:
-        log = self._check_metrics(run_id, metrics)
+        self._check_metrics(run_id, metrics)
         if _IS_PLAIN:
             plain, others = metrics, []
         else:
@@ -104,9 +104,10 @@ class TrackingStore(RestStore):
             if others:
                 self._log_model_metrics(run_id, others)
             if plain:
-                log.point_batch(
-                    (m.key, m.value, int(m.timestamp), int(m.step))
-                    for m in plain)
+                rows = [(m.key, m.value, int(m.timestamp), int(m.step))
+                        for m in plain]
+                self._session.append(run_id,
+                                     lambda log: log.point_batch(rows))
         except (struct.error, TypeError, ValueError) as error:
             raise MlflowException(
                 f"Metrics of run {run_id} are out of range: {error}",
@@ -114,13 +115,13 @@ class TrackingStore(RestStore):
         if _monotonic() > self._session.next_check:
             self._session.check_sender()
 
-    def _check_metrics(self, run_id: str, metrics: Sequence[Metric]) -> Any:
+    def _check_metrics(self, run_id: str, metrics: Sequence[Metric]) -> None:
         """What the server would find, found before it is put in the spool."""
         for metric in metrics:
             _validate_metric(metric.key, metric.value, metric.timestamp,
                              metric.step)
         try:
-            return self._session.log(run_id)
+            self._session.log(run_id)
         except Error as error:
             raise _calls.to_mlflow(error) from None
 
