@@ -221,8 +221,9 @@ class LogReader:
         sequences = self._sequences()
         if not sequences:
             return False
+        path = fmt.segment_path(self.folder, sequences[-1])
         try:
-            with fmt.segment_path(self.folder, sequences[-1]).open("rb") as file:
+            with path.open("rb") as file:
                 head = file.read(fmt.HEADER_BYTES)
         except FileNotFoundError:
             return False
