@@ -23,6 +23,8 @@ WRITES = ("log-metric", "log-batch-10", "log-batch-1000", "sweep")
 STREAM = "stream"
 # How much memory a server takes that has kept much.
 MEMORY = "memory"
+# What log_metric costs the thread that trains.
+PLUGIN = "plugin"
 SEARCHES = ("search-metric", "search-filter", "search-param", "search-rare",
             "search-by-param", "search-name", "search-newest", "search-deep")
 # These read all runs, or any: they say nothing new with more of them.
@@ -30,7 +32,7 @@ FIRST_SIZES_ONLY = ("get-run", "search-all")
 HISTORIES = ("get-history", "history-interval")
 FILES = ("artifact-upload", "artifact-download")
 WORKLOADS = ("history-fill", *HISTORIES, "chart", *WRITES, STREAM, "fill",
-             "get-run", "search-all", *SEARCHES, *FILES, MEMORY)
+             "get-run", "search-all", *SEARCHES, *FILES, PLUGIN, MEMORY)
 # Readers whose cost of one answer is to be seen.
 _ONE_CLIENT = {"search-all", *SEARCHES, *HISTORIES, *FILES}
 # No slow peer reads pages in the middle of more runs than these: to get there
@@ -59,6 +61,8 @@ class Scale:
     clients: int = 8
     artifact_mb: int = 64
     settle_s: float = 6.0
+    # Calls of log_metric in a row; of paced ones there are fewer.
+    plugin_calls: int = 100_000
     # Of the folder whose server's memory is measured: runs as of searches, and
     # points of ten streams of ten metrics.
     memory_runs: int = 100_000
@@ -70,24 +74,35 @@ class Scale:
 FULL = Scale()
 QUICK = Scale(seconds=1.0, warmup=0.5, repetitions=1, runs=(1_000, 10_000),
               points=100_000, chart_points=1_000_000, settle_s=2.0,
+              plugin_calls=20_000,
               memory_runs=10_000, memory_points=10_000_000,
               memory_settle_s=30.0)
 
 Log = Callable[[str], None]
 
 
+@dataclass(frozen=True)
+class Generators:
+    """The programs that make load."""
+
+    load: str
+    stream: str
+    # A Python that has mlflow and the package of python/.
+    python: str
+
+
 class Campaign:
     """Measures one peer in a folder of its own, which is removed at the end."""
 
-    def __init__(self, peer: Peer, generator: str, stream_load: str,
-                 scale: Scale, workloads: set[str], log: Log) -> None:
+    def __init__(self, peer: Peer, generators: Generators, scale: Scale,
+                 workloads: set[str], log: Log) -> None:
         self._peer = peer
-        self._generator = generator
-        self._stream_load = stream_load
+        self._generators = generators
         self._scale = scale
         self._workloads = workloads
         self._log = log
         self._results: dict[str, list[dict[str, Any]]] = {}
+        self._plugin: list[dict[str, Any]] = []
         self._process: dict[str, Any] = {}
         self._notes: list[str] = []
         # What a server that kept nothing leaves on disk.
@@ -111,7 +126,7 @@ class Campaign:
             self._process["disk_end_mb"] = proc.disk_bytes(data) / 1e6
             self._measure_memory(root / "memory")
         report.update(process=self._process, workloads=self._results,
-                      notes=self._notes)
+                      plugin=self._plugin, notes=self._notes)
         return report
 
     def _measure_starts(self, root: Path) -> None:
@@ -172,6 +187,7 @@ class Campaign:
                 proc.memory_mb(server.pid)["pss_mb"])
             for name in FILES:
                 self._repeat(server, self._timed(name, ARTIFACTS))
+            self._measure_plugin(server)
             self._process["pss_end_mb"] = proc.memory_mb(server.pid)["pss_mb"]
 
     def _measure_chart(self, server: Server, data: Path) -> None:
@@ -180,7 +196,7 @@ class Campaign:
             return
         points = self._scale.chart_points
         by_api = min(points, self._peer.api_points or points)
-        filled = load.run(self._generator, server, Step(
+        filled = load.run(self._generators.load, server, Step(
             "history-fill", CHART, clients=1, count=by_api))
         self._log(_line(filled))
         if by_api < points:
@@ -197,10 +213,25 @@ class Campaign:
         if address is None:
             return
         for _ in range(self._scale.repetitions):
-            result = load.run_stream(self._stream_load, server, address,
+            result = load.run_stream(self._generators.stream, server, address,
                                      ["--seconds", str(self._scale.seconds)])
             self._results.setdefault(STREAM, []).append(result)
             self._log(_line(result))
+
+    def _measure_plugin(self, server: Server) -> None:
+        """Through the plugin, if the peer has streams; else as mlflow does."""
+        if PLUGIN not in self._workloads:
+            return
+        address = self._peer.grpc_address(server.directory)
+        uri = f"millstream://{address}" if address else server.url
+        rows, error = load.run_plugin(self._generators.python, uri,
+                                      self._scale.plugin_calls)
+        self._plugin = rows
+        if error:
+            self._notes.append(f"log_metric was not measured: {error}")
+        for row in rows:
+            self._log(f"{row['what']}: p50 {row['p50_us']:.1f} us, p99 "
+                      f"{row['p99_us']:.1f} us")
 
     def _measure_memory(self, data: Path) -> None:
         """Of a server of its own, with many runs and points by streams."""
@@ -211,11 +242,11 @@ class Campaign:
             if address is None:
                 return
             server.wait_for_rest()
-            filled = load.run(self._generator, server, Step(
+            filled = load.run(self._generators.load, server, Step(
                 "fill", SEARCHED, count=self._scale.memory_runs))
             self._log(_line(filled))
             self._take_memory("after_runs", server)
-            result = load.run_stream(self._stream_load, server, address, [
+            result = load.run_stream(self._generators.stream, server, address, [
                 "--streams", "10", "--total", str(self._scale.memory_points)])
             result["workload"] = MEMORY
             self._results.setdefault(MEMORY, []).append(result)
@@ -276,7 +307,7 @@ class Campaign:
                 return
 
     def _step(self, server: Server, step: Step, name: str) -> dict[str, Any]:
-        result = load.run(self._generator, server, step)
+        result = load.run(self._generators.load, server, step)
         result["workload"] = name or step.workload
         self._results.setdefault(result["workload"], []).append(result)
         self._log(_line(result))

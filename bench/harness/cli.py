@@ -13,22 +13,26 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from harness import machine, peers, report
-from harness.campaign import FULL, QUICK, WORKLOADS, Campaign, Scale
+from harness import machine, peers, publish, report
+from harness.campaign import (FULL, QUICK, WORKLOADS, Campaign, Generators,
+                              Scale)
+from harness.missing import PeerMissing
 from harness.server import ServerFailed
+from harness.sets import DEFAULT, SETS
 
 _ROOT = Path(__file__).resolve().parents[2]
 _GENERATOR = _ROOT / "bazel-bin/bench/load/load"
 _STREAM_LOAD = _ROOT / "bazel-bin/bench/stream/stream_load"
-# Where the README has the small table.
-_README_BEGIN = "<!-- by bench/run --publish -->"
-_README_END = "<!-- end of bench/run -->"
+# With mlflow, its driver of PostgreSQL, matplotlib, and the package of python/:
+# tools/setup makes it.
+_VENV = _ROOT / ".cache/venv-3.17.2/bin"
 _MILLSTREAM = _ROOT / "bazel-bin/app/millstream"
 
 _EPILOG = """
 examples:
-  bench/run --quick                        a first look, about two minutes
-  bench/run                                what docs/performance.md publishes
+  bench/run --publish                      measure and publish
+  bench/run --quick                        a first look
+  bench/run --set postgres                 both servers on PostgreSQL
   bench/run --peers millstream --workloads log-metric get-run
   bench/run --peers millstream --against results.json
                                            ours anew, the others as measured
@@ -46,12 +50,16 @@ def _parse(argv: list[str]) -> argparse.Namespace:
         prog="bench/run", epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         description="Measures tracking servers in turn with the same load.")
+    parser.add_argument("--set", choices=SETS, default=DEFAULT, dest="chosen",
+                        help="; ".join(f"{name}: {chosen.about}"
+                                       for name, chosen in SETS.items())
+                        + f" (default: {DEFAULT})")
     parser.add_argument("--peers", nargs="+", choices=names, metavar="PEER",
-                        default=names[:3],
-                        help=f"of: {', '.join(names)} (default: the first 3)")
+                        help=f"of: {', '.join(names)} (default: the set's)")
     parser.add_argument("--workloads", nargs="+", choices=WORKLOADS,
-                        metavar="NAME", default=list(WORKLOADS),
-                        help=f"of: {', '.join(WORKLOADS)} (default: all)")
+                        metavar="NAME",
+                        help=f"of: {', '.join(WORKLOADS)} (default: the "
+                        "set's)")
     parser.add_argument("--quick", action="store_true",
                         help="1 s, once, a tenth of the data")
     parser.add_argument("--seconds", type=float, help="of each measurement")
@@ -61,6 +69,10 @@ def _parse(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--points", type=int, help="of the history")
     parser.add_argument("--chart-points", type=int, metavar="N",
                         help="of the series of the chart")
+    parser.add_argument("--memory-runs", type=int, metavar="N",
+                        help="of the server whose memory is measured")
+    parser.add_argument("--memory-points", type=int, metavar="N",
+                        help="the same")
     parser.add_argument("--clients", type=int, help="of the closed loop")
     parser.add_argument("--out", type=Path, default=Path("bench-results"),
                         help="folder for results.json, results.md, summary.md "
@@ -70,25 +82,35 @@ def _parse(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--table", type=Path, metavar="JSON",
                         help="measure nothing, print the table of a result")
     parser.add_argument("--publish", action="store_true",
-                        help="put the small table and the plot into README.md "
-                        "and docs/")
+                        help="keep the results in bench/results/; put the "
+                        "small table and the plot into README.md and docs/ if "
+                        "the set is for it")
     parser.add_argument("--no-build", action="store_true",
-                        help="take the programs in bazel-bin as they are")
+                        help="take the programs and the Python environment as "
+                        "they are")
     parser.add_argument("--millstream", default=str(_MILLSTREAM),
                         help="our server (default: the one in bazel-bin)")
     parser.add_argument("--load", default=str(_GENERATOR),
                         help="load generator (default: the one in bazel-bin)")
-    parser.add_argument("--mlflow", default=os.environ.get("MLFLOW", "mlflow"),
-                        help="mlflow's program (default: $MLFLOW, or in PATH)")
+    parser.add_argument("--mlflow",
+                        default=os.environ.get("MLFLOW", str(_VENV / "mlflow")),
+                        help="mlflow's program (default: $MLFLOW, or the one "
+                        "of tools/setup)")
     parser.add_argument("--fasttrackml", default="fml",
-                        help="FastTrackML's program (default: fml in PATH)")
-    return parser.parse_args(argv)
+                        help="FastTrackML's program (default: fml in PATH, or "
+                        "built from the Go module proxy)")
+    arguments = parser.parse_args(argv)
+    chosen = SETS[arguments.chosen]
+    arguments.peers = arguments.peers or list(chosen.peers)
+    arguments.workloads = arguments.workloads or list(chosen.workloads)
+    return arguments
 
 
 def _scale(arguments: argparse.Namespace) -> Scale:
     scale = QUICK if arguments.quick else FULL
     given = {name: value for name in ("seconds", "repetitions", "points",
-                                      "chart_points", "clients")
+                                      "chart_points", "clients", "memory_runs",
+                                      "memory_points")
              if (value := getattr(arguments, name)) is not None}
     if arguments.runs is not None:
         given["runs"] = tuple(arguments.runs)
@@ -96,6 +118,8 @@ def _scale(arguments: argparse.Namespace) -> Scale:
 
 
 def _build(arguments: argparse.Namespace) -> None:
+    if arguments.mlflow == str(_VENV / "mlflow"):
+        subprocess.run([_ROOT / "tools/setup", "test"], check=True)
     targets = ["//bench/load"]
     if {peers.Millstream.name,
             peers.MillstreamPostgres.name} & set(arguments.peers):
@@ -111,28 +135,20 @@ def _write(results: dict[str, Any], folder: Path) -> None:
     (folder / "summary.md").write_text(report.summary(results))
 
 
+def _python_of(arguments: argparse.Namespace) -> str:
+    """The one that runs mlflow."""
+    return str(Path(shutil.which(arguments.mlflow) or "").parent / "python")
+
+
 def _plot(arguments: argparse.Namespace, folder: Path) -> None:
     """With a Python that has matplotlib; else the table must do."""
-    beside_mlflow = Path(shutil.which(arguments.mlflow) or "").parent / "python"
     script = Path(__file__).with_name("plot.py")
-    for python in (sys.executable, str(beside_mlflow)):
+    for python in (sys.executable, _python_of(arguments)):
         if shutil.which(python) and subprocess.run(
                 [python, script, folder / "results.json", folder / "plot.svg"],
                 stderr=subprocess.DEVNULL, check=False).returncode == 0:
             return
     print("bench/run: no plot; install python3-matplotlib", file=sys.stderr)
-
-
-def _publish(folder: Path) -> None:
-    """Puts the small table and the plot into the README."""
-    shutil.copy(folder / "plot.svg", _ROOT / "docs/performance.svg")
-    readme = _ROOT / "README.md"
-    head, begin, rest = readme.read_text().partition(_README_BEGIN)
-    _, end, tail = rest.partition(_README_END)
-    if not begin or not end:
-        raise SystemExit("bench/run: README.md has no place for the table")
-    readme.write_text(f"{head}{begin}\n{(folder / 'summary.md').read_text()}"
-                      f"{end}{tail}")
 
 
 def _load_earlier(path: Path | None) -> dict[str, Any]:
@@ -146,29 +162,38 @@ def _load_earlier(path: Path | None) -> dict[str, Any]:
 def _measure(arguments: argparse.Namespace) -> int:
     programs = peers.Programs(arguments.millstream, arguments.mlflow,
                               arguments.fasttrackml)
-    results: dict[str, Any] = {"machine": machine.describe(),
-                               "peers": _load_earlier(arguments.against)}
+    generators = Generators(arguments.load, str(_STREAM_LOAD),
+                            _python_of(arguments))
+    results: dict[str, Any] = {
+        "date": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
+        "commit": machine.commit(), "set": arguments.chosen,
+        "machine": machine.describe(), "not_measured": {},
+        "peers": _load_earlier(arguments.against)}
     failed = 0
     for kind in (p for p in peers.ALL if p.name in arguments.peers):
         def log(text: str, name: str = kind.name) -> None:
             print(f"{time.strftime('%H:%M:%S')} {name}: {text}",
                   file=sys.stderr, flush=True)
         try:
-            campaign = Campaign(kind(programs), arguments.load,
-                                str(_STREAM_LOAD), _scale(arguments),
+            campaign = Campaign(kind(programs), generators, _scale(arguments),
                                 set(arguments.workloads), log)
+            measured = campaign.run()
             results["peers"].pop(kind.name, None)
-            results["peers"][kind.name] = campaign.run()
-        except (peers.PeerMissing, ServerFailed) as error:
+            results["peers"][kind.name] = measured
+        except (PeerMissing, ServerFailed) as error:
             print(f"bench/run: {error}", file=sys.stderr)
-            failed = 1
-            continue
-        _write(results, arguments.out)
+            # What follows is a server's log.
+            results["not_measured"][kind.name] = str(error).partition("\n")[0]
+            failed = failed or int(not kind.optional)
+        if results["peers"]:
+            _write(results, arguments.out)
     if results["peers"]:
         print(report.markdown(results))
         _plot(arguments, arguments.out)
         if arguments.publish:
-            _publish(arguments.out)
+            publish.keep(results, _ROOT, arguments.chosen)
+            if SETS[arguments.chosen].in_readme:
+                publish.show(arguments.out, _ROOT)
     return failed
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sqlite3
 import subprocess
@@ -14,7 +15,10 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from harness import cli, fill, machine, proc, report  # noqa: E402
+from harness import cli, fill, gomodule, machine, proc  # noqa: E402
+from harness import publish, report  # noqa: E402
+from harness.campaign import WORKLOADS  # noqa: E402
+from harness.sets import DEFAULT, SETS  # noqa: E402
 
 _SPIN = "import time\nwhile time.process_time() < 0.3: pass"
 
@@ -105,7 +109,8 @@ def _peer(cpu_us: float, errors: int = 0, **more: Any) -> dict[str, Any]:
 
 def _results(**peers: dict[str, Any]) -> dict[str, Any]:
     named = {name.replace("_", "-"): peer for name, peer in peers.items()}
-    return {"machine": machine.describe(), "peers": named}
+    return {"machine": machine.describe(), "date": "2026-01-02 03:04 UTC",
+            "commit": "0123456789ab", "not_measured": {}, "peers": named}
 
 
 class ReportTest(unittest.TestCase):
@@ -113,6 +118,24 @@ class ReportTest(unittest.TestCase):
         text = report.markdown(_results(millstream=_peer(50),
                                         mlflow_sqlite=_peer(6000)))
         self.assertIn("| requests | 120x | 1x |", text)
+
+    def test_without_mlflow_on_sqlite_the_one_on_postgres_is_it(self) -> None:
+        text = report.markdown(_results(millstream_postgres=_peer(50),
+                                        mlflow_postgres=_peer(5000)))
+        self.assertIn("| requests | 100x | 1x |", text)
+
+    def test_says_what_was_not_measured_and_why(self) -> None:
+        results = _results(millstream=_peer(50))
+        results["not_measured"]["other"] = "it does not build"
+        for text in (report.markdown(results), report.summary(results)):
+            self.assertIn("other was not measured: it does not build", text)
+
+    def test_has_a_table_of_the_training_thread(self) -> None:
+        peer = _peer(50)
+        peer["plugin"] = [{"what": "store, tight", "calls": 1000,
+                           "p50_us": 1.25, "p99_us": 2.5, "max_us": 100.0}]
+        text = report.markdown(_results(millstream=peer))
+        self.assertIn("| store, tight | 1,000 | 1.25 | 2.5 | 100 |", text)
 
     def test_shows_errors_and_failures(self) -> None:
         text = report.markdown(_results(
@@ -147,6 +170,72 @@ class ReportTest(unittest.TestCase):
         text = report.markdown(_results(millstream=_peer(50)))
         self.assertNotIn(os.uname().nodename, text)
         self.assertNotIn(str(Path.home()), text)
+
+
+class PublishTest(unittest.TestCase):
+    def setUp(self) -> None:
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.root = Path(folder.name)
+        for name in ("bench", "docs", "out"):
+            (self.root / name).mkdir()
+        self.results = _results(
+            millstream=_peer(50), mlflow_sqlite=_peer(
+                6000, first_error=f"{self.root}/x and {Path.home()}/y"))
+
+    def test_results_are_kept_without_folders(self) -> None:
+        path = publish.keep(self.results, self.root, "all")
+        self.assertEqual(path.name, "2026-01-02-0123456-all.json")
+        kept = json.loads(path.read_text())
+        self.assertEqual(kept["commit"], "0123456789ab")
+        self.assertIn("cores", kept["machine"])
+        self.assertNotIn(str(self.root), path.read_text())
+        self.assertNotIn(str(Path.home()), path.read_text())
+        self.assertIn("120x", path.with_suffix(".md").read_text())
+
+    def test_the_readme_shows_table_and_plot(self) -> None:
+        readme = self.root / "README.md"
+        performance = self.root / "docs/performance.md"
+        for path in (readme, performance):
+            path.write_text("before\n<!-- by bench/run --publish -->\nold\n"
+                            "<!-- end of bench/run -->\nafter\n")
+        out = self.root / "out"
+        (out / "results.json").write_text(json.dumps(self.results))
+        (out / "summary.md").write_text(report.summary(self.results))
+        (out / "plot.svg").write_text("<svg/>")
+        for _ in range(2):
+            publish.show(out, self.root)
+        text = readme.read_text()
+        self.assertTrue(text.startswith("before\n"))
+        self.assertTrue(text.endswith("after\n"))
+        self.assertNotIn("old", text)
+        self.assertEqual(text.count("(docs/performance.svg)"), 1)
+        self.assertEqual((self.root / "docs/performance.svg").read_text(),
+                         "<svg/>")
+        self.assertIn("8 clients, us | 6,000 | 50 | **120x** less | 100x |",
+                      performance.read_text())
+
+
+class GoModuleTest(unittest.TestCase):
+    def test_the_reason_names_no_address(self) -> None:
+        self.assertEqual(
+            gomodule.why("go: module m: reading https://proxy/m/@v/list: 403 "
+                         "Forbidden\n\tserver response: Not available.\n"),
+            "go: module m: 403 Forbidden server response: Not available.")
+
+
+class SetTest(unittest.TestCase):
+    def test_what_is_published_has_each_unit(self) -> None:
+        published = set(SETS[DEFAULT].workloads)
+        self.assertLessEqual(
+            {"log-metric", "log-batch-10", "log-batch-1000", "sweep", "get-run",
+             "search-metric", "get-history", "chart", "artifact-upload",
+             "artifact-download", "stream", "memory", "plugin"}, published)
+
+    def test_sets_name_what_there_is(self) -> None:
+        for chosen in SETS.values():
+            self.assertLessEqual(set(chosen.workloads), set(WORKLOADS))
+            self.assertTrue(chosen.workloads)
 
 
 class CommandLineTest(unittest.TestCase):

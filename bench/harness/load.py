@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import tempfile
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from harness import proc
@@ -90,6 +92,22 @@ def run_stream(program: str, server: Server, address: str,
     if told["failed"]:
         result["error"] = "the stream ended early"
     return _with_cpu(result, before, after)
+
+
+def run_plugin(python: str, uri: str,
+               calls: int) -> tuple[list[dict[str, Any]], str]:
+    """Rows of log_metric_latency.py, or why there are none."""
+    script = Path(__file__).resolve().parents[1] / "log_metric_latency.py"
+    with tempfile.TemporaryDirectory(prefix="bench-spool-") as spool:
+        done = subprocess.run(
+            [python, script, uri, "--json", "--calls", str(calls)],
+            capture_output=True, text=True, check=False, cwd=spool,
+            env=dict(os.environ, MLFLOW_DISABLE_TELEMETRY="true",
+                     GIT_PYTHON_REFRESH="quiet", MILLSTREAM_SPOOL_DIR=spool))
+    if done.returncode != 0 or not done.stdout:
+        return [], (done.stderr.strip().splitlines() or ["no result"])[-1]
+    rows: list[dict[str, Any]] = json.loads(done.stdout.splitlines()[-1])
+    return rows, ""
 
 
 def run(program: str, server: Server, step: Step) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import subprocess
 from pathlib import Path
 
 
@@ -12,6 +13,17 @@ def _first(path: str, prefix: str) -> str:
         if line.startswith(prefix):
             return line.partition(":")[2].strip()
     return "unknown"
+
+
+def commit() -> str:
+    """Of this tree; with a "+" if it has changes that are in none."""
+    def git(*arguments: str) -> str:
+        return subprocess.run(
+            ["git", *arguments], cwd=Path(__file__).parent, check=False,
+            capture_output=True, text=True).stdout.strip()
+    changed = git("status", "--porcelain", "--untracked-files=no")
+    return (git("rev-parse", "--short=12", "HEAD") or "unknown") + (
+        "+" if changed else "")
 
 
 def describe() -> dict[str, str | int | float]:

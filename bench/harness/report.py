@@ -6,7 +6,7 @@ from statistics import median
 from typing import Any, Callable
 
 from harness.campaign import WORKLOADS
-from harness.peers import REFERENCE
+from harness.peers import REFERENCES
 
 Results = dict[str, Any]
 Cell = Callable[[str, str], str]
@@ -35,6 +35,7 @@ _LABELS = {
     "artifact-upload": "artifact upload",
     "artifact-download": "artifact download",
     "memory": "gRPC, ten streams, after many runs",
+    "plugin": "log_metric in the thread that trains",
 }
 _PROCESS = (
     ("start_s", "start to first 200, empty folder, s"),
@@ -77,6 +78,10 @@ def median_of(results: Results, peer: str, workload: str,
 def _missing(results: Results, peer: str, workload: str) -> str:
     tried = results["peers"][peer]["workloads"].get(workload)
     return "failed" if tried else "–"
+
+
+def reference_of(results: Results) -> str | None:
+    return next((r for r in REFERENCES if r in results["peers"]), None)
 
 
 def label(row: str) -> str:
@@ -124,10 +129,11 @@ def _figure(results: Results, field: str) -> Cell:
     return cell
 
 
-def _ratio(results: Results, field: str, inverse: bool) -> Cell:
+def _ratio(results: Results, reference_peer: str, field: str,
+           inverse: bool) -> Cell:
     def cell(peer: str, workload: str) -> str:
         own = median_of(results, peer, workload, field)
-        reference = median_of(results, REFERENCE, workload, field)
+        reference = median_of(results, reference_peer, workload, field)
         if own is None or reference is None:
             return "–"
         if min(own, reference) <= 0:
@@ -167,7 +173,8 @@ def _process_table(results: Results) -> list[str]:
 
 def _head(results: Results) -> list[str]:
     machine = results["machine"]
-    lines = [f"Machine: {machine['cores']} cores of {machine['cpu']}, "
+    lines = [f"Begun {results['date']} at commit {results['commit']}.",
+             "", f"Machine: {machine['cores']} cores of {machine['cpu']}, "
              f"{machine['memory_gb']} GB, {machine['system']}, Linux "
              f"{machine['kernel']}.", "",
              "| peer | version | what | an answer means | measured |",
@@ -181,25 +188,45 @@ def _head(results: Results) -> list[str]:
     lines.append("")
     for name, peer in results["peers"].items():
         lines += [f"- {name}: {note}." for note in peer["notes"]]
+    lines += [f"- {name} was not measured: {why}"
+              for name, why in results["not_measured"].items()]
+    return lines + [""]
+
+
+def _plugin_table(results: Results) -> list[str]:
+    rows = [(name, row) for name, peer in results["peers"].items()
+            for row in peer.get("plugin", [])]
+    if not rows:
+        return []
+    names = [name for name in rows[0][1] if name.endswith("_us")]
+    lines = ["### log_metric in the thread that trains, microseconds", "",
+             "| peer | | calls | "
+             + " | ".join(name.removesuffix("_us") for name in names) + " |",
+             "|---|---|---:|" + "---:|" * len(names)]
+    for peer, row in rows:
+        cells = " | ".join(number(row[name]) for name in names)
+        lines.append(f"| {peer} | {row['what']} | {row['calls']:,} | {cells} |")
     return lines + [""]
 
 
 def markdown(results: Results) -> str:
-    has_reference = REFERENCE in results["peers"]
+    reference = reference_of(results)
     lines = _head(results)
     lines += ["### Server CPU per unit, microseconds", ""]
     lines += _table(results, _figure(results, "server_cpu_us_per_unit"), "per")
-    if has_reference:
-        lines += [f"### Times less server CPU per unit than {REFERENCE}", ""]
-        lines += _table(results,
-                        _ratio(results, "server_cpu_us_per_unit", True), "per")
+    if reference:
+        lines += [f"### Times less server CPU per unit than {reference}", ""]
+        lines += _table(results, _ratio(results, reference,
+                                        "server_cpu_us_per_unit", True), "per")
     lines += ["### Throughput, units per second", ""]
     lines += _table(results, _figure(results, "units_per_s"), "unit")
-    if has_reference:
-        lines += [f"### Throughput, ratio to {REFERENCE}", ""]
-        lines += _table(results, _ratio(results, "units_per_s", False), "unit")
+    if reference:
+        lines += [f"### Throughput, ratio to {reference}", ""]
+        lines += _table(results, _ratio(results, reference, "units_per_s",
+                                        False), "unit")
     lines += ["### Latency p50 / p99, ms", ""]
     lines += _table(results, _latency(results), "unit")
+    lines += _plugin_table(results)
     lines += ["### Process", ""]
     lines += _process_table(results)
     lines += ["### Cores that other programs used meanwhile", ""]
@@ -208,8 +235,9 @@ def markdown(results: Results) -> str:
 
 
 # What the README shows: a row of each kind, at the largest size measured.
-_SUMMARY = ("log-metric", "log-batch-1000", "stream", "sweep", "get-run",
-            "get-history", "chart", "search-metric")
+_SUMMARY = ("log-metric", "log-batch-10", "log-batch-1000", "stream", "sweep",
+            "get-run", "get-history", "chart", "search-metric",
+            "artifact-upload", "artifact-download")
 
 
 def summary_rows(results: Results) -> list[str]:
@@ -236,4 +264,35 @@ def summary(results: Results) -> str:
                 cells.append(f"{number(cpu)} ({number(p50)})")
         lines.append(f"| {label(row)}, per {unit.removesuffix('s')} | "
                      + " | ".join(cells) + " |")
+    lines += ["", _summary_of_process(results), "", _about(results)]
     return "\n".join(lines) + "\n"
+
+
+def _summary_of_process(results: Results) -> str:
+    rows = [("start to first answer, s", "start_s"),
+            ("memory idle, RSS, MB", "idle_rss_mb"),
+            ("bytes on disk per point", "bytes_per_point")]
+    peers = results["peers"]
+    lines = ["| | " + " | ".join(peers) + " |",
+             "|---|" + "---:|" * len(peers)]
+    for text, field in rows:
+        cells = []
+        for peer in peers.values():
+            value = peer["process"].get(field)
+            if isinstance(value, list):
+                value = median(value)
+            cells.append("–" if value is None else number(value))
+        lines.append(f"| {text} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def _about(results: Results) -> str:
+    machine = results["machine"]
+    text = (f"{results['date']}, commit {results['commit']}, "
+            f"{machine['cores']} cores of {machine['cpu']}, server and clients "
+            "on the same machine; "
+            + ", ".join(f"{name} {peer['version']}"
+                        for name, peer in results["peers"].items()) + ".")
+    for name, why in results["not_measured"].items():
+        text += f" {name} was not measured: {why}"
+    return text
