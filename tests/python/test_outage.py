@@ -9,6 +9,8 @@ import time
 import millstream
 import pytest
 
+from proxy import Proxy
+
 N = 500
 WAIT_SECONDS = 30
 WRITER = """
@@ -71,18 +73,26 @@ def test_training_does_not_notice_that_the_server_is_away(server, connect):
 
 
 def test_frames_that_arrived_before_a_crash_are_not_doubled(
-        server, connect, until):
-    client = connect(server)
-    run = client.create_run()
-    step = 0
-    for _ in range(3):
-        for _ in range(3000):
-            run.log("m", 1.0, step=step)
-            step += 1
-        server.kill()
-        server.start()
-    assert client.flush(WAIT_SECONDS)
-    assert sorted(steps(client, run.id)) == list(range(step))
+        server, connect):
+    proxy = Proxy(server)
+    try:
+        client = connect(proxy)
+        run = client.create_run()
+        step = 0
+        for _ in range(3):
+            for _ in range(3000):
+                run.log("m", 1.0, step=step)
+                step += 1
+            server.kill()
+            server.start()
+        assert client.flush(WAIT_SECONDS)
+        assert sorted(steps(client, run.id)) == list(range(step))
+        client.close()
+        (writer,) = proxy.frames
+        assert not proxy.broken
+        assert proxy.points_of(writer) == list(range(step))
+    finally:
+        proxy.close()
 
 
 def test_sync_sends_what_a_killed_process_left(

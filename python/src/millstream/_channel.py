@@ -30,7 +30,7 @@ OPTIONS = [
     ("grpc.max_receive_message_length", -1),
     ("grpc.max_send_message_length", -1),
     # A server whose machine has gone says nothing.
-    ("grpc.keepalive_time_ms", 30_000),
+    ("grpc.keepalive_time_ms", 60_000),
     ("grpc.keepalive_timeout_ms", 20_000),
     # gRPC adds jitter.
     ("grpc.initial_reconnect_backoff_ms", 100),

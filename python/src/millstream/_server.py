@@ -244,10 +244,11 @@ class Server:
             call.cancel()
 
     async def _step(self, call: Any, step: Awaitable[Any],
-                    seconds: float = TRANSFER_STALL_SECONDS) -> Any:
+                    seconds: float = 0.0) -> Any:
         """Waits for it as long as a transfer may stand still."""
         try:
-            return await asyncio.wait_for(step, seconds)
+            return await asyncio.wait_for(
+                step, seconds or TRANSFER_STALL_SECONDS)
         except asyncio.TimeoutError:
             raise Error(AWAY, "the transfer does not move") from None
         except grpc.aio.AioRpcError as failure:
