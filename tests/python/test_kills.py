@@ -2,7 +2,9 @@
 
 Points that are sent twice are one in the store if they are the same. So it is a
 proxy in between that sees whether any is in two frames, or a frame was sent
-again with other points. MILLSTREAM_TEST_ROUNDS says how often (6 unless told). A failure names the seed
+again with other points.
+
+MILLSTREAM_TEST_ROUNDS says how often (6 unless told). A failure names the seed
 that MILLSTREAM_TEST_SEED takes.
 """
 
