@@ -46,6 +46,7 @@ def uri_of(spool):
 
     def uri(server, **parameters):
         given = {"spool_dir": spool, "timeout": 10, "away_wait": 0.2,
+                 "start_wait": 0.5,
                  "linger": 0, **parameters}
         return (f"millstream://{server.grpc_address}?"
                 + "&".join(f"{k}={v}" for k, v in given.items()))

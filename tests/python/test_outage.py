@@ -112,7 +112,7 @@ def test_sync_sends_what_a_killed_process_left(
     done = command("sync")
     assert done.returncode == 0, done.stderr
     assert f"sent {N} points and 1 calls of 1 runs" in done.stdout
-    assert not list(spool.iterdir())
+    assert [p.name for p in spool.iterdir()] == [".known"]
     assert command("sync").returncode == 0
     client = connect(server)
     assert sorted(steps(client, run_id)) == list(range(N))
@@ -343,7 +343,82 @@ def test_a_call_that_needs_an_answer_waits_then_fails(server, connect):
     run = client.create_run()
     server.kill()
     with pytest.raises(millstream.Error) as error:
-        client.create_run()
+        client.history(run.id, "m")
     assert error.value.code == "TEMPORARILY_UNAVAILABLE"
     server.start()
-    assert client.create_run().id != run.id
+    assert client.history(run.id, "m") == []
+
+
+def test_a_run_is_started_while_the_server_is_away(
+        server, connect, caplog, run_python, uri_of, until):
+    client = connect(server)
+    client.create_run("an experiment")
+    server.kill()
+    began = time.monotonic()
+    run = client.create_run("an experiment", name="early", tags={"a": "b"})
+    assert "started without it" in caplog.text
+    run.log("m", 1.0)
+    run.log_params({"lr": 1})
+    run.finish()
+    # Another process, which never saw the server.
+    process = run_python("""
+import millstream, sys
+with millstream.Run(sys.argv[1], experiment="an experiment") as run:
+    run.log("m", 1.0, step=5)
+print(run.id)
+""", uri_of(server))
+    output, told = process.communicate()
+    assert process.returncode == 0, told
+    assert time.monotonic() - began < WAIT_SECONDS
+    with pytest.raises(millstream.Error) as error:
+        client.create_run("one that nobody here has seen")
+    assert error.value.code == "TEMPORARILY_UNAVAILABLE"
+    server.start()
+    assert client.flush(WAIT_SECONDS)
+    assert steps(client, run.id) == [0]
+    tags, params, status = tags_and_params(client, run.id)
+    assert tags["a"] == "b" and tags["mlflow.runName"] == "early"
+    assert params == {"lr": "1"} and status == 3
+    # The next sender of this machine takes what the other process left.
+    client.close()
+    client.create_run("an experiment")
+    def arrived():
+        try:
+            return steps(client, output.strip()) == [5]
+        except millstream.Error:  # not even the run
+            return False
+
+    until(arrived)
+
+
+def test_a_run_that_was_made_without_our_knowing_is_taken(server, connect):
+    """The answer to CreateRun was lost, and it is asked for again."""
+    from millstream import _api
+    client = connect(server)
+    request = _api.message("CreateRunRequest")(
+        experiment_id="0", wanted_run_id="0123456789abcdef" * 2)
+    for _ in range(2):
+        made = client._session.create_run(request)
+        assert made.info.run_id == request.wanted_run_id
+    run = client.run(made.info.run_id)
+    # And once more from the spool.
+    method = _api.method("CreateRun")
+    client._session._spool_call(run.id, method.path,
+                                request.SerializeToString())
+    run.log("m", 1.0)
+    assert len(run.history("m")) == 1
+
+
+def test_what_is_known_of_experiments_is_bounded(tmp_path, monkeypatch):
+    from millstream import _known
+    monkeypatch.setattr(_known, "FILES_MAX", 5)
+    known = _known.Known(tmp_path, "server")
+    for number in range(20):
+        known.remember("/s/GetExperiment", b"%d" % number, b"answer")
+    known.remember("/s/SearchRuns", b"1", b"answer")
+    assert known.recall("/s/GetExperiment", b"19") == b"answer"
+    assert known.recall("/s/GetExperiment", b"0") is None
+    assert known.recall("/s/SearchRuns", b"1") is None
+    other = _known.Known(tmp_path, "other")
+    assert other.recall("/s/GetExperiment", b"19") is None
+    assert len(list((tmp_path / ".known").iterdir())) == 5

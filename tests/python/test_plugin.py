@@ -6,6 +6,7 @@ plugin too.
 
 import multiprocessing
 import os
+import threading
 import time
 
 import mlflow
@@ -79,6 +80,35 @@ def test_training_does_not_notice_that_the_server_is_away(
     assert steps(client, run.info.run_id, "b") == list(range(1, N))
     assert client.get_run(outer.info.run_id).info.status == "FINISHED"
     assert steps(client, outer.info.run_id, "m") == [0, 1]
+
+
+def test_a_run_is_started_while_the_server_is_away(
+        server, client, tmp_path):
+    experiment = client.create_experiment("known")
+    server.kill()
+    file = tmp_path / "file"
+    file.write_text("content")
+    with mlflow.start_run(experiment_id=experiment) as run:
+        mlflow.log_param("lr", 0.5)
+        mlflow.log_metric("m", 1.0)
+        assert mlflow.get_run(run.info.run_id).info.status == "RUNNING"
+        with mlflow.start_run(nested=True, run_name="inner") as inner:
+            mlflow.log_metric("m", 2.0)
+        # In time for what needs it.
+        back = threading.Timer(1, server.start)
+        back.start()
+        mlflow.log_artifact(file, "folder")
+        back.join()
+    flush()
+    got = client.get_run(run.info.run_id)
+    assert got.info.status == "FINISHED" and got.data.params == {"lr": "0.5"}
+    assert got.info.run_name == run.info.run_name
+    assert got.info.experiment_id == experiment
+    assert [f.path for f in client.list_artifacts(
+        run.info.run_id, "folder")] == ["folder/file"]
+    got = client.get_run(inner.info.run_id)
+    assert got.data.tags["mlflow.parentRunId"] == run.info.run_id
+    assert got.info.run_name == "inner" and got.data.metrics == {"m": 2.0}
 
 
 def test_reads_see_what_was_logged_before(client):

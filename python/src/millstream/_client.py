@@ -45,7 +45,9 @@ class Client:
                    tags: Mapping[str, str] | None = None) -> Run:
         """Starts a run, in an experiment that is made if it is not there.
 
-        The server must answer; from then on it may be away.
+        If the server is away for longer than `start_wait`, the run is started
+        without it, and made when it is back; an experiment that was never
+        asked for from this machine has to be looked up first.
         """
         request = _api.message("CreateRunRequest")(
             experiment_id=self._experiment(experiment),
@@ -54,9 +56,7 @@ class Client:
             request.run_name = name
         for key, value in (tags or {}).items():
             request.tags.add(key=key, value=value)
-        run_id = self._session.call("CreateRun", request, None).run.info.run_id
-        self._session.run_is_active(run_id)
-        return Run(self, run_id=run_id)
+        return Run(self, run_id=self._session.create_run(request).info.run_id)
 
     def run(self, run_id: str) -> Run:
         """A run that is there already, to log more to it."""
@@ -105,14 +105,14 @@ class Client:
         else:
             return str(found.experiment.experiment_id)
         try:
-            made = self._session.call(
+            self._session.call(
                 "CreateExperiment",
                 _api.message("CreateExperimentRequest")(name=name), None)
-            return str(made.experiment_id)
         except Error as error:
+            # Another process was quicker.
             if error.code != "RESOURCE_ALREADY_EXISTS":
                 raise
-        # Another process was quicker.
+        # Asked for in this way it is known when the server is away.
         found = self._session.call("GetExperimentByName", by_name, None)
         return str(found.experiment.experiment_id)
 

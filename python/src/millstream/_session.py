@@ -10,6 +10,7 @@ import shutil
 import sys
 import threading
 import time
+import uuid
 import weakref
 from dataclasses import dataclass
 from typing import Any, Callable
@@ -17,7 +18,8 @@ from typing import Any, Callable
 from . import _api, _exit, _who  # noqa: F401  (closes sessions at exit)
 from . import _format as fmt
 from ._config import Config
-from ._errors import AWAY, FINAL, INVALID, Error
+from ._errors import AWAY, EXISTS, FINAL, INVALID, Error
+from ._known import Known
 from ._link import Link, NoSender
 from ._progress import Progress, human
 from ._writer import Budget, LogClosed, LogWriter, SpoolFull
@@ -32,6 +34,11 @@ WRITE_SECONDS = 10.0
 # A request, as the server takes it (kGrpcMessageBytesMax).
 CALL_BYTES_MAX = 64_000_000
 DROPPED_TAG = "millstream.dropped_points"
+NAME_TAG = "mlflow.runName"
+# Where the artifacts of a run go that the server does not know yet: this and
+# the run's id.
+UNKNOWN_URI = "mlflow-artifacts:/not-known-yet/"
+RUNNING = 1
 # The statuses that end a run.
 FINAL_STATUSES = (3, 4, 5)
 
@@ -53,6 +60,7 @@ class Session:
     def __init__(self, config: Config) -> None:
         self.config = config
         self._warned_clear = False
+        self._known = Known(config.spool_dir, config.target)
         # Of runs that this process logs to; hot paths read it.
         self.logs: dict[str, LogWriter] = {}
         self._begin()
@@ -67,6 +75,8 @@ class Session:
         self._log_numbers = itertools.count(1)
         # Runs that are known to be there and active.
         self._active: set[str] = set()
+        # Runs that were started without the server.
+        self.unmade: set[str] = set()
         # Logs that were closed, by name, until all of them has arrived.
         self._ended: dict[str, LogWriter] = {}
         # Calls of a run are made one after another.
@@ -123,10 +133,6 @@ class Session:
         except (OSError, SpoolFull) as error:
             LOG.warning("millstream: %s", error)
 
-    def run_is_active(self, run_id: str) -> None:
-        """Says that the server just told us of this run."""
-        self._active.add(run_id)
-
     def forget_run(self, run_id: str) -> None:
         """Says that it was deleted or restored: who logs to it next asks the
         server."""
@@ -156,8 +162,73 @@ class Session:
                 "waiting for what was logged"):
             LOG.warning("millstream: not all that was logged has arrived yet; "
                         "the answer may lack the latest")
-        return self._sender().ask({"op": "call", "path": path,
-                                   "patience": max(patience, 0.1)}, request)[1]
+        known = self._known.recall(path, request)
+        if known is not None:
+            patience = min(patience, self.config.start_wait)
+        try:
+            answer = self._sender().ask(
+                {"op": "call", "path": path, "patience": max(patience, 0.1)},
+                request)[1]
+        except Error as error:
+            if known is None or error.code != AWAY:
+                raise
+            return known
+        self._known.remember(path, request, answer)
+        return answer
+
+    def create_run(self, request: Any) -> Any:
+        """Starts a run: CreateRunRequest to Run. Without the server, if that
+        is away: under an id that it will take, with a name in its place if none
+        was given, and with an artifact_uri that is UNKNOWN_URI."""
+        if not request.HasField("wanted_run_id"):
+            request.wanted_run_id = uuid.uuid4().hex
+        method = _api.method("CreateRun")
+        assert method is not None
+        data = request.SerializeToString()
+        try:
+            run = method.response.FromString(self.call_bytes(
+                method.path, data, None,
+                min(self.config.timeout, self.config.start_wait))).run
+        except Error as error:
+            if error.code == EXISTS:
+                # Made before, by a call whose answer did not come.
+                run = self.call("GetRun", _api.message("GetRunRequest")(
+                    run_id=request.wanted_run_id), None).run
+            elif error.code == AWAY and not isinstance(error, NoSender):
+                run = self._create_later(request)
+            else:
+                raise
+        self._active.add(run.info.run_id)
+        return run
+
+    def _create_later(self, request: Any) -> Any:
+        method = _api.method("CreateRun")
+        assert method is not None
+        run_id = request.wanted_run_id
+        names = [t.value for t in request.tags if t.key == NAME_TAG and t.value]
+        if not request.run_name:
+            request.run_name = names[0] if names else f"run-{run_id[:8]}"
+        run = _api.message("Run")()
+        info = run.info
+        info.run_id = info.run_uuid = run_id
+        info.experiment_id = request.experiment_id
+        info.run_name = request.run_name
+        info.user_id = request.user_id
+        info.status = RUNNING
+        info.start_time = request.start_time
+        info.artifact_uri = UNKNOWN_URI + run_id
+        info.lifecycle_stage = "active"
+        run.data.tags.extend(request.tags)
+        if not names:
+            run.data.tags.add(key=NAME_TAG, value=request.run_name)
+        self._active.add(run_id)
+        self.unmade.add(run_id)
+        self._spool_call(run_id, method.path, request.SerializeToString())
+        LOG.warning(
+            "millstream: %s does not answer: run %s is started without it. What "
+            "is logged is kept in %s and sent when it is back",
+            self.config.target, run_id, self.config.spool_dir)
+        return run
 
     def write(self, run_id: str, name: str, request: Any,
               ends: bool = False) -> Any:

@@ -11,7 +11,7 @@ from mlflow.entities import FileInfo
 from mlflow.store.artifact.artifact_repo import (
     ArtifactRepository as Base, verify_artifact_path)
 
-from .. import _api
+from .. import _api, _session
 from .._errors import Error
 from . import _calls
 
@@ -22,7 +22,28 @@ class ArtifactRepository(Base):
     def __init__(self, artifact_uri: str, tracking_uri: str) -> None:
         super().__init__(artifact_uri)
         self._session = _calls.session(tracking_uri)
+        self._uri = artifact_uri
         self._root = urllib.parse.urlsplit(artifact_uri).path.strip("/")
+
+    def _place(self) -> str:
+        """Where the files are; asks the server, for a run that was started
+        without it."""
+        if not self._uri.startswith(_session.UNKNOWN_URI):
+            return self._root
+        run_id = self._uri[len(_session.UNKNOWN_URI):].split("/")[0]
+        request = _api.message("GetRunRequest")(run_id=run_id)
+        self._do(self._session.flush, run_id, self._session.config.timeout)
+        run = self._do(self._session.call, "GetRun", request, run_id).run
+        uri = run.info.artifact_uri
+        if not uri.startswith("mlflow-artifacts:"):
+            raise _calls.to_mlflow(Error(
+                "INVALID_STATE", f"run {run_id} was started while the server "
+                f"was away; its artifacts go to {uri}. Log them once more"))
+        self._root = urllib.parse.urlsplit(
+            uri + self._uri[len(_session.UNKNOWN_URI) + len(run_id):]
+        ).path.strip("/")
+        self._uri = uri
+        return self._root
 
     def log_artifact(self, local_file: str,
                      artifact_path: str | None = None) -> None:
@@ -60,7 +81,7 @@ class ArtifactRepository(Base):
                  str(local_path))
 
     def _path(self, *parts: str | None) -> str:
-        return "/".join(p.strip("/") for p in (self._root, *parts) if p)
+        return "/".join(p.strip("/") for p in (self._place(), *parts) if p)
 
     def _call(self, name: str, **fields: Any) -> Any:
         method = _api.method(name)

@@ -16,7 +16,7 @@ from mlflow.utils.validation import (
     _validate_batch_log_limits, _validate_metric)
 
 from .. import _api
-from .._errors import AWAY, Error
+from .._errors import AWAY, NOT_THERE, Error
 from .._session import FINAL_STATUSES
 from . import _calls
 
@@ -148,16 +148,18 @@ class TrackingStore(RestStore):
                 return self._write(method, request, response)
             if method.name == "GetRun":
                 return self._get_run(method, request, response)
+            if method.name == "CreateRun":
+                _calls.response_to(method.response(
+                    run=self._session.create_run(request)), response)
+                self._remember(response.run)
+                return response
             after = (request.run_id if method.name in AFTER_RUN else
                      "" if method.name in AFTER_ALL else None)
             _calls.response_to(self._session.call_bytes(
                 method.path, request.SerializeToString(), after), response)
         except Error as error:
             raise _calls.to_mlflow(error) from None
-        if method.name == "CreateRun":
-            self._session.run_is_active(response.run.info.run_id)
-            self._remember(response.run)
-        elif method.name in ("DeleteRun", "RestoreRun"):
+        if method.name in ("DeleteRun", "RestoreRun"):
             self._session.forget_run(request.run_id)
             self._known_runs.pop(request.run_id, None)
         return response
@@ -192,10 +194,13 @@ class TrackingStore(RestStore):
                 method.path, request.SerializeToString(), request.run_id,
                 patience), response)
         except Error as error:
-            if known is None or error.code != AWAY:
+            unmade = (error.code == NOT_THERE
+                      and request.run_id in self._session.unmade)
+            if known is None or error.code != AWAY and not unmade:
                 raise
             response.run.CopyFrom(known)
             return response
+        self._session.unmade.discard(request.run_id)
         self._remember(response.run)
         return response
 
