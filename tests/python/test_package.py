@@ -29,7 +29,9 @@ def test_the_wheel_has_what_it_needs():
               importlib.metadata.distribution("millstream").entry_points}
     assert points == {("console_scripts", "millstream"),
                       ("mlflow.tracking_store", "millstream"),
+                      ("mlflow.tracking_store", "millstreams"),
                       ("mlflow.model_registry_store", "millstream"),
+                      ("mlflow.model_registry_store", "millstreams"),
                       ("mlflow.artifact_repository", "mlflow-artifacts")}
 
 

@@ -39,8 +39,8 @@ class Config:
     fsync: float = 0.0
     # How long a call that needs an answer waits for a server that is away.
     timeout: float = 60.0
-    # How long the start of a run waits for a server that is away, before the run
-    # is started without it.
+    # How long the start of a run waits for a server that is away, before it is
+    # started without it.
     start_wait: float = 5.0
     # How long a write that needs none waits for its turn behind metrics that
     # are still under way before it is put in the spool behind them.

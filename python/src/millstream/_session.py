@@ -225,8 +225,8 @@ class Session:
         self.unmade.add(run_id)
         self._spool_call(run_id, method.path, request.SerializeToString())
         LOG.warning(
-            "millstream: %s does not answer: run %s is started without it. What "
-            "is logged is kept in %s and sent when it is back",
+            "millstream: %s does not answer: run %s is started without it. "
+            "What is logged is kept in %s and sent when it is back",
             self.config.target, run_id, self.config.spool_dir)
         return run
 
