@@ -76,7 +76,8 @@ class Journal:
         while whole + size <= len(data):
             line = data[whole:whole + size]
             crc, kind, number, end, points = fmt.JOURNAL.unpack(line)
-            if crc != zlib.crc32(line[4:]):
+            if (crc != zlib.crc32(line[4:]) or end < fmt.START
+                    or kind not in (fmt.FRAME, fmt.DONE)):
                 break
             whole += size
             frame = fmt.Frame(number, end, points)
@@ -280,6 +281,10 @@ class LogReader:
             if record is None:
                 continue
             kind, payload, after = record
+            if not _is_sound(kind, payload):
+                self.lost_bytes += after - offset
+                self._move(after)
+                continue
             if kind in (fmt.CALL, fmt.POINTS_CALL):
                 if points.count:
                     break
@@ -470,7 +475,8 @@ class LogReader:
             size = len(request)
             while after < committed:
                 record = self._record(after, committed)
-                if record is None or record[0] != kind:
+                if (record is None or record[0] != kind
+                        or not _is_sound(kind, record[1])):
                     break
                 other, more, request = _parse_call(record[1])
                 size += len(request)
@@ -496,10 +502,12 @@ class LogReader:
             if end > len(data) or crc != zlib.crc32(data[at + 4:end]):
                 break
             index = len(self._keys)
-            if word >> fmt.KIND_SHIFT == fmt.KEY:
+            if (word >> fmt.KIND_SHIFT == fmt.KEY
+                    and end - begin >= fmt.KEY_HEAD.size):
                 (index,) = fmt.KEY_HEAD.unpack_from(data, begin)
                 begin += fmt.KEY_HEAD.size
-            self._keys[index] = data[begin:end].decode()
+            # What is no UTF-8 is the server's to refuse.
+            self._keys[index] = data[begin:end].decode(errors="replace")
             at = fmt.align(end)
         self._keys_read = at
 
@@ -525,6 +533,23 @@ def _rows_of(rows: memoryview, count: int, keys: set[int],
                 return index
             keys.add(key)
     return count
+
+
+def _is_sound(kind: int, payload: memoryview) -> bool:
+    """Whether a record, whose CRC is right, is one that a writer writes."""
+    size = len(payload)
+    if kind == fmt.POINT:
+        return size == fmt.POINT_PAYLOAD
+    if kind == fmt.BLOCK:
+        head = fmt.BLOCK_HEAD.size
+        return size > head and (
+            size - head == _block_count(payload) * fmt.BLOCK_POINT_BYTES)
+    if kind not in (fmt.CALL, fmt.POINTS_CALL) or size < fmt.CALL_HEAD.size:
+        return False
+    length, _ = fmt.CALL_HEAD.unpack_from(payload)
+    begin = fmt.CALL_HEAD.size
+    path = payload[begin:begin + length]
+    return len(path) == length and all(0x20 < c < 0x7f for c in path)
 
 
 def _parse_call(payload: memoryview) -> tuple[str, int, bytes]:

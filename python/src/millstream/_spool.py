@@ -37,6 +37,8 @@ class WriterSpool:
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._lock = fmt.Lock(folder / "sender.lock")
         self._quiet: dict[str, int] = {}
+        # Logs that nothing can be done with.
+        self._unreadable: dict[str, Exception] = {}
         self._looks = 0
 
     def take(self) -> bool:
@@ -52,9 +54,14 @@ class WriterSpool:
         """Sends logs that are new from now on; those of one run one after
         another."""
         for folder in fmt.log_folders(self.folder):
-            if folder.name not in self.logs:
-                log = LogSender(self._server, folder, self._on_error,
-                                list(self.logs.values()), self._lost_wait)
+            if not (folder.name in self.logs or folder.name in self._unreadable):
+                try:
+                    log = LogSender(self._server, folder, self._on_error,
+                                    list(self.logs.values()), self._lost_wait)
+                except (OSError, ValueError) as error:
+                    self._unreadable[folder.name] = error
+                    self._on_error(f"{folder} cannot be read: {error}", "lost")
+                    continue
                 self.logs[folder.name] = log
                 self._tasks[folder.name] = asyncio.create_task(log.run())
 
