@@ -99,12 +99,14 @@ class Campaign:
         self._peer = peer
         self._generators = generators
         self._scale = scale
-        self._workloads = workloads
+        self._workloads = workloads - peer.lacks
         self._log = log
         self._results: dict[str, list[dict[str, Any]]] = {}
         self._plugin: list[dict[str, Any]] = []
         self._process: dict[str, Any] = {}
         self._notes: list[str] = []
+        if lacks := sorted(workloads & peer.lacks):
+            self._notes.append(f"its API has not: {', '.join(lacks)}")
         # What a server that kept nothing leaves on disk.
         self._empty_bytes = 0
 
@@ -295,8 +297,8 @@ class Campaign:
         """`name` is the result's if that is not the workload's."""
         if (name or step.workload).partition("@")[0] not in self._workloads:
             return
-        if step.workload in ("search-all", "get-history"):
-            # A pass reads all there is: warm enough, and slow on some peers.
+        if step.workload in ("search-all", *HISTORIES):
+            # It reads all there is: warm enough, and slow on some peers.
             step = replace(step, warmup=0.0)
         for repetition in range(self._scale.repetitions):
             if step.workload in WRITES:

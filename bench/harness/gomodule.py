@@ -13,7 +13,9 @@ from pathlib import Path
 
 from harness.missing import PeerMissing
 
-_CACHE = Path(__file__).resolve().parents[2] / ".cache" / "bench-go"
+# Where tools/minio/build keeps what it builds, too.
+_CACHE = Path(os.environ.get("XDG_CACHE_HOME")
+              or Path.home() / ".cache") / "millstream"
 _LIMIT_S = 1800
 
 
@@ -33,7 +35,7 @@ def _go(module: str, folder: Path, *arguments: str) -> str:
         done = subprocess.run(
             [go, *arguments], cwd=folder, capture_output=True, text=True,
             check=False, timeout=_LIMIT_S,
-            env=dict(os.environ, GOPATH=str(_CACHE / "path"), CGO_ENABLED="1",
+            env=dict(os.environ, GOPATH=str(_CACHE / "go"), CGO_ENABLED="1",
                      GOFLAGS="-modcacherw"))
     except subprocess.TimeoutExpired:
         raise PeerMissing(f"{module}: Go takes too long") from None
@@ -52,7 +54,7 @@ def build(module: str, version: str) -> str:
     program = _CACHE / f"{module.rpartition('/')[2]}-{version}"
     if program.exists():
         return str(program)
-    program.parent.mkdir(parents=True, exist_ok=True)
+    _CACHE.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         source = Path(folder) / "source"
         there = json.loads(_go(module, Path(folder), "mod", "download", "-json",

@@ -49,6 +49,8 @@ class Peer:
     # None: the API fills all.
     api_runs: int | None = None
     api_points: int | None = None
+    # Workloads that its API has no answer for.
+    lacks: frozenset[str] = frozenset()
     # Whether a run is complete without it.
     optional = False
 
@@ -168,6 +170,10 @@ class FastTrackML(Peer):
     name = "fasttrackml-sqlite"
     about = "FastTrackML, defaults, SQLite"
     durability = "no fsync per commit (WAL, synchronous=normal)"
+    # No get-history-bulk-interval, no artifact proxy; its tokens of pages are
+    # cut short.
+    lacks = frozenset({"history-interval", "chart", "artifact-upload",
+                       "artifact-download", "search-all", "search-deep"})
     optional = True
 
     def _server(self) -> str:
@@ -181,7 +187,9 @@ class FastTrackML(Peer):
                 "--default-artifact-root", str(directory / "artifacts")]
 
     def version(self) -> str:
-        return self._ask_version([self._server(), "--version"])
+        # One that is built from its module does not know it.
+        told = self._ask_version([self._server(), "--version"])
+        return _FASTTRACKML[1] if told == "unknown" else told
 
 
 class OnPostgres(Peer):
