@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "absl/time/clock.h"
+#include "base/log.h"
 #include "base/status_macros.h"
 #include "rocksdb/cache.h"
 #include "rocksdb/db.h"
@@ -161,8 +162,11 @@ class Store final : public RocksDbMetricStore {
   // The next start need not read a log.
   ~Store() override {
     packer_.Stop();
-    db_->Flush(rocksdb::FlushOptions());
-    db_->Close();
+    absl::Status status = FromRocksDb(db_->Flush(rocksdb::FlushOptions()));
+    status.Update(FromRocksDb(db_->Close()));
+    if (status.ok()) return;
+    LogWarning("The metric store was not closed cleanly; the next start reads "
+               "what was acknowledged from its log: ", status.ToString());
   }
 
   // Checks the format, and begins to pack. Called once.

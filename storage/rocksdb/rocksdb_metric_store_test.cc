@@ -318,37 +318,85 @@ TEST(RocksDbMetricStoreTest, SmallBlocksBecomeLargerOnes) {
   }
 }
 
+std::vector<MetricPoint> SampleOf(MetricStore& store, const char* key,
+                                  size_t max_points) {
+  std::vector<MetricPoint> points;
+  EXPECT_TRUE(store.Sample(kRun, key, {}, max_points, &points).ok());
+  return points;
+}
+
+void ExpectSame(const std::vector<MetricPoint>& points,
+                const std::vector<MetricPoint>& expected) {
+  ASSERT_EQ(points.size(), expected.size());
+  for (size_t i = 0; i < points.size(); ++i) {
+    EXPECT_TRUE(SamePoint(points[i], expected[i])) << i;
+  }
+}
+
 // The power goes at some moment of packing in the background: all synced points
-// are there, and are packed after the next start.
+// are there, are packed after the next start, and charts show what they show in
+// a store that had power.
 TEST(RocksDbMetricStoreTest, APowerCutWhilePackingLosesAndDoublesNothing) {
   for (int appends : {3, 17, 60, 150}) {
-    RocksDbHarness harness;
     auto disk = std::make_shared<PowerCutFileSystem>();
     const std::unique_ptr<rocksdb::Env> env = rocksdb::NewCompositeEnv(disk);
     RocksDbOptions options;
-    options.env = env.get();
     options.packing = SmallPacking();
-    auto store = *OpenRocksDbMetricStore(harness.folder(), options);
+    // Most charts are of rollups.
+    options.packing.exact_points = 32;
+    options.packing.exact_points_each = 4;
+    RocksDbHarness harness(options), powered(options);
+    RocksDbOptions on_disk = options;
+    on_disk.env = env.get();
+    auto store = *OpenRocksDbMetricStore(harness.folder(), on_disk);
+    auto expected = powered.OpenRocksDb();
     for (int i = 0; i < appends; ++i) {
-      Append(*store, "m", {{2 * i, i, 0.5}, {2 * i + 1, i, 1.5}});
-      Append(*store, "late", {{-i, i, 0.5}, {1000 - i, i, 1.5}},
-             Durability::kMachine);
+      for (MetricStore* each : {store.get(), expected.get()}) {
+        Append(*each, "m", {{2 * i, i, 0.5 + i % 7}, {2 * i + 1, i, 1.5}});
+        Append(*each, "late", {{-i, i, 0.5}, {1000 - i, i, 1.5 + i % 5}},
+               Durability::kMachine);
+      }
     }
     disk->CutPower();
     store.reset();
     disk->LoseUnsynced();
+    ASSERT_TRUE(expected->PackAll().ok());
 
     store = harness.OpenRocksDb();
     for (int pass = 0; pass < 2; ++pass) {
-      const std::vector<MetricPoint> points = History(*store, kRun, "m");
-      ASSERT_EQ(points.size(), 2u * appends);
-      for (size_t i = 0; i < points.size(); ++i) {
-        EXPECT_EQ(points[i].timestamp_ms, static_cast<int64_t>(i));
+      for (const char* key : {"m", "late"}) {
+        SCOPED_TRACE(std::string(key) + " of " + std::to_string(appends));
+        const std::vector<MetricPoint> points = History(*store, kRun, key);
+        EXPECT_EQ(points.size(), 2u * appends);
+        ExpectSame(points, History(*expected, kRun, key));
+        // What is not packed yet has no rollups.
+        std::vector<size_t> charts = {1000};
+        if (pass == 1) charts = {8, 20, 50, 1000};
+        for (size_t max_points : charts) {
+          ExpectSame(SampleOf(*store, key, max_points),
+                     SampleOf(*expected, key, max_points));
+        }
       }
-      EXPECT_EQ(History(*store, kRun, "late").size(), 2u * appends);
       ASSERT_TRUE(store->PackAll().ok());
     }
   }
+}
+
+TEST(RocksDbMetricStoreTest, AnEndThatFailsIsTold) {
+  RocksDbHarness harness;
+  auto disk = std::make_shared<PowerCutFileSystem>();
+  const std::unique_ptr<rocksdb::Env> env = rocksdb::NewCompositeEnv(disk);
+  RocksDbOptions options;
+  options.env = env.get();
+  auto store = *OpenRocksDbMetricStore(harness.folder(), options);
+  Append(*store, "m", {{1, 1, 1}}, Durability::kMachine);
+  disk->CutPower();
+  testing::internal::CaptureStderr();
+  store.reset();
+  EXPECT_NE(testing::internal::GetCapturedStderr().find("not closed cleanly"),
+            std::string::npos);
+  disk->LoseUnsynced();
+  EXPECT_EQ(History(*harness.OpenRocksDb(), kRun, "m").size(), 1u);
 }
 
 // Marks say after a restart which runs have loose records; packing removes

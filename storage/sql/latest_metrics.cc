@@ -16,6 +16,9 @@ namespace {
 // no longer than these take.
 constexpr size_t kProjectPointsMax = 4096;
 
+// Runs in doubt that one flush settles: readers may wait for it.
+constexpr size_t kSettleRunsMax = 64;
+
 constexpr std::string_view kRunSql =
     "SELECT experiment_id, start_time FROM runs WHERE run_uuid = ?";
 
@@ -139,10 +142,8 @@ LatestMetrics::Append LatestMetrics::Begin(std::string_view run_id) {
     Run& run = found != runs_.end() ? found->second
                                     : runs_[std::string(run_id)];
     ++run.in_flight;
-    if (!run.marked) {
-      mark = next_mark_++;
-      run.marks.push_back(mark);
-    }
+    if (run.mark == 0) run.mark = next_mark_++;
+    if (!run.marked) mark = run.mark;
   }
   return Append(this, run_id, mark);
 }
@@ -170,8 +171,9 @@ void LatestMetrics::FinishAppend(std::string_view run_id, uint64_t mark,
         candidates_ += Raise(greatest[i], series[i].key, &run.candidates);
       }
       too_many = candidates_ > kCandidatesMax;
-    } else {
-      keep_marks_ = true;
+    } else if (!run.in_doubt) {
+      run.in_doubt = true;
+      ++doubts_;
     }
   }
   // The points are durable; a flush that fails is the next one's to repeat.
@@ -222,6 +224,46 @@ void LatestMetrics::Overlay(
             });
 }
 
+void LatestMetrics::SettleDoubts() {
+  std::vector<RunMark> runs;
+  {
+    absl::MutexLock lock(&mutex_);
+    if (doubts_ == 0) return;
+    for (const auto& [run_id, run] : runs_) {
+      if (!run.in_doubt) continue;
+      runs.push_back({run_id, run.mark});
+      if (runs.size() == kSettleRunsMax) break;
+    }
+  }
+  auto set_in_doubt = [&](const std::string& run_id, bool in_doubt) {
+    absl::MutexLock lock(&mutex_);
+    Run& run = runs_.find(run_id)->second;
+    if (run.in_doubt == in_doubt) return;
+    run.in_doubt = in_doubt;
+    in_doubt ? ++doubts_ : --doubts_;
+  };
+  for (const RunMark& mark : runs) {
+    // First, so that one that fails meanwhile brings the doubt back.
+    set_in_doubt(mark.run_id, false);
+    Points latest;
+    absl::Status status = store_->Append(
+        mark.run_id, {},
+        {.durability = Durability::kProcess, .mark = mark.number});
+    if (status.ok()) {
+      status = store_->ReadLatest(
+          mark.run_id, [&](std::string_view key, const MetricPoint& point) {
+            latest.emplace(key, point);
+          });
+    }
+    if (!status.ok()) return set_in_doubt(mark.run_id, true);
+    absl::MutexLock lock(&mutex_);
+    Run& run = runs_.find(mark.run_id)->second;
+    for (const auto& [key, point] : latest) {
+      candidates_ += Raise(point, key, &run.candidates);
+    }
+  }
+}
+
 std::vector<RunPoints> LatestMetrics::TakeCandidates() {
   absl::MutexLock lock(&mutex_);
   std::vector<RunPoints> runs;
@@ -246,16 +288,18 @@ std::vector<RunMark> LatestMetrics::EndFlush(bool committed) {
       }
     }
     run.flushing = {};
-    if (run.in_flight != 0 || !run.candidates.empty()) return false;
-    for (uint64_t mark : run.marks) clean.push_back({run_id, mark});
+    if (run.in_flight != 0 || !run.candidates.empty() || run.in_doubt) {
+      return false;
+    }
+    clean.push_back({run_id, run.mark});
     return true;
   });
-  if (keep_marks_) clean.clear();
   return clean;
 }
 
 absl::Status LatestMetrics::Flush() {
   absl::MutexLock flush_lock(&flush_mutex_);
+  SettleDoubts();
   const std::vector<RunPoints> runs = TakeCandidates();
   absl::Status status;
   absl::Span<const RunPoints> left = runs;

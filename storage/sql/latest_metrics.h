@@ -8,8 +8,8 @@
 // behind:
 //
 //   append   1. Begin: the run is noted as having an append in flight. The
-//               first append of a clean run gets a mark to write, and so do
-//               others until one of them is in the store.
+//               first append of a clean run gets a mark to write, and others
+//               get the same until one of them is in the store.
 //            2. The points (and the mark, in the same unit) go to the metric
 //               store.
 //            3. Committed: the points are as durable as they will be, and
@@ -20,10 +20,10 @@
 //               transactions of some thousand points. They are candidates
 //               until the last has committed, so a reader finds each in memory,
 //               in the table, or in both.
-//            5. Runs that then have no append in flight and no new candidate
-//               are clean: once the projection is forced to the disk, their
-//               marks are removed. Numbers tell marks apart, so a removal never
-//               meets the mark of a later append.
+//            5. Runs that then have no append in flight, no new candidate and
+//               no doubt are clean: once the projection is forced to the disk,
+//               their marks are removed. Numbers tell marks apart, so a removal
+//               never meets the mark of a later append.
 //   start    6. Runs that have marks are projected from their whole history
 //               before anything else is served, and their marks removed.
 //
@@ -31,9 +31,11 @@
 //   1 and 2                nothing                           nothing to do
 //   2 and 4                points and a mark                 6 projects them
 //   4 and 5                a projection and its mark         6 repeats it
-// An append that fails may have reached the store (what an fsync that failed
-// left behind is unknown): from then on no marks are removed until the store is
-// opened again, and 6 settles it.
+// An append that fails may have reached the store: what it left is unknown until
+// the store takes a write again (storage/metric_store.h). Its run is in doubt
+// and keeps its mark. Each flush writes the mark of such a run again; once that
+// succeeds the run is projected from what the store holds, and is in doubt no
+// longer. In a store that takes no more writes, 6 settles it.
 //
 // Who reads latest_metrics sees every point that was acknowledged before if it
 //   - asks for Candidates first, reads the table then, and overlays (one run);
@@ -114,10 +116,12 @@ class LatestMetrics {
  private:
   struct Run {
     int in_flight = 0;
-    // A mark is in the store, at least as durable as the points.
+    // The mark that was given out and may be in the store; 0: none.
+    uint64_t mark = 0;
+    // It is in the store, at least as durable as the points.
     bool marked = false;
-    // Marks that were given out and may be in the store.
-    std::vector<uint64_t> marks;
+    // An append failed, and nobody has looked since what it left.
+    bool in_doubt = false;
     Points candidates;
     // Candidates of the flush that is running.
     Points flushing;
@@ -126,6 +130,10 @@ class LatestMetrics {
   void FinishAppend(std::string_view run_id, uint64_t mark, bool committed,
                     absl::Span<const SeriesAppend> series)
       ABSL_LOCKS_EXCLUDED(flush_mutex_, mutex_);
+  // Looks what failed appends left, and has it projected as candidates are.
+  // Stops where the store takes no writes.
+  void SettleDoubts() ABSL_EXCLUSIVE_LOCKS_REQUIRED(flush_mutex_)
+      ABSL_LOCKS_EXCLUDED(mutex_);
   // What Flush is to write; moves all candidates to `flushing`.
   std::vector<std::pair<std::string, Points>> TakeCandidates()
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(flush_mutex_) ABSL_LOCKS_EXCLUDED(mutex_);
@@ -144,8 +152,8 @@ class LatestMetrics {
   absl::flat_hash_map<std::string, Run> runs_ ABSL_GUARDED_BY(mutex_);
   size_t candidates_ ABSL_GUARDED_BY(mutex_) = 0;
   uint64_t next_mark_ ABSL_GUARDED_BY(mutex_) = 1;
-  // An append failed: marks stay.
-  bool keep_marks_ ABSL_GUARDED_BY(mutex_) = false;
+  // Runs in doubt.
+  size_t doubts_ ABSL_GUARDED_BY(mutex_) = 0;
 };
 
 }  // namespace millstream::storage

@@ -29,6 +29,12 @@ bool LeavesDoubt(const absl::Status& status) {
          status.code() == absl::StatusCode::kInternal;
 }
 
+absl::Status SyncFailed() {
+  return absl::UnavailableError(
+      "writes are refused until the server is started again, because the log "
+      "could not be forced to the disk");
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<SqliteDatabase>> SqliteDatabase::Open(
@@ -167,10 +173,11 @@ absl::Status SqliteDatabase::Sync() {
   const int log = open((path_ + "-wal").c_str(), O_RDONLY | O_CLOEXEC);
   if (log < 0 && errno == ENOENT) return absl::OkStatus();
   if (log < 0) return absl::InternalError("the log cannot be opened");
-  const bool synced = fdatasync(log) == 0;
+  // One that failed may have thrown the data away, and the next one would
+  // report success.
+  if (fdatasync(log) != 0) sync_failed_ = true;
   close(log);
-  return synced ? absl::OkStatus()
-                : absl::InternalError("the log cannot be synced");
+  return sync_failed_ ? SyncFailed() : absl::OkStatus();
 }
 
 void SqliteDatabase::AppendReadings(Readings* readings) const {
@@ -203,6 +210,10 @@ void SqliteDatabase::AppendReadings(Readings* readings) const {
 
 absl::Status SqliteDatabase::CommitGroup(
     absl::Span<Committer::Item* const> group) {
+  if (sync_failed_) {
+    for (Committer::Item* item : group) item->status = SyncFailed();
+    return SyncFailed();
+  }
   absl::Status status = Run(*writer_, "BEGIN IMMEDIATE");
   bool committing = false;
   if (status.ok()) status = RunBodies(group);

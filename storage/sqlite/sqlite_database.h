@@ -19,9 +19,9 @@
 //
 // Failure: a body that meets an error which makes SQLite drop the transaction
 // (disk full, I/O), or a commit that fails, fails all of its group, and nothing
-// of it is kept. After an I/O error in a commit it is open what reached the
-// disk: the writer is poisoned, and refuses (kUnavailable) until the file is
-// opened again. A full disk does not poison.
+// of it is kept. After an I/O error in a commit, or a Sync that failed, it is
+// open what reached the disk: the writer is poisoned, and it and Sync refuse
+// (kUnavailable) until the file is opened again. A full disk does not poison.
 #ifndef MILLSTREAM_STORAGE_SQLITE_SQLITE_DATABASE_H_
 #define MILLSTREAM_STORAGE_SQLITE_SQLITE_DATABASE_H_
 
@@ -106,6 +106,7 @@ class SqliteDatabase final : public sql::Database {
   const std::string path_;
   const Options options_;
 
+  std::atomic<bool> sync_failed_ = false;
   // Used by the group's leader alone.
   const std::unique_ptr<SqliteConnection> writer_;
   Committer committer_;

@@ -308,6 +308,25 @@ TEST_F(SqliteDatabaseTest, WritesNoMoreAfterAnIoErrorUntilOpenedAgain) {
   database_.reset();
 }
 
+// The same when the log is forced to the disk by itself.
+TEST_F(SqliteDatabaseTest, ASyncThatFailedIsNotForgotten) {
+  Open(Durability::kProcess);
+  ASSERT_TRUE(Insert(1).ok());
+  ASSERT_TRUE(database_->Sync().ok());
+  // A log that cannot be synced.
+  const std::string log = path() + "-wal", aside = path() + "-aside";
+  ASSERT_EQ(rename(log.c_str(), aside.c_str()), 0);
+  ASSERT_EQ(symlink("/dev/null", log.c_str()), 0);
+  EXPECT_TRUE(absl::IsUnavailable(database_->Sync()));
+  ASSERT_EQ(rename(aside.c_str(), log.c_str()), 0);
+  EXPECT_TRUE(absl::IsUnavailable(database_->Sync()));
+  EXPECT_TRUE(absl::IsUnavailable(Insert(2)));
+  EXPECT_EQ(Count(), 1);
+  Open(Durability::kProcess);
+  EXPECT_TRUE(Insert(2).ok());
+  EXPECT_TRUE(database_->Sync().ok());
+}
+
 // Before the commit there is no doubt: nothing of the group counts.
 TEST_F(SqliteDatabaseTest, WritesOnAfterABodyMetAnIoError) {
   FailingWal wal;
