@@ -27,6 +27,7 @@
 #ifndef MILLSTREAM_STORAGE_SEARCH_SEARCH_H_
 #define MILLSTREAM_STORAGE_SEARCH_SEARCH_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -67,6 +68,13 @@ struct RunSearch {  // table runs
   std::vector<std::string_view> order_by;
   int64_t max_results = 0;
   std::string_view page_token = {};
+  // False: runs without params, tags, metrics, inputs and outputs.
+  bool parts = true;
+  // Models that went into runs, which MLflow shows for a single run only.
+  bool model_inputs = false;
+  // Of these parts, in bytes: pages that have more are made shorter, but for a
+  // page of one run. 0: the store's bound.
+  size_t parts_bytes_max = 0;
   const Liveness* caller = &Liveness::Always();
 };
 

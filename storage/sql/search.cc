@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "base/status_macros.h"
 #include "storage/search/search.h"
 #include "storage/sql/experiment_rows.h"
@@ -33,7 +35,11 @@ absl::Status SqlTrackingStore::SearchRuns(const search::RunSearch& request,
   // The table cannot be written (a full disk): runs are found by what it holds,
   // and shown with what it lacks.
   const bool behind = latest != nullptr && !latest->Flush().ok();
-  const sql::RunParts parts = {.bytes_max = options_.run_parts_bytes_max};
+  sql::RunParts parts = {.model_inputs = request.model_inputs,
+                         .bytes_max = options_.run_parts_bytes_max};
+  if (request.parts_bytes_max != 0 && request.max_results > 1) {
+    parts.bytes_max = std::min(parts.bytes_max, request.parts_bytes_max);
+  }
   search::RunSearch page = request;
   for (;;) {
     const absl::Status status = sql::SearchPage(
@@ -42,14 +48,18 @@ absl::Status SqlTrackingStore::SearchRuns(const search::RunSearch& request,
           sql::ReadRunInfo(row, response->add_runs()->mutable_info());
         },
         [&](Connection& connection) {
+          if (!request.parts) return absl::OkStatus();
           return sql::LoadRunParts(
               connection, sql::PointersTo(response->mutable_runs()), parts);
         },
         response);
     if (status.ok()) break;
     if (!absl::IsOutOfRange(status)) return status;
-    if (response->runs_size() == 1) return RunTooLarge();
-    page.max_results = response->runs_size() / 2;
+    if (response->runs_size() == 1) {
+      if (parts.bytes_max == options_.run_parts_bytes_max) return RunTooLarge();
+      parts.bytes_max = options_.run_parts_bytes_max;
+    }
+    page.max_results = std::max(response->runs_size() / 2, 1);
     response->Clear();
   }
   if (!behind) return absl::OkStatus();

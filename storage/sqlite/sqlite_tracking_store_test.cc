@@ -111,6 +111,43 @@ TEST_F(LargeRunsTest, PagesAreMadeShorter) {
   EXPECT_EQ(all, 20);
 }
 
+TEST_F(LargeRunsTest, PagesMayBeAskedToBeShorter) {
+  for (int i = 0; i < 8; ++i) Make(StrCat("r", i), kBytesMax / 8);
+  Make("large", kBytesMax - 1000);
+  search::RunSearch search;
+  search.experiment_ids = {"0"};
+  search.max_results = 20;
+  search.parts_bytes_max = kBytesMax / 4;
+  std::string token;
+  size_t runs = 0;
+  do {
+    search.page_token = token;
+    v1::SearchRunsResponse response;
+    ASSERT_TRUE(store_->SearchRuns(search, &response).ok());
+    EXPECT_TRUE(response.runs_size() == 1 ||
+                response.ByteSizeLong() < kBytesMax / 2);
+    for (const v1::Run& run : response.runs()) {
+      EXPECT_EQ(run.data().tags_size(), 1);
+      ++runs;
+    }
+    token = response.next_page_token();
+  } while (!token.empty());
+  EXPECT_EQ(runs, 9u);
+}
+
+TEST_F(LargeRunsTest, RunsCanBeHadWithoutTheirParts) {
+  for (int i = 0; i < 9; ++i) Make(StrCat("r", i), kBytesMax / 2);
+  search::RunSearch search;
+  search.experiment_ids = {"0"};
+  search.max_results = 20;
+  search.parts = false;
+  v1::SearchRunsResponse response;
+  ASSERT_TRUE(store_->SearchRuns(search, &response).ok());
+  ASSERT_EQ(response.runs_size(), 9);
+  EXPECT_FALSE(response.runs(0).has_data());
+  EXPECT_EQ(response.runs(0).info().experiment_id(), "0");
+}
+
 TEST_F(LargeRunsTest, ARunThatIsTooLargeAloneIsToldOf) {
   Make("r", kBytesMax);
   EXPECT_EQ(GetErrorCode(PageSizes(5).status()), v1::INVALID_PARAMETER_VALUE);
