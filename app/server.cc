@@ -27,6 +27,7 @@
 #include "server/method_table.h"
 #include "server/registry_service.h"
 #include "server/run_feed.h"
+#include "server/run_poller.h"
 #include "server/standard_services.h"
 #include "server/stream_service.h"
 #include "server/tracking_service.h"
@@ -68,6 +69,7 @@ class ServerImpl final : public Server {
                    artifact_stores_.Locations(config),
                    {.presigned_download_seconds =
                         config.presigned_download_seconds}),
+        poller_(stores_->tracking(), &feed_, {}),
         streams_(&run_log_, stores_->tracking(), stores_->metrics(), &feed_,
                  &budget_),
         authorizer_(MakeAuthorizer()),
@@ -81,6 +83,7 @@ class ServerImpl final : public Server {
     streams_.Register(&methods_);
     standard_.Register(&methods_);
     if (users_ != nullptr) users_->Register(&methods_);
+    if (stores_->are_shared()) poller_.Start();
     if (config.expose_prometheus) Watch();
   }
 
@@ -164,6 +167,7 @@ class ServerImpl final : public Server {
   server::TrackingService tracking_;
   server::ModelRegistryService registry_;
   server::ArtifactService artifacts_;
+  server::RunPoller poller_;
   server::IngestBudget budget_;
   server::StreamService streams_;
   server::StandardServices standard_;

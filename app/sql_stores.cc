@@ -114,6 +114,7 @@ class SqlStores final : public Stores {
   storage::RegistryStore* registry() override { return registry_.get(); }
   storage::RunLog* run_log() override { return run_log_.get(); }
   storage::MetricStore* metrics() override { return metrics_.get(); }
+  bool are_shared() const override { return true; }
   void AppendReadings(Readings* readings) const override {
     database_->AppendReadings(readings);
     metrics_->AppendReadings(readings);

@@ -26,6 +26,8 @@ class Stores {
   virtual storage::RegistryStore* registry() = 0;
   virtual storage::RunLog* run_log() = 0;
   virtual storage::MetricStore* metrics() = 0;
+  // Whether other servers may write to them at the same time.
+  virtual bool are_shared() const = 0;
 
   // Of all of them, for /metrics.
   virtual void AppendReadings(Readings* readings) const = 0;

@@ -155,9 +155,15 @@ inline constexpr size_t kStandardStreamsMax = 1000;
 inline constexpr size_t kMetricStreamsMax = 10'000;
 inline constexpr size_t kMetricStreamsPerRunMax = 4096;
 inline constexpr size_t kWriterIdBytesMax = 250;
-// Names in a stream's dictionary, and bytes of all dictionaries together.
+// A stream of any kind sends its first message within this time, and its caller
+// takes each answer within the second.
+inline constexpr int64_t kStreamFirstMessageMsMax = 30'000;
+inline constexpr int64_t kStreamAnswerMsMax = 60'000;
+// Names in a stream's dictionary, and bytes of all dictionaries together. When
+// these are used up, streams that were silent for longer than the third end.
 inline constexpr size_t kMetricStreamKeysMax = 10'000;
 inline constexpr size_t kMetricStreamKeyBytesMax = 64 << 20;
+inline constexpr int64_t kMetricStreamSilentMsMax = 60'000;
 inline constexpr int kMetricFrameColumnsMax = 10'000;
 inline constexpr int kMetricFramePointsMax = 100'000;
 // A stream is not read while this much of it waits; so it holds that and one
@@ -180,13 +186,23 @@ inline constexpr size_t kFeedTopicsMax = 1000;
 inline constexpr size_t kFeedTopicBytesMax = 4 << 20;
 inline constexpr size_t kFeedBytesMax = 64 << 20;
 inline constexpr size_t kFeedTopicRunsMax = 100'000;
+// Metrics of which a watcher remembers from where on it has to read the store,
+// because points are not held any more; beyond that it reads all of them.
+inline constexpr size_t kFeedLeftOutSeriesMax = 1024;
 // They are held for this long after the last who watched has gone.
 inline constexpr int64_t kFeedIdleMsMax = 60'000;
-// Metrics that one request names, points of one answer, and bytes of runs after
-// which an answer takes no more of them.
+// In a database that several servers use: how often runs that are watched are
+// compared with what they were, and how many of them in a second.
+inline constexpr int64_t kFeedPollMs = 2000;
+inline constexpr size_t kFeedPollRunsPerSecond = 500;
+// Metrics that one request names, points of one answer (a watcher holds three
+// times as many at most), bytes of runs after which an answer takes no more of
+// them, and bytes of those that were read for the next answers, which may be
+// one run that is larger.
 inline constexpr int kTailKeysMax = 1000;
 inline constexpr size_t kTailAnswerPointsMax = 4096;
 inline constexpr size_t kWatchAnswerBytes = 128 * 1024;
+inline constexpr size_t kWatchPageBytes = 256 * 1024;
 
 // Writes in memory that are not kept yet, in bytes as they were sent: no
 // stream is read beyond the one, and no call is taken beyond the other.

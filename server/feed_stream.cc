@@ -5,6 +5,8 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
 #include "base/error.h"
 #include "base/status_macros.h"
 
@@ -15,6 +17,15 @@ absl::Status Stopping() {
   return MakeError(v1::TEMPORARILY_UNAVAILABLE,
                    "The server stops; ask again a little later, from the last "
                    "position.");
+}
+
+absl::Status TooSlow() {
+  return MakeError(v1::RESOURCE_EXHAUSTED,
+                   "The caller did not take an answer for too long.");
+}
+
+absl::Status NoRequest() {
+  return MakeError(v1::DEADLINE_EXCEEDED, "The request did not come in time.");
 }
 
 }  // namespace
@@ -30,6 +41,7 @@ class FeedStream final : public StreamBody,
     {
       absl::MutexLock lock(&mutex_);
       caller_ = caller;
+      waits_since_ = absl::Now();
       if (!end_.has_value()) caller_->Read();
     }
     Advance();
@@ -39,6 +51,7 @@ class FeedStream final : public StreamBody,
     {
       absl::MutexLock lock(&mutex_);
       request_ = std::move(message);
+      has_request_ = true;
       woken_ = true;
     }
     Advance();
@@ -80,6 +93,26 @@ class FeedStream final : public StreamBody,
     {
       absl::MutexLock lock(&mutex_);
       SetEnd(Stopping());
+    }
+    Advance();
+  }
+
+  void CheckPatience(absl::Time now) {
+    {
+      absl::MutexLock lock(&mutex_);
+      if (ended_ || caller_ == nullptr) return;
+      const absl::Duration waited = now - waits_since_;
+      if (writing_) {
+        if (broken_off_ || waited < streams_->patience_.answer) return;
+        SetEnd(TooSlow());
+        broken_off_ = true;
+        // Under the lock: the caller lives until End, which takes it.
+        caller_->BreakOff();
+      } else if (!has_request_ && waited >= streams_->patience_.first_message) {
+        SetEnd(NoRequest());
+      } else {
+        return;
+      }
     }
     Advance();
   }
@@ -143,6 +176,7 @@ class FeedStream final : public StreamBody,
         // There may be more behind it.
         woken_ = true;
         writing_ = true;
+        waits_since_ = absl::Now();
         caller_->Write(**answer);
       }
     }
@@ -156,6 +190,10 @@ class FeedStream final : public StreamBody,
   absl::Mutex mutex_;
   StreamCaller* caller_ ABSL_GUARDED_BY(mutex_) = nullptr;
   std::unique_ptr<StreamMessage> request_ ABSL_GUARDED_BY(mutex_);
+  // Of the request, or of the answer that is being written.
+  absl::Time waits_since_ ABSL_GUARDED_BY(mutex_);
+  bool has_request_ ABSL_GUARDED_BY(mutex_) = false;
+  bool broken_off_ ABSL_GUARDED_BY(mutex_) = false;
   bool woken_ ABSL_GUARDED_BY(mutex_) = false;
   bool working_ ABSL_GUARDED_BY(mutex_) = false;
   bool writing_ ABSL_GUARDED_BY(mutex_) = false;
@@ -164,12 +202,15 @@ class FeedStream final : public StreamBody,
 };
 
 FeedStreams::FeedStreams(const Limits& limits)
-    : streams_(limits.streams, "watchers", Stopping()),
+    : patience_(limits.patience),
+      streams_(limits.streams, "watchers", Stopping()),
       pool_(limits.threads, limits.streams + 1) {}
 
 FeedStreams::~FeedStreams() = default;
 
 void FeedStreams::Stop() { streams_.Stop(); }
+
+void FeedStreams::CheckPatience(absl::Time now) { streams_.CheckPatience(now); }
 
 absl::StatusOr<std::shared_ptr<StreamBody>> FeedStreams::Open(
     std::unique_ptr<FeedSource> source) {

@@ -33,8 +33,9 @@ class FeedSource {
 class FeedStream;
 
 // All such streams. A stream takes an answer from its source when the one
-// before has been taken from it: it holds one answer at most, and no thread
-// while there is nothing to send.
+// before has been taken from it: it holds one answer at most besides what its
+// source does, and no thread while there is nothing to send. One whose caller
+// sends no request, or does not take an answer, ends after a while.
 //
 // Thread-safe. Must outlive the calls.
 class FeedStreams {
@@ -42,6 +43,7 @@ class FeedStreams {
   struct Limits {
     size_t streams = limits::kFeedStreamsMax;
     size_t threads = limits::kFeedThreadsMax;
+    StreamPatience patience = {};
   };
 
   explicit FeedStreams(const Limits& limits);
@@ -57,10 +59,13 @@ class FeedStreams {
 
   // Streams that are open.
   size_t open() const { return streams_.size(); }
+  // As StreamRegistry has it. For tests.
+  void CheckPatience(absl::Time now);
 
  private:
   friend class FeedStream;
 
+  const StreamPatience patience_;
   StreamRegistry<FeedStream> streams_;
   // Last: its tasks use all of the above.
   ThreadPool pool_;

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/limits.h"
 #include "base/status_macros.h"
 #include "storage/search/search.h"
 #include "storage/tracking_store.h"
@@ -10,12 +11,13 @@
 namespace millstream::server {
 namespace {
 
-// Runs that are in memory at a time.
-constexpr int64_t kPageRuns = 100;
+// Runs that are in memory at a time, at most: with their data, and without.
+constexpr int64_t kPageRuns = 32;
+constexpr int64_t kPageIds = 500;
 
 }  // namespace
 
-absl::StatusOr<FeedStart> StartFeed(RunFeed* feed,
+absl::StatusOr<FeedPlace> StartFeed(RunFeed* feed,
                                     storage::TrackingStore* store, bool points,
                                     std::string_view run_id,
                                     std::string_view experiment_id,
@@ -24,7 +26,7 @@ absl::StatusOr<FeedStart> StartFeed(RunFeed* feed,
   if (run_id.empty() == experiment_id.empty()) {
     return InvalidParameter("Give one of 'run_id' and 'experiment_id'.");
   }
-  FeedStart start;
+  FeedPlace start;
   start.subject.points = points;
   start.subject.experiment = run_id.empty();
   if (start.subject.experiment) {
@@ -44,34 +46,56 @@ absl::StatusOr<FeedStart> StartFeed(RunFeed* feed,
 }
 
 StoredRuns::StoredRuns(storage::TrackingStore* store,
-                       const RunFeed::Subject& subject)
-    : store_(store), subject_(subject) {}
+                       const RunFeed::Subject& subject, bool with_data,
+                       const Liveness* caller)
+    : store_(store),
+      subject_(subject),
+      with_data_(with_data),
+      caller_(caller) {}
 
 absl::StatusOr<bool> StoredRuns::Next(v1::Run* run) {
   run->Clear();
   if (!subject_.experiment) {
     if (std::exchange(ended_, true)) return false;
-    RETURN_IF_ERROR(store_->GetRun(subject_.id, run));
+    if (with_data_) {
+      RETURN_IF_ERROR(store_->GetRun(subject_.id, run));
+    } else {
+      run->mutable_info()->set_run_id(subject_.id);
+    }
     return true;
   }
   while (page_.empty()) {
     if (ended_) return false;
-    storage::search::RunSearch search;
-    search.experiment_ids = {subject_.id};
-    search.view = storage::search::ViewType::kAll;
-    search.max_results = kPageRuns;
-    search.page_token = page_token_;
-    v1::SearchRunsResponse page;
-    RETURN_IF_ERROR(store_->SearchRuns(search, &page));
-    for (v1::Run& found : *page.mutable_runs()) {
-      page_.push_back(std::move(found));
-    }
-    page_token_ = page.next_page_token();
-    ended_ = page_token_.empty();
+    RETURN_IF_ERROR(ReadPage());
   }
   *run = std::move(page_.front());
   page_.pop_front();
   return true;
+}
+
+absl::Status StoredRuns::ReadPage() {
+  storage::search::RunSearch search;
+  search.experiment_ids = {subject_.id};
+  search.view = storage::search::ViewType::kAll;
+  search.max_results = with_data_ ? kPageRuns : kPageIds;
+  search.page_token = page_token_;
+  search.caller = caller_;
+  search.parts = with_data_;
+  search.model_inputs = true;
+  search.parts_bytes_max = limits::kWatchPageBytes;
+  v1::SearchRunsResponse page;
+  RETURN_IF_ERROR(store_->SearchRuns(search, &page));
+  for (v1::Run& found : *page.mutable_runs()) {
+    v1::Run& run = page_.emplace_back();
+    if (with_data_) {
+      run = std::move(found);
+    } else {
+      run.mutable_info()->set_run_id(found.info().run_id());
+    }
+  }
+  page_token_ = page.next_page_token();
+  ended_ = page_token_.empty();
+  return absl::OkStatus();
 }
 
 }  // namespace millstream::server

@@ -2,6 +2,7 @@
 #ifndef MILLSTREAM_SERVER_FEED_SUBJECT_H_
 #define MILLSTREAM_SERVER_FEED_SUBJECT_H_
 
+#include <cstddef>
 #include <deque>
 #include <functional>
 #include <memory>
@@ -11,6 +12,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "base/liveness.h"
 #include "millstream/v1/entities.pb.h"
 #include "server/run_feed.h"
 
@@ -20,40 +22,45 @@ class TrackingStore;
 
 namespace millstream::server {
 
-// Where a stream begins: its subscription, and whether what is stored is sent
-// first.
-struct FeedStart {
+// Where a stream is: what it watches, how far it has got, and what its answers
+// say of that.
+struct FeedPlace {
   RunFeed::Subject subject;
   std::unique_ptr<RunFeed::Subscription> subscription;
+  // What was stored at the beginning is being sent.
   bool catches_up = false;
   // A position was given and is not known any more.
   bool restarted = false;
-  // All that was stored is sent.
+  // A caller was told that all that was stored is sent, and this position last;
+  // which is not behind all of the answers it was given.
   bool live = false;
+  std::string position;
+  bool position_is_behind = false;
 
-  // Completes an answer: what it says about the place it comes from. `stored`:
-  // what is stored is being sent; `ahead`: something was read from the
-  // subscription and is not in an answer yet. False: the answer is empty and
+  // Completes an answer. `ahead`: something was read from the subscription, or
+  // left out by it, and is not in an answer yet. False: the answer is empty and
   // says nothing new.
   template <typename Answer>
-  bool Complete(bool empty, bool stored, bool ahead, Answer* answer) {
-    if (!stored && !live) {
+  bool Complete(bool empty, bool ahead, Answer* answer) {
+    if (!catches_up && !live) {
       live = true;
       answer->set_live(true);
-    } else if (empty) {
+    } else if (empty && (ahead || !position_is_behind)) {
       return false;
     }
     answer->set_restarted(std::exchange(restarted, false));
     // Until everything that was stored is sent, there is nowhere to go on from
     // but the beginning.
-    if (live && !ahead) answer->set_position(subscription->position());
+    position_is_behind = !live || ahead;
+    if (!position_is_behind) position = subscription->position();
+    answer->set_position(position);
     return true;
   }
 };
 
 // INVALID_PARAMETER_VALUE: not exactly one of the ids, or a malformed position;
 // RESOURCE_DOES_NOT_EXIST; RESOURCE_EXHAUSTED.
-absl::StatusOr<FeedStart> StartFeed(RunFeed* feed,
+absl::StatusOr<FeedPlace> StartFeed(RunFeed* feed,
                                     storage::TrackingStore* store, bool points,
                                     std::string_view run_id,
                                     std::string_view experiment_id,
@@ -64,15 +71,24 @@ absl::StatusOr<FeedStart> StartFeed(RunFeed* feed,
 // thread-safe.
 class StoredRuns {
  public:
-  // The store must outlive it.
-  StoredRuns(storage::TrackingStore* store, const RunFeed::Subject& subject);
+  // With all of their data, or only with run_id in their info. Store and caller
+  // must outlive it.
+  StoredRuns(storage::TrackingStore* store, const RunFeed::Subject& subject,
+             bool with_data, const Liveness* caller = &Liveness::Always());
 
-  // The next run, with all of its data; false: that was the last.
+  // The next run; false: that was the last.
   absl::StatusOr<bool> Next(v1::Run* run);
 
+  // Runs that were read and not returned yet.
+  size_t held() const { return page_.size(); }
+
  private:
+  absl::Status ReadPage();
+
   storage::TrackingStore* const store_;
   const RunFeed::Subject subject_;
+  const bool with_data_;
+  const Liveness* const caller_;
   std::deque<v1::Run> page_;
   std::string page_token_;
   bool ended_ = false;

@@ -47,6 +47,7 @@ class StreamCall final
     outgoing_ = Serialize(message);
     StartWrite(&outgoing_);
   }
+  void BreakOff() override { grpc_->TryCancel(); }
   void End(const absl::Status& status) override {
     Finish(ToGrpc(grpc_, dispatcher_->EndStream(context_, *method_, status)));
   }

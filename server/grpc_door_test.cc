@@ -120,7 +120,8 @@ class Services {
   };
 };
 
-// Answers each frame with its number. Refuses frame 13.
+// Answers each frame with its number. Refuses frame 13; to 14 it answers what
+// the caller does not take, and gives it up.
 class EchoBody final : public StreamBody {
  public:
   explicit EchoBody(absl::Notification* gone) : gone_(gone) {}
@@ -137,25 +138,45 @@ class EchoBody final : public StreamBody {
       End(InvalidParameter("Not 13."));
       return;
     }
+    if (request.frame().number() == 14) {
+      v1::GetExperimentResponse large;
+      large.mutable_experiment()->set_name(std::string(32 << 20, 'x'));
+      gives_up_ = true;
+      caller_->Write(large);
+      caller_->BreakOff();
+      return;
+    }
     v1::LogMetricsResponse response;
     response.set_durable_frame(request.frame().number());
     caller_->Write(response);
   }
-  void OnWritten() override { caller_->Read(); }
+  void OnWritten() override {
+    if (gives_up_) return OneOfTwo();
+    caller_->Read();
+  }
   void OnNoMoreMessages() override {
     End(absl::OkStatus());
   }
   void OnGone() override {
+    if (gives_up_) return OneOfTwo();
     gone_->Notify();
     End(absl::CancelledError("gone"));
   }
 
  private:
+  // The write that was given up has ended, or the caller has gone.
+  void OneOfTwo() {
+    if (++ended_of_two_ < 2) return;
+    gone_->Notify();
+    End(MakeError(v1::RESOURCE_EXHAUSTED, "too slow"));
+  }
   void End(const absl::Status& status) {
     if (!ended_.exchange(true)) caller_->End(status);
   }
 
   std::atomic<bool> ended_ = false;
+  std::atomic<bool> gives_up_ = false;
+  std::atomic<int> ended_of_two_ = 0;
   absl::Notification* const gone_;
   StreamCaller* caller_ = nullptr;
 };
@@ -267,6 +288,15 @@ class GrpcDoorTest : public testing::Test {
   std::shared_ptr<grpc::Channel> channel_;
   std::unique_ptr<grpc::GenericStub> stub_;
 };
+
+TEST_F(GrpcDoorTest, ACallerThatTakesNothingIsGivenUp) {
+  Stream stream(stub_.get(), kLogMetrics);
+  stream.Send(Frame(14));
+  EXPECT_TRUE(
+      streams_.gone.WaitForNotificationWithTimeout(absl::Seconds(60)));
+  stream.context.TryCancel();
+  EXPECT_EQ(stream.End().error_code(), grpc::StatusCode::CANCELLED);
+}
 
 TEST_F(GrpcDoorTest, ServesUnaryRpcs) {
   grpc::ClientContext context;

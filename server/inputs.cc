@@ -4,6 +4,7 @@
 #include "base/limits.h"
 #include "base/names.h"
 #include "base/status_macros.h"
+#include "server/run_feed.h"
 #include "server/tracking_service.h"
 #include "server/validation.h"
 #include "storage/tracking_store.h"
@@ -44,14 +45,16 @@ absl::Status TrackingService::LogInputs(CallContext&,
   for (const v1::DatasetInput& input : request.datasets()) {
     RETURN_IF_ERROR(CheckDatasetInput(input));
   }
-  return store_->LogInputs(request.run_id(), request.datasets(),
-                           request.models());
+  return RunChanged(store_->LogInputs(request.run_id(), request.datasets(),
+                                      request.models()),
+                    request.run_id(), kRunInputs);
 }
 
 absl::Status TrackingService::LogOutputs(CallContext&,
                                          const v1::LogOutputsRequest& request,
                                          v1::LogOutputsResponse*) {
-  return store_->LogOutputs(request.run_id(), request.models());
+  return RunChanged(store_->LogOutputs(request.run_id(), request.models()),
+                    request.run_id(), kRunInputs);
 }
 
 }  // namespace millstream::server

@@ -5,6 +5,7 @@
 #include <optional>
 #include <vector>
 
+#include "absl/time/clock.h"
 #include "base/error.h"
 #include "base/limits.h"
 #include "base/status_macros.h"
@@ -33,6 +34,22 @@ absl::Status Superseded() {
                    "id.");
 }
 
+absl::Status TooManyNames() {
+  return MakeError(v1::RESOURCE_EXHAUSTED,
+                   "The streams that are open name more metrics than the "
+                   "server keeps in memory; try again later.");
+}
+
+absl::Status TooSlow() {
+  return MakeError(v1::RESOURCE_EXHAUSTED,
+                   "The caller did not take an answer for too long.");
+}
+
+absl::Status NoFirstMessage() {
+  return MakeError(v1::DEADLINE_EXCEEDED,
+                   "The first message, 'open', did not come in time.");
+}
+
 absl::Status CheckOpen(const v1::OpenMetricStream& open) {
   RETURN_IF_ERROR(CheckRunId(open.run_id()));
   if (open.writer_id().empty()) return MissingParameter("writer_id");
@@ -55,6 +72,7 @@ class MetricStream final : public StreamBody,
     {
       absl::MutexLock lock(&mutex_);
       caller_ = caller;
+      reads_since_ = absl::Now();
     }
     Advance();
   }
@@ -64,6 +82,8 @@ class MetricStream final : public StreamBody,
       absl::MutexLock lock(&mutex_);
       reading_ = false;
       if (ended_ || end_.has_value()) return;
+      reads_since_ = absl::Now();
+      has_message_ = true;
       const size_t bytes = message->size();
       waiting_bytes_ += bytes;
       streams_->budget_->Take(bytes);
@@ -117,6 +137,41 @@ class MetricStream final : public StreamBody,
     Advance();
   }
 
+  // Ends the stream, to have its dictionary's room.
+  void GiveWay() {
+    {
+      absl::MutexLock lock(&mutex_);
+      if (!end_.has_value()) end_ = TooManyNames();
+    }
+    Advance();
+  }
+  // Whether the caller has sent nothing for so long.
+  bool IsSilent(absl::Duration duration) {
+    absl::MutexLock lock(&mutex_);
+    return reading_ && absl::Now() - reads_since_ >= duration;
+  }
+
+  void CheckPatience(absl::Time now) {
+    {
+      absl::MutexLock lock(&mutex_);
+      if (ended_ || caller_ == nullptr) return;
+      const StreamPatience& patience = streams_->limits_.patience;
+      if (writing_ && !broken_off_ &&
+          now - writes_since_ >= patience.answer) {
+        if (!end_.has_value()) end_ = TooSlow();
+        broken_off_ = true;
+        // Under the lock: the caller lives until End, which takes it.
+        caller_->BreakOff();
+      } else if (!has_message_ && reading_ &&
+                 now - reads_since_ >= patience.first_message) {
+        if (!end_.has_value()) end_ = NoFirstMessage();
+      } else {
+        return;
+      }
+    }
+    Advance();
+  }
+
  private:
   // Does what is to be done next, or ends the call if nothing is.
   void Advance() ABSL_LOCKS_EXCLUDED(mutex_);
@@ -155,6 +210,11 @@ class MetricStream final : public StreamBody,
   std::optional<uint64_t> durable_ ABSL_GUARDED_BY(mutex_);
   std::optional<uint64_t> told_ ABSL_GUARDED_BY(mutex_);
 
+  // The last message came, or the stream began; the last answer was written.
+  absl::Time reads_since_ ABSL_GUARDED_BY(mutex_);
+  absl::Time writes_since_ ABSL_GUARDED_BY(mutex_);
+  bool has_message_ ABSL_GUARDED_BY(mutex_) = false;
+  bool broken_off_ ABSL_GUARDED_BY(mutex_) = false;
   bool reading_ ABSL_GUARDED_BY(mutex_) = false;
   bool waits_for_budget_ ABSL_GUARDED_BY(mutex_) = false;
   bool working_ ABSL_GUARDED_BY(mutex_) = false;
@@ -188,7 +248,7 @@ void MetricStream::Advance() {
   }
   if (dropped != 0) streams_->budget_->Give(dropped);
   if (!outcome.has_value()) return;
-  streams_->Remove(this, name_, key_bytes_);
+  streams_->Remove(this, name_);
   caller->End(*outcome);
 }
 
@@ -239,6 +299,7 @@ void MetricStream::MaybeAnswer() {
   response.set_durable_frame(*durable_);
   told_ = durable_;
   writing_ = true;
+  writes_since_ = absl::Now();
   caller_->Write(response);
 }
 
@@ -338,7 +399,7 @@ absl::Status MetricStream::OpenWriter(const v1::OpenMetricStream& open) {
 absl::Status MetricStream::CountKeys() {
   const size_t grown = frames_.key_bytes() - key_bytes_;
   if (grown == 0) return absl::OkStatus();
-  RETURN_IF_ERROR(streams_->AddKeyBytes(grown));
+  RETURN_IF_ERROR(streams_->AddKeyBytes(shared_from_this(), grown));
   key_bytes_ += grown;
   return absl::OkStatus();
 }
@@ -370,6 +431,8 @@ MetricStreams::~MetricStreams() = default;
 
 void MetricStreams::Stop() { streams_.Stop(); }
 
+void MetricStreams::CheckPatience(absl::Time now) { streams_.CheckPatience(now); }
+
 absl::StatusOr<std::shared_ptr<StreamBody>> MetricStreams::Open(CallContext&) {
   auto stream = std::make_shared<MetricStream>(this);
   RETURN_IF_ERROR(streams_.Add(stream));
@@ -400,15 +463,52 @@ absl::StatusOr<MetricStreams::Claimed> MetricStreams::Claim(
   return previous;
 }
 
-absl::Status MetricStreams::AddKeyBytes(size_t bytes) {
-  absl::MutexLock lock(&mutex_);
-  if (key_bytes_ + bytes > limits_.key_bytes) {
-    return MakeError(v1::RESOURCE_EXHAUSTED,
-                     "The streams that are open name more metrics than the "
-                     "server keeps in memory; try again later.");
+absl::Status MetricStreams::AddKeyBytes(
+    const std::shared_ptr<MetricStream>& stream, size_t bytes) {
+  std::vector<std::shared_ptr<MetricStream>> giving_way;
+  absl::Status status;
+  {
+    absl::MutexLock lock(&mutex_);
+    const size_t needed = dictionaries_[stream.get()].bytes + bytes;
+    while (key_bytes_ + bytes > limits_.key_bytes) {
+      giving_way.push_back(TakeDictionary(stream.get(), needed));
+      if (giving_way.back() == nullptr) {
+        giving_way.pop_back();
+        status = TooManyNames();
+        break;
+      }
+    }
+    if (status.ok()) {
+      key_bytes_ += bytes;
+      dictionaries_[stream.get()] = {stream, needed};
+    }
   }
-  key_bytes_ += bytes;
-  return absl::OkStatus();
+  for (const auto& other : giving_way) other->GiveWay();
+  return status;
+}
+
+std::shared_ptr<MetricStream> MetricStreams::TakeDictionary(
+    const MetricStream* from, size_t bytes) {
+  std::shared_ptr<MetricStream> largest, largest_silent;
+  size_t largest_bytes = bytes, largest_silent_bytes = 0;
+  for (const auto& [stream, dictionary] : dictionaries_) {
+    if (stream == from || dictionary.bytes <= largest_silent_bytes) continue;
+    std::shared_ptr<MetricStream> other = dictionary.stream.lock();
+    if (other == nullptr) continue;
+    if (other->IsSilent(limits_.silent)) {
+      largest_silent = std::move(other);
+      largest_silent_bytes = dictionary.bytes;
+    } else if (dictionary.bytes > largest_bytes) {
+      largest = std::move(other);
+      largest_bytes = dictionary.bytes;
+    }
+  }
+  if (largest_silent != nullptr) largest = std::move(largest_silent);
+  if (largest == nullptr) return nullptr;
+  auto found = dictionaries_.find(largest.get());
+  key_bytes_ -= found->second.bytes;
+  dictionaries_.erase(found);
+  return largest;
 }
 
 void MetricStreams::BeginCommit(size_t bytes) {
@@ -427,11 +527,15 @@ void MetricStreams::EndCommit(size_t bytes) {
   commits_bytes_ -= bytes;
 }
 
-void MetricStreams::Remove(const MetricStream* stream, const WriterName& name,
-                           size_t key_bytes) {
+void MetricStreams::Remove(const MetricStream* stream,
+                           const WriterName& name) {
   streams_.Remove(stream);
   absl::MutexLock lock(&mutex_);
-  key_bytes_ -= key_bytes;
+  if (auto dictionary = dictionaries_.find(stream);
+      dictionary != dictionaries_.end()) {
+    key_bytes_ -= dictionary->second.bytes;
+    dictionaries_.erase(dictionary);
+  }
   auto found = writers_.find(name);
   if (found == writers_.end() || found->second.writer->holder != stream) return;
   writers_.erase(found);

@@ -6,7 +6,10 @@
 // streams that commit at the same time share an fsync. Then the number is
 // acknowledged. Meanwhile the door reads on, until the queue or all queues
 // together are full (base/limits.h). A stream that waits for frames holds no
-// thread, and no memory but its dictionary.
+// thread, and no memory but its dictionary. When dictionaries have used up what
+// they share, a stream that needs more takes it from the largest that was
+// silent for a while, or from the largest of all if its own is smaller: that
+// stream ends, so that no few of them keep all others from new metrics.
 //
 // Numbers of a writer ascend whatever happens: a stream that opens in its name
 // ends the one before it, and waits until the commit of that one is done before
@@ -25,6 +28,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
 #include "base/limits.h"
 #include "base/thread_pool.h"
 #include "server/call_context.h"
@@ -57,6 +61,9 @@ class MetricStreams {
     size_t commit_bytes = limits::kMetricCommitBytesMax;
     size_t commits_bytes = limits::kMetricCommitsBytesMax;
     size_t threads = limits::kMetricStreamThreadsMax;
+    absl::Duration silent =
+        absl::Milliseconds(limits::kMetricStreamSilentMsMax);
+    StreamPatience patience = {};
   };
 
   MetricStreams(storage::RunLog* log, IngestBudget* budget,
@@ -73,6 +80,8 @@ class MetricStreams {
 
   // Streams that are open.
   size_t open() const { return streams_.size(); }
+  // As StreamRegistry has it. For tests.
+  void CheckPatience(absl::Time now);
 
  private:
   friend class MetricStream;
@@ -89,14 +98,20 @@ class MetricStreams {
   absl::StatusOr<Claimed> Claim(const WriterName& name,
                                 const std::shared_ptr<MetricStream>& stream)
       ABSL_LOCKS_EXCLUDED(mutex_);
-  // Counts a dictionary's growth.
-  absl::Status AddKeyBytes(size_t bytes) ABSL_LOCKS_EXCLUDED(mutex_);
+  // Counts a dictionary's growth, and ends others if there is no room.
+  absl::Status AddKeyBytes(const std::shared_ptr<MetricStream>& stream,
+                           size_t bytes) ABSL_LOCKS_EXCLUDED(mutex_);
+  // The stream that gives way to one with a dictionary of so many bytes; null:
+  // none. It has a dictionary no more, as far as this counts.
+  std::shared_ptr<MetricStream> TakeDictionary(const MetricStream* from,
+                                               size_t bytes)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Waits until commits under way leave room for one of so many bytes.
   void BeginCommit(size_t bytes) ABSL_LOCKS_EXCLUDED(commits_mutex_);
   void EndCommit(size_t bytes) ABSL_LOCKS_EXCLUDED(commits_mutex_);
-  // `stream` has ended, with a dictionary of so many bytes.
-  void Remove(const MetricStream* stream, const WriterName& name,
-              size_t key_bytes) ABSL_LOCKS_EXCLUDED(mutex_);
+  // `stream` has ended.
+  void Remove(const MetricStream* stream, const WriterName& name)
+      ABSL_LOCKS_EXCLUDED(mutex_);
 
   storage::RunLog* const log_;
   IngestBudget* const budget_;
@@ -108,6 +123,13 @@ class MetricStreams {
   // Writers of each run.
   absl::flat_hash_map<std::string, size_t> writers_of_run_
       ABSL_GUARDED_BY(mutex_);
+  struct Dictionary {
+    std::weak_ptr<MetricStream> stream;
+    size_t bytes = 0;
+  };
+  absl::flat_hash_map<const MetricStream*, Dictionary> dictionaries_
+      ABSL_GUARDED_BY(mutex_);
+  // Of all of them.
   size_t key_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
 
   absl::Mutex commits_mutex_;

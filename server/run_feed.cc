@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <random>
+#include <utility>
 
 #include "absl/strings/numbers.h"
 #include "base/clock.h"
@@ -10,38 +11,18 @@
 #include "base/str_cat.h"
 
 namespace millstream::server {
+
+using storage::HistoryLess;
+using storage::MetricPoint;
+
 namespace {
 
-// What an event costs besides its points.
+// What a series of an event costs besides its points.
 constexpr size_t kEventOverheadBytes = 256;
 
 uint64_t NewEpoch() {
   std::random_device device;
   return static_cast<uint64_t>(device()) << 32 | device();
-}
-
-absl::Status FellBehind(std::string_view position) {
-  return MakeError(
-      v1::RESOURCE_EXHAUSTED,
-      StrCat("The caller reads too slowly: what comes next is not held any "
-             "more. Go on from position '",
-             position, "'; what is stored is sent again then."));
-}
-
-std::shared_ptr<const LoggedPoints> Copy(
-    std::string_view run_id, absl::Span<const storage::SeriesAppend> series) {
-  auto points = std::make_shared<LoggedPoints>();
-  points->run_id = std::string(run_id);
-  points->bytes = kEventOverheadBytes;
-  for (const storage::SeriesAppend& s : series) {
-    if (s.points.empty()) continue;
-    points->series.emplace_back(
-        std::string(s.key),
-        std::vector<storage::MetricPoint>(s.points.begin(), s.points.end()));
-    points->bytes +=
-        s.key.size() + s.points.size() * sizeof(storage::MetricPoint);
-  }
-  return points;
 }
 
 }  // namespace
@@ -67,7 +48,7 @@ RunFeed::Topic* RunFeed::Find(bool points, bool experiment,
   return found == topics_.end() ? nullptr : found->second.get();
 }
 
-std::string RunFeed::WatchedExperiment(std::string_view run_id) {
+RunFeed::Experiment RunFeed::WatchedExperiment(std::string_view run_id) {
   if (experiment_topic_count_ == 0) return "";
   {
     absl::MutexLock lock(&mutex_);
@@ -75,48 +56,106 @@ std::string RunFeed::WatchedExperiment(std::string_view run_id) {
     if (found != experiments_.end()) return found->second;
   }
   absl::StatusOr<std::string> experiment = experiment_of_(run_id);
-  if (!experiment.ok()) return "";
+  if (!experiment.ok()) {
+    if (GetErrorCode(experiment.status()) == v1::RESOURCE_DOES_NOT_EXIST) {
+      return "";
+    }
+    return std::nullopt;
+  }
   absl::MutexLock lock(&mutex_);
   if (experiments_.size() >= limits_.topic_runs) experiments_.clear();
   experiments_.emplace(run_id, *experiment);
-  return *experiment;
+  return *std::move(experiment);
+}
+
+std::vector<RunFeed::Topic*> RunFeed::TopicsOf(bool points,
+                                               std::string_view run_id,
+                                               const Experiment& experiment) {
+  std::vector<Topic*> topics;
+  if (Topic* topic = Find(points, false, run_id)) topics.push_back(topic);
+  if (experiment.has_value()) {
+    if (experiment->empty()) return topics;
+    if (Topic* topic = Find(points, true, *experiment)) topics.push_back(topic);
+    return topics;
+  }
+  const std::string prefix = points ? "pe" : "ce";
+  for (auto& [name, topic] : topics_) {
+    if (name.starts_with(prefix)) topics.push_back(topic.get());
+  }
+  return topics;
+}
+
+std::vector<std::shared_ptr<const LoggedPoints>> RunFeed::Copy(
+    std::string_view run_id, absl::Span<const storage::SeriesAppend> series,
+    bool of_any_experiment) const {
+  std::vector<std::shared_ptr<const LoggedPoints>> pieces;
+  std::shared_ptr<LoggedPoints> piece;
+  size_t room = 0;
+  for (const storage::SeriesAppend& s : series) {
+    for (auto left = s.points; !left.empty();) {
+      if (room == 0) {
+        piece = std::make_shared<LoggedPoints>(bytes_);
+        piece->run_id = std::string(run_id);
+        piece->of_any_experiment = of_any_experiment;
+        pieces.push_back(piece);
+        room = limits::kTailAnswerPointsMax;
+      }
+      const auto taken = left.subspan(0, std::min(room, left.size()));
+      left.remove_prefix(taken.size());
+      room -= taken.size();
+      piece->series.push_back(
+          {std::string(s.key), {taken.begin(), taken.end()},
+           *std::min_element(taken.begin(), taken.end(),
+                             storage::HistoryLess)});
+      const size_t bytes = kEventOverheadBytes + s.key.size() +
+                           taken.size() * sizeof(storage::MetricPoint);
+      piece->bytes += bytes;
+      *bytes_ += bytes;
+    }
+  }
+  return pieces;
 }
 
 void RunFeed::PointsLogged(std::string_view run_id,
                            absl::Span<const storage::SeriesAppend> series) {
   if (topic_count_ == 0 || series.empty()) return;
-  const std::string experiment = WatchedExperiment(run_id);
-  std::shared_ptr<const LoggedPoints> points;
-  Wakes wakes;
+  const Experiment experiment = WatchedExperiment(run_id);
+  bool is_watched = false;
   {
     absl::MutexLock lock(&mutex_);
-    Topic* const of_run = Find(true, false, run_id);
-    Topic* const of_experiment =
-        experiment.empty() ? nullptr : Find(true, true, experiment);
-    ++last_event_;
-    for (Topic* topic : {of_run, of_experiment}) {
-      if (topic == nullptr) continue;
-      if (points == nullptr) points = Copy(run_id, series);
-      AddPoints(topic, points);
-      Wake(*topic, &wakes);
-    }
+    is_watched = !TopicsOf(true, run_id, experiment).empty();
   }
-  for (const auto& wake : wakes) wake();
-  RunChanged(run_id, kRunMetrics);
+  if (is_watched) {
+    const auto pieces = Copy(run_id, series, !experiment.has_value());
+    Wakes wakes;
+    {
+      absl::MutexLock lock(&mutex_);
+      // Who came meanwhile reads them in the store, or here.
+      const std::vector<Topic*> topics = TopicsOf(true, run_id, experiment);
+      for (const auto& piece : pieces) {
+        ++last_event_;
+        for (Topic* topic : topics) AddPoints(topic, piece);
+      }
+      MakeRoom();
+      for (const Topic* topic : topics) Wake(*topic, &wakes);
+    }
+    for (const auto& wake : wakes) wake();
+  }
+  RunChanged(run_id, experiment, kRunMetrics);
 }
 
 void RunFeed::RunChanged(std::string_view run_id, uint8_t parts) {
   if (topic_count_ == 0) return;
-  const std::string experiment = WatchedExperiment(run_id);
+  RunChanged(run_id, WatchedExperiment(run_id), parts);
+}
+
+void RunFeed::RunChanged(std::string_view run_id, const Experiment& experiment,
+                         uint8_t parts) {
   Wakes wakes;
   {
     absl::MutexLock lock(&mutex_);
-    Topic* const of_run = Find(false, false, run_id);
-    Topic* const of_experiment =
-        experiment.empty() ? nullptr : Find(false, true, experiment);
     ++last_event_;
-    for (Topic* topic : {of_run, of_experiment}) {
-      if (topic == nullptr) continue;
+    for (Topic* topic : TopicsOf(false, run_id, experiment)) {
       AddChange(topic, run_id, parts);
       Wake(*topic, &wakes);
     }
@@ -150,24 +189,61 @@ void RunFeed::ExperimentChanged(std::string_view experiment_id) {
 void RunFeed::AddPoints(Topic* topic,
                         std::shared_ptr<const LoggedPoints> points) {
   topic->bytes += points->bytes;
-  bytes_ += points->bytes;
   topic->points.emplace_back(last_event_, std::move(points));
-  while (topic->bytes > limits_.topic_bytes) DropOldestPoints(topic);
-  while (bytes_ > limits_.bytes) {
-    auto largest = std::max_element(
-        topics_.begin(), topics_.end(), [](const auto& a, const auto& b) {
-          return a.second->bytes < b.second->bytes;
-        });
-    DropOldestPoints(largest->second.get());
+  while (topic->bytes > limits_.topic_bytes && topic->points.size() > 1) {
+    DropOldestPoints(topic);
+  }
+}
+
+void RunFeed::MakeRoom() {
+  while (*bytes_ > limits_.bytes) {
+    Topic* largest = nullptr;
+    for (auto& [_, topic] : topics_) {
+      if (topic->points.size() < 2) continue;
+      if (largest == nullptr || topic->bytes > largest->bytes) {
+        largest = topic.get();
+      }
+    }
+    if (largest == nullptr) return;
+    DropOldestPoints(largest);
   }
 }
 
 void RunFeed::DropOldestPoints(Topic* topic) {
   const auto& [event, points] = topic->points.front();
+  for (Subscription* watcher : topic->watchers) {
+    if (watcher->read_ < event) LeaveOut(*points, watcher);
+  }
   topic->held_after = event;
   topic->bytes -= points->bytes;
-  bytes_ -= points->bytes;
   topic->points.pop_front();
+}
+
+void RunFeed::LeaveOut(const LoggedPoints& points, Subscription* watcher) {
+  auto lower = [](const MetricPoint& point, MetricPoint* least) {
+    if (HistoryLess(point, *least)) *least = point;
+  };
+  for (const LoggedPoints::Series& series : points.series) {
+    if (watcher->all_left_out_.has_value()) {
+      lower(series.least, &*watcher->all_left_out_);
+      continue;
+    }
+    auto [run, run_is_new] = watcher->left_out_.try_emplace(points.run_id);
+    if (run_is_new) watcher->left_out_runs_.push_back(points.run_id);
+    auto [least, is_new] = run->second.try_emplace(series.key, series.least);
+    if (!is_new) {
+      lower(series.least, &least->second);
+    } else if (++watcher->left_out_series_ > limits_.left_out_series) {
+      MetricPoint all = series.least;
+      for (const auto& [_, of_run] : watcher->left_out_) {
+        for (const auto& [_, point] : of_run) lower(point, &all);
+      }
+      watcher->all_left_out_ = all;
+      watcher->left_out_.clear();
+      watcher->left_out_runs_.clear();
+      watcher->left_out_series_ = 0;
+    }
+  }
 }
 
 void RunFeed::AddChange(Topic* topic, std::string_view run_id, uint8_t parts) {
@@ -193,7 +269,6 @@ void RunFeed::Wake(const Topic& topic, Wakes* wakes) {
 }
 
 void RunFeed::Drop(Topics::iterator topic) {
-  bytes_ -= topic->second->bytes;
   --topic_count_;
   if (topic->first[1] == 'e') --experiment_topic_count_;
   topics_.erase(topic);
@@ -212,6 +287,16 @@ void RunFeed::DropIdleTopics() {
       Drop(topic);
     }
   }
+}
+
+std::vector<RunFeed::Subject> RunFeed::WatchedForChanges() const {
+  std::vector<Subject> subjects;
+  absl::MutexLock lock(&mutex_);
+  for (const auto& [name, topic] : topics_) {
+    if (name[0] != 'c' || topic->watchers.empty()) continue;
+    subjects.push_back({.experiment = name[1] == 'e', .id = name.substr(2)});
+  }
+  return subjects;
 }
 
 absl::StatusOr<std::unique_ptr<RunFeed::Subscription>> RunFeed::Subscribe(
@@ -257,40 +342,89 @@ RunFeed::Subscription::~Subscription() {
   topic->idle_since_ms = feed_->clock_->NowMs();
 }
 
-std::string RunFeed::Subscription::position() const {
+std::string RunFeed::Subscription::position() {
+  absl::MutexLock lock(&feed_->mutex_);
+  if (topic_[0] == 'p' && !HasLeftOut()) floor_ = read_;
   return feed_->PositionOf(floor_);
 }
 
-absl::Status RunFeed::Subscription::ReadPoints(
+bool RunFeed::Subscription::has_left_out() const {
+  absl::MutexLock lock(&feed_->mutex_);
+  return HasLeftOut();
+}
+
+void RunFeed::Subscription::ReadPoints(
     size_t points_max,
     std::vector<std::shared_ptr<const LoggedPoints>>* points) {
   absl::MutexLock lock(&feed_->mutex_);
   const Topic& topic = *feed_->topics_.find(topic_)->second;
-  if (read_ < topic.held_after) return FellBehind(position());
+  // What was dropped is noted as left out.
+  read_ = std::max(read_, topic.held_after);
   auto next = std::upper_bound(
       topic.points.begin(), topic.points.end(), read_,
       [](uint64_t event, const auto& held) { return event < held.first; });
   size_t count = 0;
   for (; next != topic.points.end() && count < points_max; ++next) {
-    for (const auto& [_, series] : next->second->series) count += series.size();
+    for (const auto& series : next->second->series) {
+      count += series.points.size();
+    }
     points->push_back(next->second);
     read_ = next->first;
   }
   if (next == topic.points.end()) read_ = feed_->last_event_;
-  floor_ = read_;
-  return absl::OkStatus();
 }
 
-absl::Status RunFeed::Subscription::ReadChanges(
+bool RunFeed::Subscription::ReadLeftOut(LeftOut* left_out) {
+  absl::MutexLock lock(&feed_->mutex_);
+  reads_left_out_ = true;
+  *left_out = {};
+  if (all_left_out_.has_value()) {
+    left_out->all = true;
+    left_out->least = *std::exchange(all_left_out_, std::nullopt);
+    return true;
+  }
+  while (!left_out_runs_.empty()) {
+    left_out->run_id = std::move(left_out_runs_.front());
+    left_out_runs_.pop_front();
+    auto run = left_out_.find(left_out->run_id);
+    if (run == left_out_.end()) continue;
+    left_out->series = std::move(run->second);
+    left_out_.erase(run);
+    left_out_series_ -= left_out->series.size();
+    return true;
+  }
+  reads_left_out_ = false;
+  return false;
+}
+
+void RunFeed::Subscription::WillRead(std::string_view run_id,
+                                     std::string_view key,
+                                     const MetricPoint* after) {
+  absl::MutexLock lock(&feed_->mutex_);
+  auto run = left_out_.find(AbslView(run_id));
+  if (run == left_out_.end()) return;
+  auto series = run->second.find(AbslView(key));
+  if (series == run->second.end() ||
+      (after != nullptr && HistoryLess(series->second, *after))) {
+    return;
+  }
+  run->second.erase(series);
+  --left_out_series_;
+  if (!run->second.empty()) return;
+  left_out_.erase(run);
+  std::erase(left_out_runs_, run_id);
+}
+
+void RunFeed::Subscription::ReadChanges(
     size_t runs_max, std::vector<std::pair<std::string, uint8_t>>* runs,
     bool* all) {
   absl::MutexLock lock(&feed_->mutex_);
   const Topic& topic = *feed_->topics_.find(topic_)->second;
-  if (read_ < topic.held_after) return FellBehind(position());
-  *all = topic.all_changed > read_;
+  // What is not held any more may be of any run.
+  *all = topic.all_changed > read_ || topic.held_after > read_;
   if (*all) {
     read_ = floor_ = feed_->last_event_;
-    return absl::OkStatus();
+    return;
   }
   auto next = topic.order.upper_bound(read_);
   for (; next != topic.order.end() && runs->size() < runs_max; ++next) {
@@ -305,7 +439,6 @@ absl::Status RunFeed::Subscription::ReadChanges(
   // A run that changed again has moved to the end with all that it changed
   // since the floor; so that stays until the end is reached.
   if (next == topic.order.end()) read_ = floor_ = feed_->last_event_;
-  return absl::OkStatus();
 }
 
 std::string RunFeed::PositionOf(uint64_t event) const {

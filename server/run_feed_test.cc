@@ -32,7 +32,8 @@ class RunFeedTest : public testing::Test {
     feed_ = std::make_unique<RunFeed>(
         [this](std::string_view run_id) -> absl::StatusOr<std::string> {
           ++lookups_;
-          if (run_id == "gone") return absl::NotFoundError("");
+          if (run_id == "gone") return DoesNotExist("no run");
+          if (run_id == "unknown") return absl::UnavailableError("database");
           return std::string(run_id.substr(0, 1));
         },
         &clock_, limits);
@@ -54,9 +55,10 @@ class RunFeedTest : public testing::Test {
     return {.experiment = true, .id = experiment_id};
   }
 
-  void Log(const std::string& run_id, int64_t step, size_t count = 1) {
+  void Log(const std::string& run_id, int64_t step, size_t count = 1,
+           const std::string& key = "m") {
     const std::vector<MetricPoint> points(count, {step, step, 0.5});
-    const storage::SeriesAppend series{"m", points};
+    const storage::SeriesAppend series{key, points};
     feed_->PointsLogged(run_id, {&series, 1});
   }
 
@@ -64,23 +66,22 @@ class RunFeedTest : public testing::Test {
   std::vector<int64_t> Steps(RunFeed::Subscription& watcher,
                              size_t points_max = 1000) {
     std::vector<std::shared_ptr<const LoggedPoints>> events;
-    status_ = watcher.ReadPoints(points_max, &events);
+    watcher.ReadPoints(points_max, &events);
     std::vector<int64_t> steps;
     for (const auto& event : events) {
-      steps.push_back(event->series[0].second[0].step);
+      steps.push_back(event->series[0].points[0].step);
     }
     return steps;
   }
   std::vector<std::pair<std::string, uint8_t>> Changes(
       RunFeed::Subscription& watcher, size_t runs_max = 1000) {
     std::vector<std::pair<std::string, uint8_t>> runs;
-    status_ = watcher.ReadChanges(runs_max, &runs, &all_);
+    watcher.ReadChanges(runs_max, &runs, &all_);
     return runs;
   }
 
   TestClock clock_;
   std::unique_ptr<RunFeed> feed_;
-  absl::Status status_;
   bool all_ = false;
   int wakes_ = 0;
   int lookups_ = 0;
@@ -152,7 +153,7 @@ TEST_F(RunFeedTest, ATopicThatNobodyWatchesIsHeldForAWhile) {
   EXPECT_FALSE(Watch(PointsOf("a1"), position)->resumed());
 }
 
-TEST_F(RunFeedTest, WhoFallsBehindIsToldWhereItWas) {
+TEST_F(RunFeedTest, WhoFallsBehindIsToldWhatToReadElsewhere) {
   Make({.topic_bytes = 10'000});
   auto watcher = Watch(PointsOf("a1"));
   auto other = Watch(PointsOf("a2"));
@@ -160,13 +161,93 @@ TEST_F(RunFeedTest, WhoFallsBehindIsToldWhereItWas) {
   EXPECT_THAT(Steps(*watcher), ElementsAre(1));
   const std::string position = watcher->position();
   for (int i = 2; i < 100; ++i) Log("a1", i, 10);
+  LeftOut left_out;
+  ASSERT_TRUE(watcher->ReadLeftOut(&left_out));
+  EXPECT_FALSE(left_out.all);
+  EXPECT_EQ(left_out.run_id, "a1");
+  ASSERT_EQ(left_out.series.size(), 1u);
+  EXPECT_EQ(left_out.series.at("m").step, 2);
+  const std::vector<int64_t> held = Steps(*watcher);
+  ASSERT_FALSE(held.empty());
+  EXPECT_EQ(held.back(), 99);
+  EXPECT_EQ(watcher->position(), position) << "it has not read the others yet";
+  EXPECT_FALSE(watcher->ReadLeftOut(&left_out));
   EXPECT_THAT(Steps(*watcher), IsEmpty());
-  EXPECT_EQ(GetErrorCode(status_), v1::RESOURCE_EXHAUSTED);
-  EXPECT_NE(std::string(status_.message()).find(position), std::string::npos)
-      << status_;
+  EXPECT_NE(watcher->position(), position);
   EXPECT_FALSE(Watch(PointsOf("a1"), position)->resumed());
   Log("a2", 1);
   EXPECT_THAT(Steps(*other), ElementsAre(1)) << "others do not suffer";
+  EXPECT_FALSE(other->ReadLeftOut(&left_out));
+}
+
+TEST_F(RunFeedTest, WhatWillBeReadAnywayIsNotLeftOut) {
+  Make({.topic_bytes = 1000});
+  auto watcher = Watch(PointsOf("a1"));
+  auto drop = [&](int64_t step) {
+    Log("a1", step);
+    for (int i = 0; i < 10; ++i) Log("a1", 1000 + i, 1, "other");
+    watcher->WillRead("a1", "other", nullptr);
+  };
+  LeftOut left_out;
+  drop(5);
+  const MetricPoint before{4, 9, 9}, behind{6, 6, 6};
+  watcher->WillRead("a1", "m", &before);
+  EXPECT_FALSE(watcher->ReadLeftOut(&left_out));
+  drop(5);
+  watcher->WillRead("a1", "m", &behind);
+  ASSERT_TRUE(watcher->ReadLeftOut(&left_out));
+  EXPECT_EQ(left_out.series.at("m").step, 5);
+}
+
+TEST_F(RunFeedTest, AWriteThatIsLargerThanATopicReachesItsWatchers) {
+  Make({.topic_bytes = 1000, .bytes = 1000});
+  auto watcher = Watch(PointsOf("a1"));
+  Log("a1", 1, 100);
+  EXPECT_THAT(Steps(*watcher), ElementsAre(1));
+}
+
+TEST_F(RunFeedTest, LargeWritesArePieces) {
+  auto watcher = Watch(PointsOf("a1"));
+  Log("a1", 1, 2 * limits::kTailAnswerPointsMax + 1);
+  std::vector<std::shared_ptr<const LoggedPoints>> events;
+  watcher->ReadPoints(1, &events);
+  ASSERT_EQ(events.size(), 1u);
+  EXPECT_EQ(events[0]->series[0].points.size(), limits::kTailAnswerPointsMax);
+  watcher->ReadPoints(limits::kTailAnswerPointsMax + 1, &events);
+  ASSERT_EQ(events.size(), 3u);
+  EXPECT_EQ(events[2]->series[0].points.size(), 1u);
+}
+
+TEST_F(RunFeedTest, OfManyMetricsOnlyTheLeastPointIsRemembered) {
+  Make({.topic_bytes = 1000, .left_out_series = 5});
+  auto watcher = Watch({.points = true, .experiment = true, .id = "a"});
+  for (int i = 0; i < 20; ++i) {
+    Log("a" + std::to_string(i % 3), 100 - i, 1, std::to_string(i));
+  }
+  LeftOut left_out;
+  ASSERT_TRUE(watcher->ReadLeftOut(&left_out));
+  EXPECT_TRUE(left_out.all);
+  const std::vector<int64_t> held = Steps(*watcher);
+  EXPECT_EQ(left_out.least.step, held.front() + 1);
+  EXPECT_FALSE(watcher->ReadLeftOut(&left_out));
+}
+
+TEST_F(RunFeedTest, ARunOfWhichTheExperimentIsUnknownReachesAll) {
+  auto points = Watch({.points = true, .experiment = true, .id = "a"});
+  auto other_points = Watch({.points = true, .experiment = true, .id = "b"});
+  auto changes = Watch(ChangesIn("a"));
+  Log("unknown", 1);
+  std::vector<std::shared_ptr<const LoggedPoints>> events;
+  points->ReadPoints(10, &events);
+  other_points->ReadPoints(10, &events);
+  ASSERT_EQ(events.size(), 2u);
+  EXPECT_TRUE(events[0]->of_any_experiment);
+  EXPECT_THAT(Changes(*changes), ElementsAre(Pair("unknown", kRunMetrics)));
+  Log("gone", 2);
+  EXPECT_THAT(Steps(*points), IsEmpty());
+  Log("a1", 3);
+  points->ReadPoints(10, &events);
+  EXPECT_FALSE(events.back()->of_any_experiment);
 }
 
 TEST_F(RunFeedTest, AllTopicsTogetherAreBounded) {
@@ -176,8 +257,23 @@ TEST_F(RunFeedTest, AllTopicsTogetherAreBounded) {
   for (int i = 0; i < 20; ++i) Log("a1", i, 10);
   for (int i = 0; i < 12; ++i) Log("a2", i, 10);
   EXPECT_EQ(Steps(*small).size(), 12u);
-  Steps(*large);
-  EXPECT_FALSE(status_.ok()) << "the largest gives way";
+  LeftOut left_out;
+  EXPECT_FALSE(small->ReadLeftOut(&left_out));
+  EXPECT_TRUE(large->ReadLeftOut(&left_out)) << "the largest gives way";
+}
+
+TEST_F(RunFeedTest, WhatWatchersHoldIsCounted) {
+  Make({.topic_bytes = 20'000, .bytes = 15'000});
+  auto watcher = Watch(PointsOf("a1"));
+  for (int i = 0; i < 15; ++i) Log("a1", i, 10);
+  std::vector<std::shared_ptr<const LoggedPoints>> held;
+  watcher->ReadPoints(1000, &held);
+  EXPECT_EQ(held.size(), 15u);
+  for (int i = 0; i < 40; ++i) Log("a1", i, 10);
+  EXPECT_EQ(Steps(*watcher).size(), 15u);
+  held.clear();
+  for (int i = 0; i < 40; ++i) Log("a1", i, 10);
+  EXPECT_EQ(Steps(*watcher).size(), 30u);
 }
 
 TEST_F(RunFeedTest, TopicsAreCounted) {
@@ -246,8 +342,10 @@ TEST_F(RunFeedTest, RunsWhoseChangesAreHeldAreBounded) {
   for (int i = 3; i < 7; ++i) {
     feed_->RunChanged("a" + std::to_string(i), kRunInfo);
   }
-  Changes(*watcher);
-  EXPECT_EQ(GetErrorCode(status_), v1::RESOURCE_EXHAUSTED);
+  EXPECT_THAT(Changes(*watcher), IsEmpty());
+  EXPECT_TRUE(all_) << "any may have changed";
+  EXPECT_THAT(Changes(*watcher), IsEmpty());
+  EXPECT_FALSE(all_);
 }
 
 TEST_F(RunFeedTest, TheServersBoundsAreTheNamedLimits) {
@@ -256,6 +354,7 @@ TEST_F(RunFeedTest, TheServersBoundsAreTheNamedLimits) {
   EXPECT_EQ(limits.topic_bytes, limits::kFeedTopicBytesMax);
   EXPECT_EQ(limits.bytes, limits::kFeedBytesMax);
   EXPECT_EQ(limits.topic_runs, limits::kFeedTopicRunsMax);
+  EXPECT_EQ(limits.left_out_series, limits::kFeedLeftOutSeriesMax);
 }
 
 TEST_F(RunFeedTest, WatchersComeAndGoWhileOthersWrite) {

@@ -37,6 +37,7 @@ class Caller final : public StreamCaller {
   void Write(const Message& message) override {
     written.push_back(message.SerializeAsString());
   }
+  void BreakOff() override {}
   void End(const absl::Status& status) override { ends.push_back(status); }
 
   int reads = 0;

@@ -39,6 +39,10 @@ class StreamCaller {
   // Sends a message; OnWritten follows when the next may be sent. REQUIRES: no
   // other Write is under way.
   virtual void Write(const google::protobuf::Message& message) = 0;
+  // Gives up on a caller that does not take what is written: a Write that is
+  // under way ends with OnWritten soon, OnGone follows, and End is still
+  // awaited.
+  virtual void BreakOff() = 0;
   // Ends the call, always, also of a caller that has gone. REQUIRES: called
   // once, no Write is under way, and without a lock that an event takes.
   virtual void End(const absl::Status& status) = 0;

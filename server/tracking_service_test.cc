@@ -15,6 +15,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "server/call_context.h"
+#include "server/run_feed.h"
 #include "storage/testing/sqlite_stores.h"
 
 namespace millstream::server {
@@ -403,6 +404,32 @@ TEST_F(TrackingServiceTest, ASearchForDatasetsFindsSoManyAtMost) {
   v1::SearchDatasetsResponse response;
   ASSERT_TRUE(service_.SearchDatasets(context_, request, &response).ok());
   EXPECT_EQ(response.dataset_summaries_size(), limits::kDatasetSummariesMax);
+}
+
+TEST_F(TrackingServiceTest, WatchersAreToldOfInputsAndOutputs) {
+  RunFeed feed([](std::string_view) { return std::string("0"); }, &clock_, {});
+  TrackingService service(stores_.tracking(), nullptr, nullptr, &clock_, {},
+                          &feed);
+  const std::string run_id = MakeRun().info().run_id();
+  auto watcher = *feed.Subscribe({.id = run_id}, "", [] {});
+  auto expect_told = [&](const absl::Status& status) {
+    EXPECT_TRUE(status.ok()) << status;
+    std::vector<std::pair<std::string, uint8_t>> runs;
+    bool all = false;
+    watcher->ReadChanges(10, &runs, &all);
+    EXPECT_THAT(runs, ::testing::ElementsAre(
+                          ::testing::Pair(run_id, kRunInputs)));
+  };
+  v1::LogInputsRequest inputs;
+  inputs.set_run_id(run_id);
+  inputs.add_models()->set_model_id("m-1");
+  v1::LogInputsResponse logged_inputs;
+  expect_told(service.LogInputs(context_, inputs, &logged_inputs));
+  v1::LogOutputsRequest outputs;
+  outputs.set_run_id(run_id);
+  outputs.add_models()->set_model_id("m-2");
+  v1::LogOutputsResponse logged_outputs;
+  expect_told(service.LogOutputs(context_, outputs, &logged_outputs));
 }
 
 TEST_F(TrackingServiceTest, SearchesEndWithTheirCaller) {

@@ -19,12 +19,17 @@ constexpr size_t kChangesMax = 64;
 // Leaves of a run what has changed.
 void SetChange(uint8_t parts, v1::RunChange* change) {
   v1::RunData* data = change->mutable_run()->mutable_data();
+  change->set_inputs((parts & kRunInputs) != 0);
   change->set_params((parts & kRunParams) != 0);
   change->set_tags((parts & kRunTags) != 0);
   change->set_metrics((parts & kRunMetrics) != 0);
   if (!change->params()) data->clear_params();
   if (!change->tags()) data->clear_tags();
   if (!change->metrics()) data->clear_metrics();
+  if (!change->inputs()) {
+    change->mutable_run()->clear_inputs();
+    change->mutable_run()->clear_outputs();
+  }
 }
 
 class WatchSource final : public FeedSource {
@@ -39,11 +44,11 @@ class WatchSource final : public FeedSource {
       return MakeError(v1::BAD_REQUEST,
                        "The request is no well-formed WatchRunsRequest.");
     }
-    ASSIGN_OR_RETURN(start_, StartFeed(feed_, store_, false, request.run_id(),
+    ASSIGN_OR_RETURN(place_, StartFeed(feed_, store_, false, request.run_id(),
                                        request.experiment_id(),
                                        request.position(), request.from_now(),
                                        std::move(wake)));
-    if (start_.catches_up) stored_.emplace(store_, start_.subject);
+    if (place_.catches_up) stored_.emplace(store_, place_.subject, true);
     return absl::OkStatus();
   }
 
@@ -61,14 +66,20 @@ class WatchSource final : public FeedSource {
       }
       bytes += change->ByteSizeLong();
     }
-    if (!start_.Complete(answer_.changes_size() == 0, stored_.has_value(),
-                         !changes_.empty(), &answer_)) {
+    const bool ahead = stored_.has_value() || !changes_.empty();
+    if (!place_.Complete(answer_.changes_size() == 0, ahead, &answer_)) {
       return nullptr;
     }
     return &answer_;
   }
 
  private:
+  // The feed may not have known whose run it is.
+  bool IsWatched(const v1::RunInfo& info) const {
+    return !place_.subject.experiment ||
+           info.experiment_id() == place_.subject.id;
+  }
+
   absl::StatusOr<bool> TakeStored(v1::RunChange* change) {
     ASSIGN_OR_RETURN(const bool found, stored_->Next(change->mutable_run()));
     if (found) {
@@ -76,6 +87,7 @@ class WatchSource final : public FeedSource {
       return true;
     }
     stored_.reset();
+    place_.catches_up = false;
     return TakeChange(change);
   }
 
@@ -84,12 +96,10 @@ class WatchSource final : public FeedSource {
       if (changes_.empty()) {
         std::vector<std::pair<std::string, uint8_t>> changes;
         bool all = false;
-        RETURN_IF_ERROR(
-            start_.subscription->ReadChanges(kChangesMax, &changes, &all));
+        place_.subscription->ReadChanges(kChangesMax, &changes, &all);
         if (all) {
-          // Every run may have changed: as at the beginning.
-          start_.live = false;
-          stored_.emplace(store_, start_.subject);
+          // Every run may have changed: all are sent anew.
+          stored_.emplace(store_, place_.subject, true);
           return TakeStored(change);
         }
         changes_.assign(changes.begin(), changes.end());
@@ -98,11 +108,12 @@ class WatchSource final : public FeedSource {
       const auto [run_id, parts] = std::move(changes_.front());
       changes_.pop_front();
       absl::Status status = store_->GetRun(run_id, change->mutable_run());
-      if (status.ok()) {
+      if (status.ok() && IsWatched(change->run().info())) {
         SetChange(parts, change);
         return true;
       }
       change->Clear();
+      if (status.ok()) continue;
       // Gone meanwhile, as no rpc makes a run.
       if (GetErrorCode(status) != v1::RESOURCE_DOES_NOT_EXIST) return status;
     }
@@ -110,7 +121,7 @@ class WatchSource final : public FeedSource {
 
   RunFeed* const feed_;
   storage::TrackingStore* const store_;
-  FeedStart start_;
+  FeedPlace place_;
   std::optional<StoredRuns> stored_;
   std::deque<std::pair<std::string, uint8_t>> changes_;
   v1::WatchRunsResponse answer_;

@@ -80,8 +80,8 @@ class MetricStore {
   // crash that options.durability names, and every later read shows them.
   // Adding what is there already changes nothing. Cost grows with the points
   // added and with nothing else: nothing is read.
-  // After another status it is unknown whether the points are kept; once a later
-  // append has succeeded, reads show what was, and no crash changes that.
+  // After another status it is unknown whether the points are kept; once a
+  // later append has succeeded, reads show what was, and no crash changes that.
   virtual absl::Status Append(std::string_view run_id,
                               absl::Span<const SeriesAppend> series,
                               const AppendOptions& options) = 0;

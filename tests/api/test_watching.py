@@ -5,6 +5,7 @@ import queue
 import threading
 
 import grpc
+import harness
 import pytest
 from doors import GrpcDoor, RestDoor
 from streams import Writer
@@ -152,6 +153,11 @@ def test_runs_are_watched_from_birth_to_restoration(grpc_door, rest_door,
     finished = change()
     assert finished.run.info.end_time == 5
     assert finished.run.info.run_name == "renamed"
+    rest_door.call("LogInputs", {
+        "run_id": run, "models": [{"model_id": "m-1"}]})
+    inputs = change()
+    assert inputs.inputs and not inputs.tags
+    assert inputs.run.inputs.model_inputs[0].model_id == "m-1"
     grpc_door.call("DeleteRun", {"run_id": run})
     assert change().run.info.lifecycle_stage == "deleted"
     grpc_door.call("RestoreRun", {"run_id": run})
@@ -163,7 +169,7 @@ def test_a_deleted_experiment_is_seen_in_its_runs(grpc_door, experiment, run):
     watch = Watcher(grpc_door, "WatchRuns", {"experiment_id": experiment})
     watch.until_live()
     grpc_door.call("DeleteExperiment", {"experiment_id": experiment})
-    change = watch.until_live()[0].changes[0]
+    change = watch.next().changes[0]
     assert change.run.info.lifecycle_stage == "deleted"
     watch.cancel()
 
@@ -185,6 +191,55 @@ def test_writing_while_watching_leaves_nothing_out(grpc_door, rest_door, run):
     writing.join()
     assert seen == set(range(count))
     tail.cancel()
+
+
+def test_a_caller_that_is_slower_than_a_writer_gets_everything(
+        grpc_door, run):
+    """Much more comes than the server holds, while nothing is read."""
+    frames, points = 100, 4000
+    writer = Writer(grpc_door, run)
+    writer.send(1, {0: [(step, step, 0.5) for step in range(points)]}, ["m"])
+    tail = grpc_door.stream("TailMetrics", iter([{"run_id": run}]))
+    for frame in range(1, frames):
+        writer.send(frame + 1, {0: [
+            (step, step, 0.5)
+            for step in range(frame * points, (frame + 1) * points)]})
+    assert writer.end()[-1] == frames
+    seen, sent, live = set(), 0, False
+    for answer in tail:
+        assert not answer.restarted
+        live |= answer.live
+        for found in steps([answer]).values():
+            seen.update(found)
+            sent += len(found)
+        if live and len(seen) == frames * points:
+            break
+    assert sent < 1.5 * len(seen)
+    tail.cancel()
+
+
+@pytest.mark.skipif(harness.REFERENCE is not None,
+                    reason="starts several of our servers")
+def test_what_another_server_changes_is_seen(start_server, tmp_path):
+    uri = f"sqlite:///{tmp_path}/shared.db"
+    one = GrpcDoor(start_server("--backend-store-uri", uri))
+    other = RestDoor(start_server("--backend-store-uri", uri))
+    run = new_run(one, "0")
+    watch = Watcher(one, "WatchRuns", {"experiment_id": "0"})
+    watch.until_live()
+    other.call("SetTag", {"run_id": run, "key": "t", "value": "2"})
+
+    def until(seen):
+        while not any(seen(change) for change in watch.next().changes):
+            pass
+
+    until(lambda change: "t" in [tag.key for tag in change.run.data.tags])
+    log(other, run, "loss", 3, 0.25)
+    until(lambda change: [m.value for m in change.run.data.metrics] == [0.25])
+    made = new_run(other, "0")
+    until(lambda change: change.run.info.run_id == made)
+    watch.cancel()
+    one.close()
 
 
 def test_a_stop_ends_watchers(start_server):
