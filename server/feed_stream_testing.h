@@ -30,6 +30,8 @@ inline constexpr absl::Duration kPatience = absl::Seconds(60);
 // Points in memory. Thread-safe.
 class MemoryStore final : public storage::MetricStore {
  public:
+  using MetricPoint = storage::MetricPoint;
+
   absl::Status Append(std::string_view run_id,
                       absl::Span<const storage::SeriesAppend> series,
                       const storage::AppendOptions&) override {
@@ -41,8 +43,8 @@ class MemoryStore final : public storage::MetricStore {
     return absl::OkStatus();
   }
   absl::Status ReadHistory(std::string_view run_id, std::string_view key,
-                           const storage::MetricPoint* after, size_t limit,
-                           std::vector<storage::MetricPoint>* points) override {
+                           const MetricPoint* after, size_t limit,
+                           std::vector<MetricPoint>* points) override {
     absl::MutexLock lock(&mutex_);
     const auto& all = series_[std::string(run_id)][std::string(key)];
     auto it = after == nullptr ? all.begin() : all.upper_bound(*after);
@@ -51,7 +53,7 @@ class MemoryStore final : public storage::MetricStore {
   }
   absl::Status ReadLatest(
       std::string_view run_id,
-      absl::FunctionRef<void(std::string_view, const storage::MetricPoint&)> visit)
+      absl::FunctionRef<void(std::string_view, const MetricPoint&)> visit)
       override {
     absl::MutexLock lock(&mutex_);
     for (const auto& [key, points] : series_[std::string(run_id)]) {
@@ -61,7 +63,7 @@ class MemoryStore final : public storage::MetricStore {
   }
   absl::Status Sample(std::string_view, std::string_view,
                       const storage::StepRange&, size_t,
-                      std::vector<storage::MetricPoint>*) override {
+                      std::vector<MetricPoint>*) override {
     return absl::UnimplementedError("");
   }
   absl::Status Sync() override { return absl::OkStatus(); }
@@ -78,12 +80,12 @@ class MemoryStore final : public storage::MetricStore {
 
  private:
   struct Less {
-    bool operator()(const storage::MetricPoint& a, const storage::MetricPoint& b) const {
+    bool operator()(const MetricPoint& a, const MetricPoint& b) const {
       return HistoryLess(a, b);
     }
   };
   absl::Mutex mutex_;
-  std::map<std::string, std::map<std::string, std::set<storage::MetricPoint, Less>>>
+  std::map<std::string, std::map<std::string, std::set<MetricPoint, Less>>>
       series_ ABSL_GUARDED_BY(mutex_);
 };
 

@@ -431,7 +431,9 @@ MetricStreams::~MetricStreams() = default;
 
 void MetricStreams::Stop() { streams_.Stop(); }
 
-void MetricStreams::CheckPatience(absl::Time now) { streams_.CheckPatience(now); }
+void MetricStreams::CheckPatience(absl::Time now) {
+  streams_.CheckPatience(now);
+}
 
 absl::StatusOr<std::shared_ptr<StreamBody>> MetricStreams::Open(CallContext&) {
   auto stream = std::make_shared<MetricStream>(this);

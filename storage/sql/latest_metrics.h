@@ -33,9 +33,9 @@
 //   4 and 5                a projection and its mark         6 repeats it
 // An append that fails may have reached the store: what it left is unknown
 // until the store takes a write again (storage/metric_store.h). Its run is in
-// doubt and keeps its mark. Each flush writes the mark of such a run again; once
-// that succeeds the run is projected from what the store holds, and is in doubt
-// no longer. In a store that takes no more writes, 6 settles it.
+// doubt and keeps its mark. Each flush writes the mark of such a run again;
+// once that succeeds the run is projected from what the store holds, and is in
+// doubt no longer. In a store that takes no more writes, 6 settles it.
 //
 // Who reads latest_metrics sees every point that was acknowledged before if it
 //   - asks for Candidates first, reads the table then, and overlays (one run);
