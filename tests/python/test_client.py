@@ -159,6 +159,62 @@ def test_a_signal_handler_logs_in_the_middle_of_logging(client):
     assert len(run.history("alarm")) == len(fired)
 
 
+@pytest.mark.parametrize("away", [False, True])
+def test_a_signal_handler_does_whatever_it_likes(
+        start_server, connect, away, until):
+    """In the middle of anything: to this run and another."""
+    server = start_server()
+    client = connect(server)
+    run, other = client.create_run(), client.create_run()
+    run.log("m", 1.0)
+    assert client.flush()
+    if away:
+        server.kill()
+    count = itertools.count()
+    done = []
+
+    def handler(*_):
+        number = next(count)
+        run.log("alarm", 1.0, step=number)
+        other.log(f"alarm/{number % 7}", 1.0, step=number)
+        other.log_array("array", [1.0] * 3, steps=number * 3)
+        run.set_tags({f"tag/{number % 5}": number})
+        if number % 10 == 9:
+            other.flush(0.05)
+        if number % 15 == 14:
+            other.finish()
+        done.append(number)
+
+    before = signal.signal(signal.SIGALRM, handler)
+    # The next alarm comes when the handler is done.
+    step = 0
+    try:
+        while len(done) < 40:
+            signal.setitimer(signal.ITIMER_REAL, 0.0005 * (1 + step % 7))
+            run.log("loop", 1.0, step=step)
+            run.log_array("loop/array", [1.0, 2.0], steps=2 * step)
+            run.log_many({f"new/{step}": 1.0}, step=step)
+            if step % 3 == 0:
+                run.set_tags({"step": step})
+            if step % 50 == 49:
+                run.finish("KILLED")
+            step += 1
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    run.set_tags({"last": "one"})
+    if away:
+        server.start()
+    assert client.flush(60)
+    for key, steps in [("loop", step), ("loop/array", 2 * step),
+                       ("alarm", len(done))]:
+        assert sorted(p.step for p in run.history(key)) == list(range(steps))
+    for number in (0, step // 2, step - 1):
+        assert [p.step for p in run.history(f"new/{number}")] == [number]
+    assert len(other.history("array")) == 3 * len(done)
+    assert sum(len(other.history(f"alarm/{n}")) for n in range(7)) == len(done)
+
+
 def test_a_client_is_used_again_after_its_end(client, spool):
     run = client.create_run()
     run.log("m", 1.0)

@@ -77,6 +77,8 @@ POINT_BYTES = RECORD.size + POINT_PAYLOAD
 # All of a point but its CRC.
 POINT_BODY = struct.Struct("<Iqqqd")
 CRC = struct.Struct("<I")
+# And with it.
+POINT_RECORD = struct.Struct(f"<I{POINT_BODY.size}s")
 BLOCK_HEAD = struct.Struct("<qq")
 BLOCK_POINT_BYTES = 24
 CALL_HEAD = struct.Struct("<HH")

@@ -54,16 +54,18 @@ class WriterSpool:
         """Sends logs that are new from now on; those of one run one after
         another."""
         for folder in fmt.log_folders(self.folder):
-            if not (folder.name in self.logs or folder.name in self._unreadable):
-                try:
-                    log = LogSender(self._server, folder, self._on_error,
-                                    list(self.logs.values()), self._lost_wait)
-                except (OSError, ValueError) as error:
-                    self._unreadable[folder.name] = error
-                    self._on_error(f"{folder} cannot be read: {error}", "lost")
-                    continue
-                self.logs[folder.name] = log
-                self._tasks[folder.name] = asyncio.create_task(log.run())
+            name = folder.name
+            if name in self.logs or name in self._unreadable:
+                continue
+            try:
+                log = LogSender(self._server, folder, self._on_error,
+                                list(self.logs.values()), self._lost_wait)
+            except (OSError, ValueError) as error:
+                self._unreadable[name] = error
+                self._on_error(f"{folder} cannot be read: {error}", "lost")
+                continue
+            self.logs[name] = log
+            self._tasks[name] = asyncio.create_task(log.run())
 
     def watch(self, name: str) -> LogSender | None:
         """The sender of log `name`; None if there is no such log (any more)."""

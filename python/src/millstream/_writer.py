@@ -36,6 +36,8 @@ _crc32 = zlib.crc32
 _pack_body = fmt.POINT_BODY.pack
 _pack_crc = fmt.CRC.pack
 _pack_word_into = fmt.WORD.pack_into
+_pack_point_into = fmt.POINT_RECORD.pack_into
+_POINT_WORD = fmt.POINT_WORD
 
 
 class SpoolFull(Exception):
@@ -154,8 +156,7 @@ class LogWriter:
                 index = self.keys.get(key)
                 if index is None:
                     index = self._define(key)
-                body = _pack_body(fmt.POINT_WORD, index, step, timestamp,
-                                  value)
+                body = _pack_body(_POINT_WORD, index, step, timestamp, value)
                 start = self._offset
                 end = start + 40
                 if end > self._end:
@@ -163,7 +164,7 @@ class LogWriter:
                         return
                     start = self._offset
                     end = start + 40
-                self._map[start:end] = _pack_crc(_crc32(body)) + body
+                _pack_point_into(self._map, start, _crc32(body), body)
                 # In this order: an exception that a signal throws in between
                 # leaves a log that is whole.
                 self._offset = end
