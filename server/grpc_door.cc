@@ -24,7 +24,7 @@
 #include "grpcpp/support/server_callback.h"
 #include "millstream/v1/artifacts.pb.h"
 #include "server/grpc_door_call.h"
-#include "server/listen_check.h"
+#include "server/grpc_listener.h"
 
 namespace millstream::server {
 namespace {
@@ -366,8 +366,6 @@ class GrpcDoorImpl final : public GrpcDoor {
     // Health and reflection are rpcs of the table.
     grpc::EnableDefaultHealthCheckService(false);
     grpc::ServerBuilder builder;
-    // Two servers on one port would share its calls silently.
-    builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
     builder.SetMaxReceiveMessageSize(limits::kGrpcMessageBytesMax);
     builder.SetResourceQuota(
         grpc::ResourceQuota("millstream").Resize(kTransportBytesMax));
@@ -385,28 +383,32 @@ class GrpcDoorImpl final : public GrpcDoor {
                                limits::kGrpcHandshakeMsMax);
     builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_IDLE_MS,
                                limits::kGrpcIdleMsMax);
-    const bool ipv6 = options.host.find(':') != std::string::npos;
-    const std::string address = absl::StrCat(
-        ipv6 ? "[" : "", options.host, ipv6 ? "]" : "", ":", options.port);
-    // gRPC itself would not tell why, only log what no user understands.
-    RETURN_IF_ERROR(CheckCanListen(options.host, options.port));
-    int port = 0;
-    builder.AddListeningPort(address, CredentialsOf(options.tls), &port);
+    ASSIGN_OR_RETURN(listener_,
+                     GrpcListener::Open(options.host, options.port));
+    connections_ = builder.experimental().AddExternalConnectionAcceptor(
+        grpc::ServerBuilder::experimental_type::ExternalConnectionType::FROM_FD,
+        CredentialsOf(options.tls));
     for (const auto& service : services_) {
       builder.RegisterService(service.get());
     }
     server_ = builder.BuildAndStart();
-    if (server_ == nullptr || port == 0) {
+    if (server_ == nullptr) {
       return absl::UnavailableError(
-          absl::StrCat("Cannot listen for gRPC on ", address, "."));
+          "The gRPC library does not start; its lines in the log say why.");
     }
-    port_ = static_cast<uint16_t>(port);
+    listener_->Start([this](int socket) {
+      grpc::experimental::ExternalConnectionAcceptor::NewConnectionParameters
+          connection;
+      connection.fd = socket;
+      connections_->HandleNewConnection(&connection);
+    });
     return absl::OkStatus();
   }
 
-  uint16_t port() const override { return port_; }
+  uint16_t port() const override { return listener_->port(); }
 
   void Stop(absl::Duration grace) override {
+    if (listener_ != nullptr) listener_->Stop();
     if (server_ != nullptr) {
       server_->Shutdown(absl::ToChronoTime(absl::Now() + grace));
     }
@@ -417,7 +419,8 @@ class GrpcDoorImpl final : public GrpcDoor {
   ThreadPool pool_;
   std::vector<std::unique_ptr<DescriptorService>> services_;
   std::unique_ptr<grpc::Server> server_;
-  uint16_t port_ = 0;
+  std::unique_ptr<grpc::experimental::ExternalConnectionAcceptor> connections_;
+  std::unique_ptr<GrpcListener> listener_;
 };
 
 }  // namespace
