@@ -42,12 +42,17 @@ ConnectionList::Entry::~Entry() {
 bool ConnectionList::EvictOne() {
   if (evicted_ >= kEvictedMax) return false;
   Entry* first = nullptr;
+  Entry* first_body = nullptr;
   for (Entry* entry : entries_) {
-    if (entry->evicted_ || entry->phase_.load() == Phase::kBusy) continue;
-    if (first == nullptr || entry->deadline_ms_.load() < first->deadline_ms_) {
-      first = entry;
+    const Phase phase = entry->phase_.load();
+    if (entry->evicted_ || phase == Phase::kBusy) continue;
+    Entry*& earliest = phase == Phase::kBody ? first_body : first;
+    if (earliest == nullptr ||
+        entry->deadline_ms_.load() < earliest->deadline_ms_) {
+      earliest = entry;
     }
   }
+  if (first == nullptr) first = first_body;
   if (first == nullptr) return false;
   first->evicted_ = true;
   ++evicted_;

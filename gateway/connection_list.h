@@ -22,17 +22,18 @@ class ConnectionList {
   explicit ConnectionList(int connections_max)
       : connections_max_(connections_max) {}
 
-  // What a connection is doing: nothing, sending the head of a request, or
-  // being served.
-  enum class Phase { kIdle, kHead, kBusy };
+  // What a connection is doing: nothing, sending the head of a request, not
+  // sending what is missing of its body, or being served.
+  enum class Phase { kIdle, kHead, kBody, kBusy };
 
   // One connection, in the list for as long as this lives. The socket must be
   // open until then. Methods may be called by the connection's user only.
   class Entry {
    public:
     // When there are too many, one that is not being served is ended for this
-    // one: that whose time is up first. `*full` says whether there was none;
-    // then this connection must be closed unused.
+    // one: that whose time is up first, and one of which a body is awaited if
+    // all others are served. `*full` says whether there was none; then this
+    // connection must be closed unused.
     Entry(ConnectionList* list, int socket, bool* full);
     ~Entry();
     Entry(const Entry&) = delete;

@@ -81,6 +81,29 @@ TEST(ConnectionList, ThoseThatAreNotServedMakeRoom) {
   EXPECT_FALSE(next.Ended());
 }
 
+TEST(ConnectionList, ThoseWhoseBodiesAreAwaitedMakeRoomLast) {
+  ConnectionList list(3);
+  Pair slow, quick, idle, next, last;
+  bool full = false;
+  ConnectionList::Entry slow_entry(&list, slow.ends[0], &full);
+  slow_entry.SetPhase(ConnectionList::Phase::kBody);
+  slow_entry.SetDeadline(MonotonicMs() + 1'000);
+  ConnectionList::Entry quick_entry(&list, quick.ends[0], &full);
+  quick_entry.SetPhase(ConnectionList::Phase::kBody);
+  quick_entry.SetDeadline(MonotonicMs() + 60'000);
+  ConnectionList::Entry idle_entry(&list, idle.ends[0], &full);
+  idle_entry.SetDeadline(MonotonicMs() + 90'000);
+  ConnectionList::Entry next_entry(&list, next.ends[0], &full);
+  next_entry.SetPhase(ConnectionList::Phase::kBusy);
+  EXPECT_FALSE(full);
+  EXPECT_TRUE(idle.Ended());
+  EXPECT_FALSE(slow.Ended());
+  ConnectionList::Entry last_entry(&list, last.ends[0], &full);
+  EXPECT_FALSE(full);
+  EXPECT_TRUE(slow.Ended());
+  EXPECT_FALSE(quick.Ended());
+}
+
 TEST(ConnectionList, StoppingEndsTheIdleAndThenTheOthers) {
   ConnectionList list(10);
   Pair idle, busy;

@@ -412,8 +412,9 @@ class Session {
     co_return co_await WriteAll(asio::buffer(kGoOn));
   }
 
-  // Reads more of the body; false if the connection is lost or the body bad.
-  asio::awaitable<bool> ReadBody() {
+  // Reads more of the body; false if the connection is lost or the body bad,
+  // which is said unless its request is `answered` already.
+  asio::awaitable<bool> ReadBody(bool answered = false) {
     // Of a body in chunks it is not known: it comes as it does.
     const uint64_t length =
         parser_.head().content_length.value_or(limits::kTransferChunkBytes);
@@ -427,7 +428,7 @@ class Session {
     const size_t used = parser_.Feed(in_.view());
     in_.Consume(used);
     if (parser_.fault().has_value()) {
-      co_await Refuse();
+      if (!answered) co_await Refuse();
       co_return false;
     }
     if (used == 0 && parser_.state() == HttpParser::State::kBody) {
@@ -442,7 +443,9 @@ class Session {
     const int64_t start_ms = MonotonicMs();
     const size_t had = in_.view().size();
     entry_.SetDeadline(start_ms + pace_.MsLeft());
+    entry_.SetPhase(ConnectionList::Phase::kBody);
     const bool read = co_await Read(missing);
+    entry_.SetPhase(ConnectionList::Phase::kBusy);
     pace_.Count(MonotonicMs() - start_ms, in_.view().size() - had);
     co_return read;
   }
@@ -461,30 +464,30 @@ class Session {
     Hold(0);
   }
 
-  // Sends an answer that was known before the body had come, and reads past
-  // the body if that is short.
+  // Sends an answer that was known before the body had come, without waiting
+  // for it: who sends none may not hold what answers. Then reads past the body
+  // if that is short, so that the connection can go on.
   asio::awaitable<bool> SendEarly(HttpReply& reply) {
     if (parser_.state() == HttpParser::State::kDone) {
       co_return co_await Send(reply);
     }
     DropBody();
-    const uint64_t length = parser_.head().content_length.value_or(0);
-    const bool skip = !parser_.expects_continue() &&
-                      length <= limits::kHttpDrainBytesMax;
-    if (skip) {
-      pace_ = BodyPace();
-      while (parser_.state() == HttpParser::State::kBody &&
-             parser_.body_bytes() <= limits::kHttpDrainBytesMax) {
-        const bool read = co_await ReadBody();
-        if (!read) co_return false;
-        parser_.body().clear();
-      }
+    if (parser_.expects_continue() ||
+        parser_.head().content_length.value_or(0) >
+            limits::kHttpDrainBytesMax) {
+      co_await Write(reply, /*keep_alive=*/false);
+      co_return false;
     }
-    if (parser_.state() == HttpParser::State::kDone) {
-      co_return co_await Send(reply);
+    const bool next = co_await Send(reply);
+    if (!next) co_return false;
+    pace_ = BodyPace();
+    while (parser_.state() == HttpParser::State::kBody &&
+           parser_.body_bytes() <= limits::kHttpDrainBytesMax) {
+      const bool read = co_await ReadBody(/*answered=*/true);
+      if (!read) co_return false;
+      parser_.body().clear();
     }
-    co_await Write(reply, /*keep_alive=*/false);
-    co_return false;
+    co_return parser_.state() == HttpParser::State::kDone;
   }
 
   asio::awaitable<bool> Send(HttpReply& reply) {

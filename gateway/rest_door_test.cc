@@ -455,6 +455,17 @@ TEST_F(RestDoorTest, ALongBodyOfARefusedRequestIsNotWaitedFor) {
 }
 
 // Clients of MLflow's wait as long as they are told, and send it again.
+TEST_F(RestDoorTest, AnAnswerThatNeedsNoBodyDoesNotWaitForOne) {
+  Start();
+  WireClient client(door_->port());
+  client.Send("POST /nowhere HTTP/1.1\r\nHost: localhost\r\n"
+              "Content-Length: 5\r\n\r\n12");
+  EXPECT_EQ(client.Receive("POST").status, 404);
+  // The connection goes on behind the body.
+  client.Send("345");
+  EXPECT_EQ(client.Ask("GET", "/health").status, 200);
+}
+
 TEST_F(RestDoorTest, WritesThatFindNoRoomAreToldWhenToComeBack) {
   table_.Ingests("LogBatch");
   Start();
