@@ -61,6 +61,9 @@ inline constexpr size_t kRegistryTextLengthMax = 100'000;
 inline constexpr int kLoggedModelPairsMax = 10'000;
 // Source of a model version.
 inline constexpr size_t kSourceLengthMax = 8000;
+// Versions that a model version was copied from, one from the other, behind
+// which the owner of its files is looked for.
+inline constexpr int kModelCopiesMax = 16;
 // How often a path or URI may be percent-encoded over.
 inline constexpr int kEncodingsMax = 9;
 // As much of a caller's text as an error message repeats, and the message in
@@ -138,6 +141,9 @@ inline constexpr size_t kPageTokenBytesMax = 4096;
 inline constexpr int kGrpcMessageBytesMax = 64'000'000;
 // One of many messages of a call: a frame of a metric stream, a part of a file.
 inline constexpr size_t kGrpcStreamMessageBytesMax = 4 << 20;
+// Descriptors that connections leave to the stores and to files: at most this
+// many, and half of what the system allows where that is little.
+inline constexpr int kDescriptorsReserved = 1024;
 // gRPC calls that wait for a thread; more are refused.
 inline constexpr size_t kGrpcCallsWaitingMax = 1024;
 // Bytes of a file on their way through memory, for each transfer.

@@ -107,7 +107,7 @@ absl::StatusOr<ArtifactLocations::Location> ArtifactLocations::Find(
   for (storage::ArtifactStoreOpener* opener : openers_) {
     if (uri.scheme != opener->scheme()) continue;
     ASSIGN_OR_RETURN(std::shared_ptr<ArtifactStore> store, opener->Open(text));
-    return Location{std::move(store), ArtifactPath()};
+    return Location{std::move(store), ArtifactPath(), /*opened_by_uri=*/true};
   }
   return InvalidParameter("This server cannot reach artifacts at '", uri.scheme,
                           ":' locations; ask the storage directly.");

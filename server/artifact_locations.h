@@ -27,6 +27,8 @@ class ArtifactLocations {
     // What it hands out may outlive it.
     std::shared_ptr<storage::ArtifactStore> store;
     storage::ArtifactPath path;
+    // By an opener: no root of this server's says what may be read there.
+    bool opened_by_uri = false;
   };
 
   // `proxy` serves mlflow-artifacts: URIs, and http(s): URIs of the artifact

@@ -10,6 +10,7 @@
 #include "base/limits.h"
 #include "base/status_macros.h"
 #include "server/media_type.h"
+#include "server/model_lineage.h"
 #include "server/method_table.h"
 #include "server/registry_names.h"
 #include "server/uri.h"
@@ -206,7 +207,13 @@ absl::StatusOr<Download> ArtifactService::GetModelVersionArtifact(
   ASSIGN_OR_RETURN(
       const std::string root,
       registry_->GetModelVersionDownloadUri(request.name(), version));
-  return DownloadBelow(root, path);
+  ASSIGN_OR_RETURN(const ArtifactLocations::Location location,
+                   Locate(root, path));
+  if (location.opened_by_uri) {
+    RETURN_IF_ERROR(CheckOwnsFiles(*registry_, *tracking_, request.name(),
+                                   version, root));
+  }
+  return OpenDownload(location.store.get(), location.path);
 }
 
 absl::StatusOr<Download> ArtifactService::GetLoggedModelArtifact(

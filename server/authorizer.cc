@@ -1,6 +1,7 @@
 #include "server/authorizer.h"
 
 #include <algorithm>
+#include <iterator>
 #include <optional>
 #include <utility>
 
@@ -13,7 +14,10 @@
 #include "base/status_macros.h"
 #include "base/str_cat.h"
 #include "server/message_fields.h"
+#include "server/model_source.h"
+#include "server/uri.h"
 #include "storage/artifact_path.h"
+#include "storage/experiment_id.h"
 #include "storage/registry_store.h"
 #include "storage/tracking_store.h"
 
@@ -72,6 +76,19 @@ std::string_view PartOf(const std::vector<std::string>& below,
     return auth::kRunType;
   }
   return "";
+}
+
+// The id of an experiment as grants have it, whichever way the caller writes
+// it. The handler says what is wrong with what is none.
+std::string CanonicalExperiment(const std::string& text) {
+  const absl::StatusOr<int64_t> id = storage::ParseExperimentId(text);
+  return id.ok() ? StrCat(*id) : text;
+}
+
+bool NamesExperiment(Demand::Subject of) {
+  return of == Demand::EXPERIMENT || of == Demand::EXPERIMENT_WITH_PARTS ||
+         of == Demand::EXPERIMENT_RUNS || of == Demand::NEW_RUN ||
+         of == Demand::NEW_LOGGED_MODEL;
 }
 
 }  // namespace
@@ -156,11 +173,14 @@ absl::StatusOr<std::string> Authorizer::ExperimentOfModel(
   return model.info().experiment_id();
 }
 
-absl::StatusOr<bool> Authorizer::IsPrompt(const std::string& name) const {
+absl::StatusOr<Authorizer::ModelName> Authorizer::FindModel(
+    const std::string& name) const {
   v1::RegisteredModel model;
   const absl::Status status = registry_->GetRegisteredModel(name, &model);
-  if (status.ok()) return HasPromptTag(model);
-  if (GetErrorCode(status) == v1::RESOURCE_DOES_NOT_EXIST) return false;
+  if (status.ok()) return ModelName{model.name(), HasPromptTag(model)};
+  if (GetErrorCode(status) == v1::RESOURCE_DOES_NOT_EXIST) {
+    return ModelName{name, false};
+  }
   return status;
 }
 
@@ -175,18 +195,20 @@ absl::Status Authorizer::AddPart(std::string_view type,
 }
 
 absl::Status Authorizer::AddModel(const Demand& demand,
-                                  const std::string& name,
+                                  const std::string& asked,
                                   const Message& request, Needs* needs) {
   const Action action = ActionOf(demand.right());
-  bool is_prompt = false;
+  ModelName model;
   if (demand.of() == Demand::NEW_MODEL) {
-    is_prompt = HasPromptTag(request);
+    model = {asked, HasPromptTag(request)};
   } else {
-    ASSIGN_OR_RETURN(is_prompt, IsPrompt(name));
+    ASSIGN_OR_RETURN(model, FindModel(asked));
   }
-  const std::string type(is_prompt ? auth::kPromptType : auth::kModelType);
-  const std::string version(is_prompt ? auth::kPromptVersionType
-                                      : auth::kModelVersionType);
+  const std::string& name = model.stored;
+  const std::string type(model.is_prompt ? auth::kPromptType
+                                         : auth::kModelType);
+  const std::string version(model.is_prompt ? auth::kPromptVersionType
+                                            : auth::kModelVersionType);
   switch (demand.of()) {
     case Demand::MODEL_WITH_VERSIONS:
       needs->push_back({type, name, action, "", ""});
@@ -243,42 +265,45 @@ absl::Status Authorizer::AddArtifact(const Demand& demand,
 }
 
 absl::Status Authorizer::AddArtifactUri(const Demand& demand,
-                                        const std::string& uri,
+                                        const std::string& text,
                                         const Message& request,
                                         Needs* needs) {
-  const size_t colon = uri.find(':');
-  if (colon == std::string::npos) return absl::OkStatus();
-  const std::string scheme = absl::AsciiStrToLower(uri.substr(0, colon));
-  std::string_view rest = std::string_view(uri).substr(colon + 1);
-  if (scheme == "mlflow-artifacts") {
-    // With an address or without.
-    if (absl::StartsWith(AbslView(rest), "//")) {
-      rest.remove_prefix(2);
-      rest.remove_prefix(std::min(rest.find('/'), rest.size()));
-    }
-    while (!rest.empty() && rest.front() == '/') rest.remove_prefix(1);
-    return AddArtifact(demand, std::string(rest), needs);
-  }
-  while (!rest.empty() && rest.front() == '/') rest.remove_prefix(1);
-  const std::string first(rest.substr(0, rest.find_first_of("/@")));
-  if (first.empty()) return absl::OkStatus();
+  // Read as the handlers read it.
+  const Uri uri = SplitUri(text);
   Demand owner;
   owner.set_right(demand.right());
-  if (scheme == "runs") {
-    owner.set_of(Demand::RUN);
-  } else if (scheme == "models") {
-    // By the id of a logged model alone, or by name and version.
-    const bool by_id = absl::StartsWith(first, "m-") && first == rest;
-    owner.set_of(by_id ? Demand::LOGGED_MODEL : Demand::MODEL);
-  } else {
-    return absl::OkStatus();
+  if (uri.scheme == "mlflow-artifacts") {
+    // With an address or without.
+    std::string_view path = uri.path;
+    path.remove_prefix(std::min(path.find_first_not_of('/'), path.size()));
+    return AddArtifact(demand, std::string(path), needs);
   }
-  return AddNeeds(owner, first, request, needs);
+  if (uri.scheme == "runs") {
+    const std::string run_id = RunOfSource(text);
+    if (run_id.empty()) return absl::OkStatus();
+    owner.set_of(Demand::RUN);
+    return AddNeeds(owner, run_id, request, needs);
+  }
+  // Folders of the server's machine hold everybody's artifacts, under names
+  // that say nothing of whose: administrators alone may have experiments kept there.
+  // (Sources of model versions are held to their own run's folder.)
+  const bool local = uri.scheme.empty() || uri.scheme == "file";
+  if (local && demand.right() == Demand::UPDATE) return PermissionDenied();
+  if (uri.scheme != "models") return absl::OkStatus();
+  const absl::StatusOr<ModelsUri> model = ParseModelsUri(text);
+  // The handler says what is wrong with it.
+  if (!model.ok()) return absl::OkStatus();
+  owner.set_of(model->kind == ModelsUri::Kind::kModelId
+                   ? Demand::LOGGED_MODEL
+                   : Demand::MODEL_VERSION);
+  return AddNeeds(owner, model->name, request, needs);
 }
 
 absl::Status Authorizer::AddNeeds(const Demand& demand,
-                                  const std::string& name,
+                                  const std::string& asked,
                                   const Message& request, Needs* needs) {
+  const std::string name =
+      NamesExperiment(demand.of()) ? CanonicalExperiment(asked) : asked;
   const Action action = ActionOf(demand.right());
   const std::string experiment_type(auth::kExperimentType);
   const auto denied_if_absent = [](const absl::Status& status) {
@@ -298,6 +323,11 @@ absl::Status Authorizer::AddNeeds(const Demand& demand,
         needs->push_back(
             {std::string(part), "*", action, experiment_type, name});
       }
+      return absl::OkStatus();
+    case Demand::EXPERIMENT_RUNS:
+      needs->push_back({experiment_type, name, action, "", ""});
+      needs->push_back({std::string(auth::kRunType), "*", Action::kNotDenied,
+                        "", ""});
       return absl::OkStatus();
     case Demand::EXPERIMENT_NAME: {
       v1::Experiment experiment;
@@ -346,6 +376,29 @@ absl::Status Authorizer::AddNeeds(const Demand& demand,
   }
 }
 
+absl::Status Authorizer::Collect(const v1::Access& access,
+                                 const Message& request, Needs* needs) {
+  for (const Demand& demand : access.demands()) {
+    std::vector<std::string> names;
+    for (const std::string& field : demand.fields()) {
+      for (std::string& name : StringsAt(request, field)) {
+        names.push_back(std::move(name));
+      }
+    }
+    // These hold whatever the request says.
+    if (names.empty() && (demand.of() == Demand::NEW_EXPERIMENT ||
+                          demand.of() == Demand::ARTIFACT)) {
+      names.emplace_back();
+    }
+    std::sort(names.begin(), names.end());
+    names.erase(std::unique(names.begin(), names.end()), names.end());
+    for (const std::string& name : names) {
+      RETURN_IF_ERROR(AddNeeds(demand, name, request, needs));
+    }
+  }
+  return absl::OkStatus();
+}
+
 absl::Status Authorizer::Check(std::string_view user, const v1::Access& access,
                                const Message& request) {
   if (access.open()) return absl::OkStatus();
@@ -362,25 +415,25 @@ absl::Status Authorizer::Check(std::string_view user, const v1::Access& access,
   if (access.demands().empty()) return PermissionDenied();
   if (caller.may_all) return absl::OkStatus();
   Needs needs;
-  for (const Demand& demand : access.demands()) {
-    std::vector<std::string> names;
-    for (const std::string& field : demand.fields()) {
-      for (std::string& name : StringsAt(request, field)) {
-        names.push_back(std::move(name));
-      }
-    }
-    // These hold whatever the request says.
-    if (names.empty() && (demand.of() == Demand::NEW_EXPERIMENT ||
-                          demand.of() == Demand::ARTIFACT)) {
-      names.emplace_back();
-    }
-    std::sort(names.begin(), names.end());
-    names.erase(std::unique(names.begin(), names.end()), names.end());
-    for (const std::string& name : names) {
-      RETURN_IF_ERROR(AddNeeds(demand, name, request, &needs));
-    }
-  }
+  RETURN_IF_ERROR(Collect(access, request, &needs));
   return Meets(caller, needs) ? absl::OkStatus() : PermissionDenied();
+}
+
+absl::Status Authorizer::CheckNext(std::string_view user,
+                                   const v1::Access& access,
+                                   const Message& message, Needs* named) {
+  RETURN_IF_ERROR(Check(user, access, message));
+  // Who is allowed everything may name what is not there: the handler says so.
+  Needs needs;
+  if (Collect(access, message, &needs).ok()) {
+    std::move(needs.begin(), needs.end(), std::back_inserter(*named));
+  }
+  return CheckAgain(user, *named);
+}
+
+absl::Status Authorizer::CheckAgain(std::string_view user,
+                                    const Needs& named) const {
+  return Meets(Find(user), named) ? absl::OkStatus() : PermissionDenied();
 }
 
 // --- What is shown
@@ -418,8 +471,8 @@ absl::Status Authorizer::CallThinned(const Caller& caller,
   reflection->ClearField(thinned.get(), field);
   for (int i = 0; i < count; ++i) {
     const std::string id = reflection->GetRepeatedString(request, field, i);
-    if (Meets(caller, {{std::string(auth::kExperimentType), id, Action::kRead,
-                        "", ""},
+    if (Meets(caller, {{std::string(auth::kExperimentType),
+                        CanonicalExperiment(id), Action::kRead, "", ""},
                        {part, "*", Action::kNotDenied, "", ""}})) {
       reflection->AddString(thinned.get(), field, id);
     }
@@ -472,6 +525,13 @@ absl::Status Authorizer::Call(std::string_view user, const v1::Access& access,
                               const Message& request, Message* response,
                               Handler handler) {
   const Caller caller = Find(user);
+  std::string name;
+  if (access.effect() == v1::Access::MODEL_GONE ||
+      access.effect() == v1::Access::MODEL_RENAMED) {
+    ASSIGN_OR_RETURN(const ModelName model,
+                     FindModel(StringIn(request, "name")));
+    name = model.stored;
+  }
   if (caller.may_all || !access.has_rows()) {
     RETURN_IF_ERROR(handler(request, response));
   } else if (!access.rows().experiments().empty()) {
@@ -484,7 +544,7 @@ absl::Status Authorizer::Call(std::string_view user, const v1::Access& access,
   if (access.effect() == v1::Access::NO_EFFECT) return absl::OkStatus();
   // What was done is done; permissions that do not follow are for an
   // administrator to see to.
-  if (absl::Status followed = Follow(user, access, request, *response);
+  if (absl::Status followed = Follow(user, access, name, request, *response);
       !followed.ok()) {
     LogError("Permissions did not follow a call of ", user, ": ",
              followed.ToString());
@@ -494,6 +554,7 @@ absl::Status Authorizer::Call(std::string_view user, const v1::Access& access,
 
 absl::Status Authorizer::Follow(std::string_view user,
                                 const v1::Access& access,
+                                const std::string& name,
                                 const Message& request,
                                 const Message& response) {
   const std::string manage(auth::NameOf(auth::Permission::kManage));
@@ -509,13 +570,13 @@ absl::Status Authorizer::Follow(std::string_view user,
     case v1::Access::MODEL_GONE:
       for (const std::string_view type :
            {auth::kModelType, auth::kPromptType}) {
-        RETURN_IF_ERROR(users_.DropGrants(type, StringIn(request, "name")));
+        RETURN_IF_ERROR(users_.DropGrants(type, name));
       }
       return absl::OkStatus();
     case v1::Access::MODEL_RENAMED:
       for (const std::string_view type :
            {auth::kModelType, auth::kPromptType}) {
-        RETURN_IF_ERROR(users_.RenameGrants(type, StringIn(request, "name"),
+        RETURN_IF_ERROR(users_.RenameGrants(type, name,
                                             StringIn(request, "new_name")));
       }
       return absl::OkStatus();

@@ -37,6 +37,17 @@ class Authorizer {
   using Message = google::protobuf::Message;
   using Handler = absl::FunctionRef<absl::Status(const Message&, Message*)>;
 
+  // A requirement that owns what it names.
+  struct Need {
+    std::string type;
+    std::string id;
+    auth::Action action;
+    // An experiment or a model; empty for none.
+    std::string fallback_type;
+    std::string fallback_id;
+  };
+  using Needs = std::vector<Need>;
+
   // All must outlive this.
   Authorizer(auth::UserStore* users, storage::TrackingStore* tracking,
              storage::RegistryStore* registry, auth::Permission by_default)
@@ -48,6 +59,24 @@ class Authorizer {
   // PERMISSION_DENIED unless `user` may call an rpc of `access` with `request`.
   absl::Status Check(std::string_view user, const v1::Access& access,
                      const Message& request);
+
+  // What the messages of one stream named so far. Not thread-safe.
+  class Named;
+
+  // The same for the next message of a stream, which may go on long after
+  // permissions have changed: asks anew for all that the messages named so far.
+  absl::Status CheckNext(std::string_view user, const v1::Access& access,
+                         const Message& message, Named* named);
+  // And without a message.
+  absl::Status CheckAgain(std::string_view user, const Named& named) const;
+
+  // The same for one message of a stream, which may go on long after
+  // permissions have changed: `named` collects what its messages need, and all
+  // of it is asked for anew.
+  absl::Status CheckNext(std::string_view user, const v1::Access& access,
+                         const Message& message, Needs* named);
+  // PERMISSION_DENIED unless `user` may still do all of that.
+  absl::Status CheckAgain(std::string_view user, const Needs& named) const;
 
   // Runs `handler`, and shows the caller what he may see of its answer; then
   // puts the rpc's effect on permissions into force. REQUIRES: Check() passed.
@@ -65,17 +94,6 @@ class Authorizer {
                                 std::string_view id) const;
 
  private:
-  // A requirement that owns what it names.
-  struct Need {
-    std::string type;
-    std::string id;
-    auth::Action action;
-    // An experiment or a model; empty for none.
-    std::string fallback_type;
-    std::string fallback_id;
-  };
-  using Needs = std::vector<Need>;
-
   // Nothing if everything is allowed to the user.
   struct Caller {
     std::shared_ptr<const auth::UserTable> table;
@@ -85,6 +103,9 @@ class Authorizer {
   Caller Find(std::string_view user) const;
 
   bool Meets(const Caller& caller, const Needs& needs) const;
+  // Adds what all demands of an rpc need for one request.
+  absl::Status Collect(const v1::Access& access, const Message& request,
+                       Needs* needs);
   // Adds what one demand needs for one name. PERMISSION_DENIED for what is not
   // there, or cannot be understood.
   absl::Status AddNeeds(const v1::Demand& demand, const std::string& name,
@@ -99,8 +120,14 @@ class Authorizer {
                               const Message& request, Needs* needs);
   absl::StatusOr<std::string> ExperimentOfRun(const std::string& run_id);
   absl::StatusOr<std::string> ExperimentOfModel(const std::string& model_id);
-  // Whether it is a prompt; a model that is not there is none.
-  absl::StatusOr<bool> IsPrompt(const std::string& name) const;
+  // Looks a registered model up by a name that may be written in another way
+  // than it is stored, where the database takes both for the same. What is not
+  // there is no prompt and has the name that was asked for.
+  struct ModelName {
+    std::string stored;
+    bool is_prompt = false;
+  };
+  absl::StatusOr<ModelName> FindModel(const std::string& name) const;
 
   bool MayRead(const Caller& caller, v1::Demand::Subject of,
                const Message& row) const;
@@ -110,8 +137,10 @@ class Authorizer {
   absl::Status CallFiltered(const Caller& caller, const v1::Rows& rows,
                             const Message& request, Message* response,
                             Handler handler);
+  // `name`: the registered model's, as it was stored before the call.
   absl::Status Follow(std::string_view user, const v1::Access& access,
-                      const Message& request, const Message& response);
+                      const std::string& name, const Message& request,
+                      const Message& response);
 
   auth::UserStore& users_;
   storage::TrackingStore* const tracking_;

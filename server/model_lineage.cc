@@ -6,11 +6,13 @@
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "base/error.h"
+#include "base/limits.h"
 #include "base/status_macros.h"
 #include "base/str_cat.h"
 #include "server/model_source.h"
 #include "server/registry_names.h"
 #include "server/uri.h"
+#include "storage/model_versions_tag.h"
 #include "storage/registry_store.h"
 #include "storage/tracking_store.h"
 
@@ -185,7 +187,76 @@ absl::Status FollowVersion(const v1::CreateModelVersionRequest& request,
   return absl::OkStatus();
 }
 
+// Ids of logged models that a location may lie below.
+std::vector<std::string> ModelIdsOf(const v1::ModelVersion& version,
+                                    std::string_view location) {
+  std::vector<std::string> ids;
+  const absl::StatusOr<ModelsUri> source = ParseModelsUri(version.source());
+  if (source.ok() && source->kind == ModelsUri::Kind::kModelId) {
+    ids.push_back(source->name);
+  }
+  const Uri uri = SplitUri(location);
+  for (std::string_view part : SplitPath(uri.path)) {
+    if (part.starts_with("m-")) ids.emplace_back(part);
+  }
+  return ids;
+}
+
+// Whether a version was registered from a logged model: its source says so,
+// the model lists it, or both are of one run.
+bool IsRegisteredFrom(const v1::ModelVersion& version, int64_t number,
+                      const v1::LoggedModel& model) {
+  const absl::StatusOr<ModelsUri> source = ParseModelsUri(version.source());
+  if (source.ok() && source->name == model.info().model_id()) return true;
+  if (!version.run_id().empty() &&
+      version.run_id() == model.info().source_run_id()) {
+    return true;
+  }
+  for (const v1::LoggedModelTag& tag : model.info().tags()) {
+    if (tag.key() == storage::kModelVersionsTag &&
+        storage::ListsModelVersion(tag.value(), version.name(), number)) {
+      return true;
+    }
+  }
+  return false;
+}
+
 }  // namespace
+
+absl::Status CheckOwnsFiles(storage::RegistryStore& registry,
+                            storage::TrackingStore& tracking,
+                            std::string_view name, int64_t version,
+                            std::string_view location) {
+  RETURN_IF_ERROR(CheckPlainPath(location));
+  std::string owner(name);
+  v1::ModelVersion found;
+  for (int i = 0; i <= limits::kModelCopiesMax; ++i) {
+    found.Clear();
+    RETURN_IF_ERROR(registry.GetModelVersion(owner, version, &found));
+    const absl::StatusOr<ModelsUri> source = ParseModelsUri(found.source());
+    if (!source.ok() || source->kind != ModelsUri::Kind::kVersion) break;
+    owner = source->name;
+    ASSIGN_OR_RETURN(version, ParseVersion(source->text));
+  }
+  v1::RunInfo run;
+  if (!found.run_id().empty() &&
+      tracking.GetRunInfo(found.run_id(), &run).ok() &&
+      IsWithinUri(location, run.artifact_uri())) {
+    return absl::OkStatus();
+  }
+  for (const std::string& id : ModelIdsOf(found, location)) {
+    v1::LoggedModel model;
+    if (tracking.GetLoggedModel(id, /*allow_deleted=*/false, &model).ok() &&
+        IsWithinUri(location, model.info().artifact_uri()) &&
+        IsRegisteredFrom(found, version, model)) {
+      return absl::OkStatus();
+    }
+  }
+  return InvalidParameter(
+      "The files of this model version are not among the artifacts of its run "
+      "or logged model, so this server does not fetch them: ask for the "
+      "version's download URI and read them from the storage directly.");
+}
 
 absl::StatusOr<ModelLineage> ResolveLineage(
     const v1::CreateModelVersionRequest& request,

@@ -7,6 +7,7 @@
 #ifndef MILLSTREAM_SERVER_MODEL_LINEAGE_H_
 #define MILLSTREAM_SERVER_MODEL_LINEAGE_H_
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -37,6 +38,16 @@ struct ModelLineage {
 absl::StatusOr<ModelLineage> ResolveLineage(
     const v1::CreateModelVersionRequest& request,
     storage::RegistryStore& registry, storage::TrackingStore& tracking);
+
+// OK if `location`, where the files of a version are, lies below the artifacts
+// of the run or of the logged model that it was registered from, or of those of
+// the version that it is a copy of: whoever registered it could read them.
+// INVALID_PARAMETER_VALUE if not: it may have been registered from anywhere,
+// and this server must not fetch from there on behalf of others.
+absl::Status CheckOwnsFiles(storage::RegistryStore& registry,
+                            storage::TrackingStore& tracking,
+                            std::string_view name, int64_t version,
+                            std::string_view location);
 
 // The version that an alias names; "latest", in any case, is the newest one.
 absl::Status VersionOfAlias(storage::RegistryStore& registry,

@@ -10,6 +10,7 @@ import urllib.request
 import grpc
 import pytest
 from google.protobuf import json_format
+from streams import Writer
 from test_auth import basic, rpcs_of_the_protos
 
 import doors
@@ -370,11 +371,52 @@ def test_artifacts_of_others_are_not_reached_by_detours(server, ask, user):
     where = f"mlflow-artifacts:/{things.experiment}/{things.run}/artifacts"
     assert refusal(lambda: door.call("CreateExperiment", {
         "name": "a detour", "artifact_location": where})) == DENIED
+    for location in ("/tmp", "file:///tmp", "relative", "./x"):
+        assert refusal(lambda: door.call("CreateExperiment", {
+            "name": "a detour", "artifact_location": location})) == DENIED
     door.call("CreateRegisteredModel", {"name": "detour"})
+    name = things.name
     for source in (where, f"runs:/{things.run}/f", f"models:/{things.model}",
-                   f"models:/{things.name}/1"):
+                   f"models:/{name}/1", f"models:/{name}@a",
+                   f"models:/{name}/latest", f" models:/{name}/1",
+                   f"\x01models:/{name}/1", f"models:/{name[:3]}\t{name[3:]}/1",
+                   f"MODELS:/{name}/1", f"models:////{name}/1",
+                   f" runs:/{things.run}/f",
+                    f"\tMlflow-artifacts:/{where[18:]}"):
         assert refusal(lambda: door.call("CreateModelVersion", {
             "name": "detour", "source": source})) == DENIED, source
+
+
+def test_an_id_is_the_same_however_it_is_written(server, ask, user):
+    """Where a grant is below what all others may."""
+    owner, other = user(), user()
+    things = Things(server, owner)
+    grant(ask, other, "experiment", "*", "READ")
+    door = doors.RestDoor(server, basic(other, PASSWORD))
+    role = ask("admin", "POST", "/api/3.0/mlflow/roles/create",
+               {"name": f"r{next(_names)}", "workspace": "default"})["role"]
+    ask("admin", "POST", "/api/3.0/mlflow/roles/permissions/add",
+        {"role_id": role["id"], "resource_type": "experiment",
+         "resource_pattern": things.experiment, "permission": "DENY"})
+    door.call("GetExperiment", {"experiment_id": things.experiment})
+    ask("admin", "POST", "/api/3.0/mlflow/roles/assign",
+        {"username": other, "role_id": role["id"]})
+    streams = AnyShape(server, other)
+    for written in (things.experiment, f"0{things.experiment}",
+                    f"+{things.experiment}", f" {things.experiment} "):
+        for rpc, request in (
+                ("GetExperiment", {"experiment_id": written}),
+                ("SearchDatasets", {"experiment_ids": [written]}),
+                ("CreateRun", {"experiment_id": written}),
+                ("CreateLoggedModel", {"experiment_id": written}),
+                ("DeleteExperiment", {"experiment_id": written})):
+            assert refusal(lambda: door.call(rpc, request)) == DENIED, (
+                rpc, written)
+        for rpc in "WatchRuns", "TailMetrics":
+            assert streams.code(rpc, {"experiment_id": written}) == DENIED
+        assert door.call("SearchRuns", {
+            "experiment_ids": [written]}).get("runs", []) == []
+    streams.close()
 
 
 def test_a_denial_beats_what_is_granted(server, ask, user):
@@ -391,6 +433,38 @@ def test_a_denial_beats_what_is_granted(server, ask, user):
     assert refusal(lambda: things.door.call(
         "GetRun", {"run_id": things.run})) == DENIED
     things.door.call("GetExperiment", {"experiment_id": things.experiment})
+    # Nor are runs seen from their experiment.
+    streams = AnyShape(server, owner)
+    for rpc in "WatchRuns", "TailMetrics":
+        assert streams.code(rpc, {"experiment_id": things.experiment}) == DENIED
+    streams.close()
+    assert refusal(lambda: things.door.call("SearchDatasets", {
+        "experiment_ids": [things.experiment]})) == DENIED
+
+
+def test_a_stream_ends_when_its_user_may_no_longer(server, ask, user):
+    owner, other = user(), user()
+    things = Things(server, owner)
+    grant(ask, other, "experiment", things.experiment, "EDIT")
+    door = doors.GrpcDoor(server, basic(other, PASSWORD))
+    writer = Writer(door, things.run)
+    writer.send(1, {0: [(1, 1, 1.0)]}, new_keys=["m"])
+    writer.wait_for(1)
+    watcher = door.stream("TailMetrics", iter([{"run_id": things.run}]))
+    while not next(watcher).live:
+        pass
+    ask("admin", "POST", "/api/3.0/mlflow/users/permissions/revoke",
+        {"username": other, "resource_type": "experiment",
+         "resource_id": things.experiment})
+    writer.send(2, {0: [(2, 2, 2.0)]})
+    assert writer.failure()[1] == DENIED
+    # Of what comes now, one answer at most.
+    things.door.call("LogMetric", {"run_id": things.run, "key": "m",
+                                   "value": 3, "timestamp": 3, "step": 3})
+    with pytest.raises(grpc.RpcError) as raised:
+        list(watcher)
+    assert raised.value.code() == grpc.StatusCode.PERMISSION_DENIED
+    door.close()
 
 
 def test_users_look_after_themselves(server, ask, user):

@@ -254,6 +254,29 @@ def test_models_live_in_buckets(proxied, new_run):
     assert got.text == "data/weights.bin"
 
 
+def test_a_model_version_is_no_door_to_the_bucket(minio, direct, new_run,
+                                                  client_keys):
+    """The server reads with its own keys: what it may, its callers may not."""
+    client, run_id = new_run(direct)
+    for name in "mine", "theirs":
+        client.log_text(run_id, name, f"{name}/MLmodel")
+    root = client.get_run(run_id).info.artifact_uri
+    client.create_registered_model(f"m-{run_id}")
+
+    def shown(source, run):
+        version = client.create_model_version(f"m-{run_id}", source, run)
+        return requests.get(
+            f"{direct.url}/model-versions/get-artifact", timeout=30,
+            params={"name": f"m-{run_id}", "version": version.version,
+                    "path": "MLmodel"})
+
+    assert shown(f"{root}/mine", run_id).text == "mine"
+    of_nobody = shown(f"{root}/theirs", None)
+    assert of_nobody.status_code == 400
+    assert "download URI" in of_nobody.json()["message"]
+    assert shown(f"{root.rpartition(run_id)[0]}x", run_id).status_code == 400
+
+
 def test_a_bucket_that_is_not_there_is_said(minio, new_run, start_server):
     server = start_server("--artifacts-destination", "s3://no-such-bucket",
                           environment=minio.environment)

@@ -6,7 +6,7 @@
 #include "base/error.h"
 #include "base/status_macros.h"
 #include "base/str_cat.h"
-#include "storage/sql/registry/model_versions_tag.h"
+#include "storage/model_versions_tag.h"
 #include "storage/sql/registry/registry_rows.h"
 #include "storage/sql/registry/sql_registry_store.h"
 
@@ -88,7 +88,7 @@ absl::Status RegisterLoggedModel(Transaction& transaction,
       {"model_id", "tag_key", "experiment_id", "tag_value"}, 2);
   return transaction.Execute(upsert.text(transaction.dialect()), model_id,
                              kModelVersionsTag, experiment_id,
-                             sql::AddModelVersion(value, name, version));
+                             AddModelVersion(value, name, version));
 }
 
 }  // namespace

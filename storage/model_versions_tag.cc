@@ -1,11 +1,11 @@
-#include "storage/sql/registry/model_versions_tag.h"
+#include "storage/model_versions_tag.h"
 
 #include "base/python_json.h"
 #include "base/str_cat.h"
 #include "google/protobuf/struct.pb.h"
 #include "google/protobuf/util/json_util.h"
 
-namespace millstream::storage::sql {
+namespace millstream::storage {
 namespace {
 
 enum class List { kNone, kEmpty, kWithout, kWith };
@@ -33,6 +33,11 @@ List Inspect(std::string_view value, std::string_view name, int64_t version) {
 
 }  // namespace
 
+bool ListsModelVersion(std::string_view value, std::string_view name,
+                       int64_t version) {
+  return Inspect(value, name, version) == List::kWith;
+}
+
 std::string AddModelVersion(std::string_view value, std::string_view name,
                             int64_t version) {
   std::string entry = "{\"name\": ";
@@ -52,4 +57,4 @@ std::string AddModelVersion(std::string_view value, std::string_view name,
   return StrCat("[", entry, "]");
 }
 
-}  // namespace millstream::storage::sql
+}  // namespace millstream::storage

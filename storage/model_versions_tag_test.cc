@@ -1,8 +1,8 @@
-#include "storage/sql/registry/model_versions_tag.h"
+#include "storage/model_versions_tag.h"
 
 #include "gtest/gtest.h"
 
-namespace millstream::storage::sql {
+namespace millstream::storage {
 namespace {
 
 TEST(ModelVersionsTagTest, BeginsAList) {
@@ -21,6 +21,14 @@ TEST(ModelVersionsTagTest, AddsAVersionOnce) {
   EXPECT_EQ(AddModelVersion(list, "n", 1), list);
 }
 
+TEST(ModelVersionsTagTest, SaysWhatItLists) {
+  const std::string list = AddModelVersion("", "ü", 2);
+  EXPECT_TRUE(ListsModelVersion(list, "ü", 2));
+  EXPECT_FALSE(ListsModelVersion(list, "ü", 1));
+  EXPECT_FALSE(ListsModelVersion(list, "u", 2));
+  EXPECT_FALSE(ListsModelVersion("", "ü", 2));
+}
+
 TEST(ModelVersionsTagTest, WhatIsNoListBeginsANewOne) {
   for (const char* value : {"garbage", "{}", "5", "[", "[1] x", "\"[]\""}) {
     EXPECT_EQ(AddModelVersion(value, "m", 1),
@@ -37,4 +45,4 @@ TEST(ModelVersionsTagTest, NamesAreQuotedAsPythonQuotesThem) {
 }
 
 }  // namespace
-}  // namespace millstream::storage::sql
+}  // namespace millstream::storage
