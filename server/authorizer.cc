@@ -285,8 +285,8 @@ absl::Status Authorizer::AddArtifactUri(const Demand& demand,
     return AddNeeds(owner, run_id, request, needs);
   }
   // Folders of the server's machine hold everybody's artifacts, under names
-  // that say nothing of whose: administrators alone may have experiments kept there.
-  // (Sources of model versions are held to their own run's folder.)
+  // that say nothing of whose: administrators alone may have experiments kept
+  // there. (Sources of model versions are held to their own run's folder.)
   const bool local = uri.scheme.empty() || uri.scheme == "file";
   if (local && demand.right() == Demand::UPDATE) return PermissionDenied();
   if (uri.scheme != "models") return absl::OkStatus();
