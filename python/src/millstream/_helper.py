@@ -16,7 +16,7 @@ import signal
 import socket
 import time
 import traceback
-from typing import Any
+from typing import Any, Awaitable, Callable
 
 from . import _format as fmt
 from . import _tasks, _wire
@@ -56,7 +56,7 @@ class Helper:
         loop = asyncio.get_running_loop()
         self._control.setblocking(False)
         loop.add_reader(self._control, self._accept)
-        chores = [asyncio.create_task(chore()) for chore in
+        chores = [asyncio.create_task(_keep_on(chore)) for chore in
                   (self._look, self._tidy, self._adopt, self._sync)]
         try:
             await self._gone.wait()
@@ -280,6 +280,18 @@ def adopt(server: Server, folder: pathlib.Path, on_error: Any,
             fmt.forget_refusal(log)
     spool.look_for_logs()
     return spool
+
+
+async def _keep_on(chore: Callable[[], Awaitable[None]]) -> None:
+    """What goes wrong once, with a file of another process, say, may not the
+    next time."""
+    while True:
+        try:
+            await chore()
+            return
+        except Exception:
+            traceback.print_exc()
+            await asyncio.sleep(TIDY_SECONDS)
 
 
 async def _read(
