@@ -1,6 +1,7 @@
 """The spool's files: what is written is read, and damage stays small."""
 
 import array
+import mmap
 import os
 import pathlib
 
@@ -67,6 +68,74 @@ def test_records_are_read_in_the_order_they_were_written(writer):
     assert reader.next().columns == {0: ([9], [9], [9.0])}
     writer.close()
     assert reader.next() is None and reader.is_closed()
+
+
+def test_another_process_reads_all_while_it_is_written(tmp_path):
+    """As the sender does, which never waits for the writer."""
+    count = 100_000
+    child = os.fork()
+    if child == 0:
+        try:
+            log = LogWriter(tmp_path / "1", "run", Budget(1 << 30),
+                            lambda: 0.0)
+            write(log, count)
+            log.close()
+        finally:
+            os._exit(0)
+    while not (tmp_path / "1" / "run").exists():
+        assert os.waitpid(child, os.WNOHANG)[0] == 0
+    reader = LogReader(tmp_path / "1")
+    steps = []
+    # It asks first whether it is closed: then nothing may be left.
+    while not reader.is_closed():
+        points = reader.next(points_max=50)
+        if points is not None:
+            for numbers, timestamps, values in points.columns.values():
+                assert numbers == timestamps == values
+                steps += numbers
+    os.waitpid(child, 0)
+    assert steps == [*range(count)]
+    assert reader.lost_bytes == 0
+
+
+def test_words_are_read_as_they_were_written():
+    mapped = mmap.mmap(-1, mmap.PAGESIZE)
+    words = fmt.words(mapped)
+    values = 0x01ff, 0x1_0000_0000, 0xfe00
+    child = os.fork()
+    if child == 0:
+        while words[0] == 0:
+            for value in values:
+                words[1] = fmt.word(value)
+        os._exit(0)
+    while words[1] == 0:
+        pass
+    seen = {fmt.word(words[1]) for _ in range(300_000)}
+    words[0] = 1
+    os.waitpid(child, 0)
+    assert seen <= set(values)
+
+
+def test_what_is_not_whole_yet_is_awaited(writer, monkeypatch):
+    monkeypatch.setattr("millstream._reader.DOUBT_SECONDS", 1e9)
+    write(writer, 1)
+    reader = LogReader(writer.folder)
+    assert reader.next().count == 1
+    write(writer, 3, first=1)
+    [path] = segments(writer.folder)
+    at = fmt.HEADER_BYTES + 2 * fmt.POINT_BYTES + 20
+    flip(path, at)
+    assert reader.next().columns == {0: ([1], [1], [1.0])}
+    assert reader.next() is None and not reader.lost_bytes
+    flip(path, at)
+    assert reader.next().columns == {0: ([2, 3], [2, 3], [2.0, 3.0])}
+    # What never becomes whole is damaged.
+    write(writer, 1, first=4)
+    flip(path, at + 2 * fmt.POINT_BYTES)
+    assert reader.next() is None
+    monkeypatch.setattr("millstream._reader.DOUBT_SECONDS", 0)
+    assert reader.next() is None
+    assert reader.lost_bytes == fmt.POINT_BYTES
 
 
 def test_requests_that_log_points_are_merged(writer):
@@ -141,7 +210,7 @@ def test_what_follows_damage_in_a_segment_is_lost_and_no_more(writer):
     writer.call("/a/B", b"last")
     first = segments(writer.folder)[0]
     flip(first, fmt.HEADER_BYTES + 500 * fmt.POINT_BYTES + 20)
-    in_first = (fmt.WORD.unpack_from(first.read_bytes(), fmt.COMMITTED_AT)[0]
+    in_first = (fmt.HEADER.unpack_from(first.read_bytes())[1]
                 - fmt.HEADER_BYTES) // fmt.POINT_BYTES
     steps, calls, lost = read(writer.folder)
     assert steps["m"] == [*range(500), *range(in_first, 50_000)]

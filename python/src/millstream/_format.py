@@ -27,9 +27,11 @@ from __future__ import annotations
 
 import fcntl
 import json
+import mmap
 import os
 import pathlib
 import struct
+import sys
 import time
 import zlib
 from typing import Any, Iterator, NamedTuple
@@ -45,9 +47,8 @@ MAGIC = b"MSSPOOL\x01"
 # The header of a segment: magic, committed, state.
 HEADER = struct.Struct("<8sQQ")
 HEADER_BYTES = 64
-COMMITTED_AT = 8
-STATE_AT = 16
-WORD = struct.Struct("<Q")
+# Which of its words, as words() has them.
+COMMITTED, STATE = 1, 2
 # States: records may follow; the next segment follows; nothing follows.
 OPEN, SEALED, CLOSED = 0, 1, 2
 
@@ -104,6 +105,20 @@ class Frame(NamedTuple):
     number: int
     end: int
     points: int
+
+
+def words(mapped: mmap.mmap) -> memoryview:
+    """The words of a mapped segment, to read and to write each of them at once:
+    struct does it byte by byte, and the other process would see numbers that
+    were never written."""
+    return memoryview(mapped).cast("Q")
+
+
+def word(value: int) -> int:
+    """The word of words() for a number, and the number for a word."""
+    if sys.byteorder == "little":
+        return value
+    return int.from_bytes(value.to_bytes(8, "little"), "big")
 
 
 def align(length: int) -> int:

@@ -10,6 +10,7 @@ import os
 import pathlib
 import struct
 import sys
+import time
 import zlib
 from dataclasses import dataclass, field
 from typing import Any, Sequence
@@ -27,6 +28,10 @@ STREAM_KEYS_MAX = 10_000
 MERGED_POINTS_MAX = 1000
 MERGED_BYTES_MAX = 512 * 1024
 JOURNAL_BYTES_MAX = 1 << 20
+# So many of the last points that are there are looked at, if they are whole.
+FRESH_POINTS = 64
+# And what is not whole for so long never will be.
+DOUBT_SECONDS = 2.0
 
 
 class Journal:
@@ -189,6 +194,10 @@ class LogReader:
         self._sequence = 0
         self._map: Any = None
         self._view: Any = None
+        self._words: Any = None
+        # A record that was not whole when it was looked at, and when.
+        self._doubted = 0
+        self._doubted_since = 0.0
         # Up to here each record's CRC is checked: it was not written just now.
         self._verify_until = self._last_position()
         self._last_sequence = self._verify_until >> fmt.SEQUENCE_SHIFT
@@ -214,8 +223,10 @@ class LogReader:
 
     def is_closed(self) -> bool:
         """Whether the position is the end and nothing will follow."""
-        return self._segment() is None and self._view is not None and (
-            self._word(fmt.STATE_AT) == fmt.CLOSED)
+        # In this order: what is appended before it is closed is seen.
+        closed = self._view is not None and (
+            self._word(fmt.STATE) == fmt.CLOSED)
+        return closed and self._segment() is None
 
     def has_ended(self) -> bool:
         """Whether its process has closed it, read or not."""
@@ -279,6 +290,8 @@ class LogReader:
                 continue
             record = self._record(offset, committed)
             if record is None:
+                if self._doubted == self.position:
+                    break
                 continue
             kind, payload, after = record
             if not _is_sound(kind, payload):
@@ -368,8 +381,8 @@ class LogReader:
                 self._move_to(later[0])
                 continue
             # The state is read first: when it is sealed, no more is coming.
-            state = self._word(fmt.STATE_AT)
-            committed = min(self._word(fmt.COMMITTED_AT), len(self._view))
+            state = self._word(fmt.STATE)
+            committed = min(self._word(fmt.COMMITTED), len(self._view))
             if offset < committed:
                 return offset, committed
             if state != fmt.SEALED:
@@ -380,7 +393,7 @@ class LogReader:
                 if (not later or state == fmt.CLOSED
                         or not self._is_made(later[0])):
                     return None
-                if self._word(fmt.COMMITTED_AT) > offset:
+                if self._word(fmt.COMMITTED) > offset:
                     continue
                 self._move_to(later[0])
                 continue
@@ -410,16 +423,17 @@ class LogReader:
         self._unmap()
         self._map = mapped
         self._view = memoryview(mapped)
+        self._words = fmt.words(mapped)
         self._sequence = sequence
         return True
 
     def _unmap(self) -> None:
         # It is unmapped when the last view of a record in it has gone.
-        self._view = self._map = None
+        self._words = self._view = self._map = None
         self._sequence = 0
 
-    def _word(self, at: int) -> int:
-        return int(fmt.WORD.unpack_from(self._view, at)[0])
+    def _word(self, which: int) -> int:
+        return fmt.word(int(self._words[which]))
 
     def _move(self, offset: int) -> None:
         self.position = self._sequence << fmt.SEQUENCE_SHIFT | offset
@@ -439,8 +453,12 @@ class LogReader:
         if words.count(fmt.POINT_WORD) != count:
             count = next(i for i, word in enumerate(words)
                          if word != fmt.POINT_WORD)
-        if verify:
-            count = _sound_rows(rows, count)
+        # Of what was written just now, other processors may see the end before
+        # the rest. What has more after it is whole.
+        sure = 0 if verify else max(0, count - FRESH_POINTS)
+        if count > sure:
+            count = sure + _sound_rows(rows[sure * fmt.POINT_BYTES:],
+                                       count - sure)
         if len(points.columns) + count > keys_max:
             count = _rows_of(rows, count, set(points.columns), keys_max)
         rows = rows[:count * fmt.POINT_BYTES]
@@ -451,8 +469,8 @@ class LogReader:
 
     def _record(self, offset: int, committed: int
                 ) -> tuple[int, memoryview, int] | None:
-        """The record at `offset`; None, and past what is left of the segment,
-        if it is damaged."""
+        """The record at `offset`. None, and past what is left of the segment,
+        if it is damaged; None and `_doubted` if it may become whole yet."""
         if committed - offset >= fmt.RECORD.size:
             crc, word = fmt.RECORD.unpack_from(self._view, offset)
             length = word & fmt.LENGTH_MASK
@@ -462,6 +480,12 @@ class LogReader:
                 return (word >> fmt.KIND_SHIFT,
                         self._view[offset + fmt.RECORD.size:end],
                         fmt.align(end))
+        if self.position >= self._verify_until:
+            now = time.monotonic()
+            if self._doubted != self.position:
+                self._doubted, self._doubted_since = self.position, now
+            if now - self._doubted_since < DOUBT_SECONDS:
+                return None
         self.lost_bytes += committed - offset
         self._move(committed)
         return None

@@ -35,9 +35,10 @@ MADV_POPULATE_WRITE = 23
 _crc32 = zlib.crc32
 _pack_body = fmt.POINT_BODY.pack
 _pack_crc = fmt.CRC.pack
-_pack_word_into = fmt.WORD.pack_into
+_word = fmt.word
 _pack_point_into = fmt.POINT_RECORD.pack_into
 _POINT_WORD = fmt.POINT_WORD
+_COMMITTED = fmt.COMMITTED
 
 
 class SpoolFull(Exception):
@@ -114,6 +115,7 @@ class LogWriter:
         self._keys_end = self._keys_next = 0
         self._sequence = 0
         self._map: Any = None
+        self._words: Any = None
         # The file of a segment that is being made; the segment, with its
         # number and size, that we move on to; the one that is left behind.
         self._making: pathlib.Path | None = None
@@ -169,7 +171,7 @@ class LogWriter:
                 # leaves a log that is whole.
                 self._offset = end
                 self.points += 1
-                _pack_word_into(self._map, 8, end)
+                self._words[_COMMITTED] = _word(end)
             except OSError:
                 self.dropped += 1
             finally:
@@ -254,7 +256,7 @@ class LogWriter:
             self._commit()
             self._closed = True
             if self._map is not None:
-                _pack_word_into(self._map, fmt.STATE_AT, fmt.CLOSED)
+                self._words[fmt.STATE] = _word(fmt.CLOSED)
             os.close(self._keys_fd)
             self._end = self._limit = 0
 
@@ -263,7 +265,7 @@ class LogWriter:
 
     def abandon(self) -> None:
         """For a forked child: lets go of what is its parent's."""
-        self._map = self._left = self._next = None
+        self._words = self._map = self._left = self._next = None
         try:
             os.close(self._keys_fd)
         except OSError:
@@ -347,7 +349,7 @@ class LogWriter:
         self._map[start:end] = data
         self._offset = end
         self.points += points
-        _pack_word_into(self._map, fmt.COMMITTED_AT, end)
+        self._words[_COMMITTED] = _word(end)
         return True
 
     def _commit(self) -> None:
@@ -355,7 +357,7 @@ class LogWriter:
             return
         self._finish_segment()
         if self._map is not None:
-            _pack_word_into(self._map, fmt.COMMITTED_AT, self._offset)
+            self._words[_COMMITTED] = _word(self._offset)
 
     def _room(self, size: int, points: int, beyond: int = 0) -> bool:
         """Makes space for `size` bytes; False if there is none, and then
@@ -417,6 +419,7 @@ class LogWriter:
             self._end = 0
             if self._map is not mapped:
                 self._left = self._map
+            self._words = fmt.words(mapped)
             self._map = mapped
             # In this order: a position is never beyond what there is.
             self._offset = fmt.HEADER_BYTES
@@ -424,7 +427,7 @@ class LogWriter:
             self._limit = limit
             self._end = fmt.HEADER_BYTES
             if self._left is not None:
-                _pack_word_into(self._left, fmt.STATE_AT, fmt.SEALED)
+                fmt.words(self._left)[fmt.STATE] = _word(fmt.SEALED)
             self._left = self._next = None
         elif self._making is not None:
             self._take_back(self._making)
