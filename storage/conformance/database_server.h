@@ -7,6 +7,8 @@
 //     static constexpr auto* kOptionsOf = &mine::MyOptionsOf;
 //     static constexpr std::string_view kSleep = "SELECT sleep(60)";
 //     static constexpr std::string_view kBytesType = "BLOB";
+//     static constexpr std::string_view kSocket = "socket";
+//     static constexpr std::string_view kCommitted = "COMMIT";
 //   };
 //   using MyServer = DatabaseServerOf<MyServerTraits>;
 //
@@ -65,6 +67,12 @@ class DatabaseServer {
   // Answers after a minute.
   virtual std::string_view sleep_sql() const = 0;
   virtual std::string_view bytes_type() const = 0;
+
+  // Its Unix socket is the file `socket` of `folder`, which URIs name.
+  virtual const std::string& folder() const = 0;
+  virtual std::string_view socket() const = 0;
+  // What is in the answer to a COMMIT, and in no other.
+  virtual std::string_view committed() const = 0;
 };
 
 template <typename Traits>
@@ -106,6 +114,9 @@ class DatabaseServerOf final : public DatabaseServer {
 
   std::string_view sleep_sql() const override { return Traits::kSleep; }
   std::string_view bytes_type() const override { return Traits::kBytesType; }
+  const std::string& folder() const override { return server_.folder(); }
+  std::string_view socket() const override { return Traits::kSocket; }
+  std::string_view committed() const override { return Traits::kCommitted; }
 
  private:
   DatabaseServerOf() = default;

@@ -30,14 +30,19 @@ constexpr std::string_view kPostgresFacts[] = {
 };
 
 constexpr std::string_view kMysqlFacts[] = {
-    "SELECT CONCAT('column ', table_name, '.', column_name, ' ', column_type, "
+    "SELECT CONCAT('table ', table_name, ' ', engine, ' ', row_format, ' ', "
+    "table_collation) FROM information_schema.tables "
+    "WHERE table_schema = database()",
+    "SELECT CONCAT('column ', table_name, '.', column_name, ' ', "
+    "ordinal_position, ' ', column_type, ' ', COALESCE(collation_name, '-'), "
     "' ', is_nullable, ' ', COALESCE(column_default, ''), ' ', extra, ' ', "
-    "COALESCE(generation_expression, '')) "
+    "REPLACE(COALESCE(generation_expression, ''), CHAR(34), CHAR(96))) "
     "FROM information_schema.columns WHERE table_schema = database()",
-    "SELECT CONCAT('index ', table_name, ' ', index_name, ' ', non_unique, "
-    "' ', GROUP_CONCAT(column_name ORDER BY seq_in_index)) "
+    "SELECT CONCAT('index ', table_name, ' ', index_name, ' ', index_type, "
+    "' ', non_unique, ' ', GROUP_CONCAT(CONCAT(column_name, "
+    "COALESCE(CONCAT('(', sub_part, ')'), '')) ORDER BY seq_in_index)) "
     "FROM information_schema.statistics WHERE table_schema = database() "
-    "GROUP BY table_name, index_name, non_unique",
+    "GROUP BY table_name, index_name, index_type, non_unique",
     "SELECT CONCAT('foreign key ', k.table_name, ' ', k.constraint_name, ' (', "
     "GROUP_CONCAT(k.column_name ORDER BY k.ordinal_position), ') ', "
     "k.referenced_table_name, ' (', "
@@ -51,7 +56,8 @@ constexpr std::string_view kMysqlFacts[] = {
     "AND k.referenced_table_name IS NOT NULL GROUP BY k.table_name, "
     "k.constraint_name, k.referenced_table_name, r.update_rule, r.delete_rule",
     "SELECT CONCAT('check ', table_name, ' ', constraint_name, ' ', "
-    "check_clause) FROM information_schema.check_constraints "
+    "REPLACE(check_clause, CHAR(34), CHAR(96))) "
+    "FROM information_schema.check_constraints "
     "WHERE constraint_schema = database()",
     "SELECT CONCAT('trigger ', trigger_name, ' ', event_object_table, ' ', "
     "action_timing, ' ', event_manipulation) FROM information_schema.triggers "
@@ -77,9 +83,9 @@ absl::StatusOr<std::vector<std::string>> ReadSchemaFacts(
     sql::Connection& connection) {
   const bool is_mysql = connection.dialect() == sql::Dialect::kMysql;
   std::vector<std::string> facts;
-  for (std::string_view query :
-       is_mysql ? absl::MakeConstSpan(kMysqlFacts)
-                : absl::MakeConstSpan(kPostgresFacts)) {
+  for (std::string_view query : is_mysql
+                                    ? absl::MakeConstSpan(kMysqlFacts)
+                                    : absl::MakeConstSpan(kPostgresFacts)) {
     RETURN_IF_ERROR(AddFacts(connection, query, &facts));
   }
   std::sort(facts.begin(), facts.end());
@@ -87,8 +93,7 @@ absl::StatusOr<std::vector<std::string>> ReadSchemaFacts(
 }
 
 std::vector<std::string> RecordedSchemaFacts(const std::string& name) {
-  std::ifstream file(
-      StrCat("storage/mlflow_schema/testdata/", name, ".txt"));
+  std::ifstream file(StrCat("storage/mlflow_schema/testdata/", name, ".txt"));
   std::vector<std::string> facts;
   for (std::string line; std::getline(file, line);) facts.push_back(line);
   return facts;

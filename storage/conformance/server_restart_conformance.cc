@@ -7,6 +7,8 @@
 
 #include "absl/synchronization/notification.h"
 #include "storage/conformance/database_server.h"
+#include "storage/sql/outcome.h"
+#include "storage/testing/cutting_proxy.h"
 
 namespace millstream::storage {
 namespace {
@@ -92,6 +94,70 @@ TEST_P(ServerRestartConformance, StatementsPreparedBeforeItRunAfterIt) {
   };
   const absl::Status status = database_->Read(read);
   EXPECT_TRUE(status.ok()) << status;
+}
+
+// A commit whose answer is lost, and one that never arrives.
+class LostCommit {
+ public:
+  LostCommit(DatabaseServer& server, std::string uri,
+             testing::CuttingProxy::Cut cut)
+      : proxy_(server.socket(), StrCat(server.folder(), "/", server.socket())) {
+    uri.replace(uri.find(server.folder()), server.folder().size(),
+                proxy_.folder());
+    auto database = server.Open(uri);
+    EXPECT_TRUE(database.ok()) << database.status();
+    database_ = *std::move(database);
+    proxy_.CutNext("COMMIT", cut, std::string(server.committed()));
+  }
+  ~LostCommit() { EXPECT_TRUE(proxy_.has_cut()); }
+
+  sql::Database* database() { return database_.get(); }
+
+ private:
+  testing::CuttingProxy proxy_;
+  std::unique_ptr<sql::Database> database_;
+};
+
+using Cut = testing::CuttingProxy::Cut;
+
+TEST_P(ServerRestartConformance, ACommitOfUnknownOutcomeIsNotRepeated) {
+  int64_t id = 0;
+  for (const Cut cut : {Cut::kAnswer, Cut::kRequest}) {
+    ++id;
+    LostCommit lost(server(), uri_, cut);
+    int runs = 0;
+    const absl::Status status =
+        lost.database()->Write([&](Transaction& transaction) {
+          ++runs;
+          return transaction.Execute("INSERT INTO numbers (id) VALUES (?)", id);
+        });
+    EXPECT_TRUE(absl::IsUnavailable(status)) << status;
+    EXPECT_TRUE(sql::IsOutcomeUnknown(status));
+    EXPECT_EQ(runs, 1);
+    EXPECT_EQ(Count(), 1);
+  }
+}
+
+TEST_P(ServerRestartConformance, SomethingNewIsMadeOnceWhateverIsLost) {
+  int64_t id = 0;
+  for (const Cut cut : {Cut::kAnswer, Cut::kRequest}) {
+    ++id;
+    LostCommit lost(server(), uri_, cut);
+    int runs = 0;
+    const absl::Status status = sql::WriteNew(
+        lost.database(),
+        [&](Transaction& transaction) {
+          return sql::FindsRow(transaction,
+                               "SELECT 1 FROM numbers WHERE id = ?", id);
+        },
+        [&](Transaction& transaction) {
+          ++runs;
+          return transaction.Execute("INSERT INTO numbers (id) VALUES (?)", id);
+        });
+    EXPECT_TRUE(status.ok()) << status;
+    EXPECT_EQ(runs, cut == Cut::kAnswer ? 1 : 2);
+    EXPECT_EQ(Count(), id);
+  }
 }
 
 TEST_P(ServerRestartConformance, AStartWaitsForTheDatabase) {

@@ -7,6 +7,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_split.h"
+#include "absl/strings/strip.h"
 #include "base/status_macros.h"
 #include "base/str_cat.h"
 #include "storage/mlflow_schema/resources.h"
@@ -26,9 +27,14 @@ constexpr std::string_view kLockName = "millstream_schema";
 // How long to wait for another server that makes it.
 constexpr int kLockSeconds = 60;
 
+// MySQL commits each statement that makes a table. Where this one is, tables
+// without a revision are ours: a server began to make them, and was killed.
+constexpr std::string_view kMark = "millstream_schema_being_made";
+
 // What a database holds.
 struct Contents {
   bool has_tables = false;
+  bool is_marked = false;
   // Rows of alembic_version; one if all is well.
   std::vector<std::string> revisions;
 };
@@ -68,6 +74,8 @@ absl::StatusOr<Contents> Look(Connection& connection) {
                                    table->Text(0).size());
       if (name == "alembic_version") {
         has_revision = true;
+      } else if (name == AbslView(kMark)) {
+        contents.is_marked = true;
       } else if (!absl::StartsWith(name, "sqlite_") &&
                  !absl::StartsWith(name, {kOwnTablePrefix.data(),
                                           kOwnTablePrefix.size()})) {
@@ -162,8 +170,29 @@ std::string_view Script(Dialect dialect) {
   return "";
 }
 
+// The tables that Make makes, as far as they are there, the last first.
+absl::Status Remove(Transaction& transaction) {
+  const std::string_view script = Script(transaction.dialect());
+  std::vector<std::string> names;
+  for (absl::string_view line :
+       absl::StrSplit(absl::string_view(script.data(), script.size()), '\n')) {
+    if (!absl::ConsumePrefix(&line, "CREATE TABLE ")) continue;
+    names.emplace_back(line.substr(0, line.find(' ')));
+  }
+  for (auto name = names.rbegin(); name != names.rend(); ++name) {
+    RETURN_IF_ERROR(
+        transaction.Execute(StrCat("DROP TABLE IF EXISTS ", *name)));
+  }
+  return absl::OkStatus();
+}
+
 // REQUIRES: an empty database, locked.
 absl::Status Make(Transaction& transaction) {
+  const bool needs_mark = transaction.dialect() == Dialect::kMysql;
+  if (needs_mark) {
+    RETURN_IF_ERROR(transaction.Execute(
+        StrCat("CREATE TABLE IF NOT EXISTS ", kMark, " (id INT)")));
+  }
   const std::string_view script = Script(transaction.dialect());
   for (absl::string_view part : absl::StrSplit(
            absl::string_view(script.data(), script.size()), "\n\n")) {
@@ -173,13 +202,20 @@ absl::Status Make(Transaction& transaction) {
         transaction.Execute(std::string_view(part.data(), part.size())));
   }
   // Last: a database with its revision has all of the tables.
-  return transaction.Execute(
-      "INSERT INTO alembic_version (version_num) VALUES (?)", Revision());
+  RETURN_IF_ERROR(transaction.Execute(
+      "INSERT INTO alembic_version (version_num) VALUES (?)", Revision()));
+  if (!needs_mark) return absl::OkStatus();
+  return transaction.Execute(StrCat("DROP TABLE ", kMark));
 }
 
 absl::Status MakeUnlessThere(Transaction& transaction) {
   ASSIGN_OR_RETURN(const Contents contents, Look(transaction));
-  return IsEmpty(contents) ? Make(transaction) : absl::OkStatus();
+  if (IsEmpty(contents)) return Make(transaction);
+  if (!contents.is_marked || !contents.revisions.empty()) {
+    return absl::OkStatus();
+  }
+  RETURN_IF_ERROR(Remove(transaction));
+  return Make(transaction);
 }
 
 absl::StatusOr<Contents> LookIn(sql::Database* database) {

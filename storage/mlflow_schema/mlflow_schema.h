@@ -33,7 +33,8 @@ std::string_view Revision();
 // sql::Database.
 //
 // In MySQL, which commits after each such statement, a server that is killed
-// meanwhile leaves tables without a revision: they are refused as not MLflow's.
+// meanwhile leaves tables without a revision, and a mark: the next one makes
+// all of them anew.
 absl::Status PrepareSchema(sql::Database* database, std::string_view shown_uri);
 
 }  // namespace millstream::storage::mlflow

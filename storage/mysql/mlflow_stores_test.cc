@@ -4,113 +4,31 @@
 
 #include <gtest/gtest.h>
 
-#include <algorithm>
+#include <initializer_list>
 #include <memory>
 #include <string>
-#include <utility>
-#include <vector>
 
+#include "base/error.h"
 #include "base/status_macros.h"
-#include "base/str_cat.h"
+#include "storage/conformance/mlflow_server.h"
+#include "storage/conformance/schema_facts.h"
 #include "storage/mlflow_schema/mlflow_schema.h"
-#include "storage/mysql/mysql_database.h"
-#include "storage/testing/mariadb_server.h"
+#include "storage/mysql/mysql_testing.h"
 
 namespace millstream::storage {
 namespace {
 
-std::unique_ptr<mysql::MysqlDatabase> OpenUri(const std::string& text) {
-  auto uri = sql::ParseDatabaseUri(text, "--uri");
-  EXPECT_TRUE(uri.ok()) << uri.status();
-  auto options = mysql::MysqlOptionsOf(*uri, "--uri");
-  EXPECT_TRUE(options.ok()) << options.status();
-  auto database = mysql::MysqlDatabase::Open(*std::move(options));
-  EXPECT_TRUE(database.ok()) << database.status();
-  return *std::move(database);
+using mysql::SharedMariadb;
+
+// One for nearly all tests.
+const std::string& Uri() {
+  static const std::string uri = SharedMariadb::Shared().MakeDatabase("stores");
+  return uri;
 }
 
-absl::StatusOr<std::vector<std::string>> Names(sql::Connection& connection,
-                                               std::string_view sql) {
-  std::vector<std::string> names;
-  ASSIGN_OR_RETURN(sql::StatementPtr row, connection.Query(sql));
-  for (;;) {
-    ASSIGN_OR_RETURN(const bool more, row->Step());
-    if (!more) return names;
-    names.emplace_back(row->Text(0));
-  }
-}
-
-// Making the tables takes seconds, so those of one database are emptied for
-// each test; those that count on from their last id are made anew.
-absl::Status Empty(sql::Transaction& transaction) {
-  ASSIGN_OR_RETURN(
-      const std::vector<std::string> tables,
-      Names(transaction,
-            "SELECT table_name FROM information_schema.tables "
-            "WHERE table_schema = database() "
-            "AND table_name <> 'alembic_version' AND auto_increment IS NULL"));
-  ASSIGN_OR_RETURN(
-      const std::vector<std::string> counting,
-      Names(transaction,
-            "SELECT table_name FROM information_schema.tables "
-            "WHERE table_schema = database() AND auto_increment > 1"));
-  RETURN_IF_ERROR(transaction.Execute("SET SESSION foreign_key_checks = 0"));
-  for (const std::string& table : tables) {
-    RETURN_IF_ERROR(transaction.Execute(StrCat("DELETE FROM ", table)));
-  }
-  for (const std::string& table : counting) {
-    RETURN_IF_ERROR(transaction.Execute(StrCat("TRUNCATE TABLE ", table)));
-  }
-  return transaction.Execute("SET SESSION foreign_key_checks = 1");
-}
-
-// One server for all tests.
-class Server final : public ::testing::Environment {
- public:
-  void SetUp() override { server = std::make_unique<testing::MariadbServer>(); }
-  void TearDown() override { server.reset(); }
-
-  inline static std::unique_ptr<testing::MariadbServer> server;
-};
-
-const auto* const kServer = ::testing::AddGlobalTestEnvironment(new Server);
-
-class MysqlPlace final : public MlflowDatabase {
- public:
-  MysqlPlace(const char* collation, int lanes) : lanes_(lanes) {
-    const std::string name = StrCat("with_", collation);
-    uri_ = Server::server->Uri(name);
-    static std::vector<std::string> made;
-    if (std::find(made.begin(), made.end(), name) == made.end()) {
-      made.push_back(name);
-      Server::server->MakeDatabase(name, collation);
-      const absl::Status tables =
-          mlflow::PrepareSchema(OpenUri(uri_).get(), "test");
-      EXPECT_TRUE(tables.ok()) << tables;
-    }
-    const absl::Status emptied = OpenUri(uri_)->Write(Empty);
-    EXPECT_TRUE(emptied.ok()) << emptied;
-  }
-
-  std::unique_ptr<sql::Database> Open() override { return OpenUri(uri_); }
-  const search::SqlDialect& dialect() const override {
-    return search::MysqlDialect();
-  }
-  int lanes() const override { return lanes_; }
-
- private:
-  const int lanes_;
-  std::string uri_;
-};
-
-std::unique_ptr<MlflowDatabase> NewPlace() {
-  return std::make_unique<MysqlPlace>("utf8mb4_nopad_bin", /*lanes=*/0);
-}
-std::unique_ptr<MlflowDatabase> NewUsualPlace() {
-  return std::make_unique<MysqlPlace>("utf8mb4_general_ci", /*lanes=*/0);
-}
-std::unique_ptr<MlflowDatabase> NewPlaceWithLanes() {
-  return std::make_unique<MysqlPlace>("utf8mb4_nopad_bin", /*lanes=*/2);
+std::unique_ptr<MlflowDatabase> NewPlace(int lanes = 0) {
+  return MlflowDatabaseAt(SharedMariadb::Shared(), Uri(),
+                          search::MysqlDialect(), lanes);
 }
 
 INSTANTIATE_TEST_SUITE_P(Mysql, MetricStoreConformance, ::testing::Values(+[] {
@@ -131,11 +49,49 @@ INSTANTIATE_TEST_SUITE_P(Mysql, RunLogConformance,
                          ::testing::Values(
                              +[] { return MlflowRunLog(NewPlace()); },
                              +[] {
-                               return MlflowRunLog(NewPlaceWithLanes());
+                               return MlflowRunLog(NewPlace(/*lanes=*/2));
                              }));
+INSTANTIATE_TEST_SUITE_P(Mysql, MlflowSchemaConformance,
+                         ::testing::Values(SchemaCase{&SharedMariadb::Shared,
+                                                      "mysql"}));
 
-// As for MLflow on such a database: one name, in whatever letters.
-TEST(MysqlCollationTest, ANameInOtherLettersIsTheSame) {
+// Which others do with one transaction.
+TEST(MysqlSchemaTest, AStartThatWasInterruptedIsMadeAnew) {
+  testing::MariadbServer& mariadb = SharedMariadb::Own().server();
+  const std::string uri = mariadb.MakeDatabase("interrupted");
+  auto database = SharedMariadb::Shared().Open(uri);
+  ASSERT_TRUE(database.ok()) << database.status();
+  mariadb.Run("interrupted",
+              "CREATE TABLE alembic_version (version_num VARCHAR(32)); "
+              "CREATE TABLE entity_associations (other INT)");
+  absl::Status status = mlflow::PrepareSchema(database->get(), "test");
+  EXPECT_TRUE(absl::IsFailedPrecondition(status)) << status;
+  mariadb.Run("interrupted",
+              "CREATE TABLE millstream_schema_being_made (id INT)");
+  status = mlflow::PrepareSchema(database->get(), "test");
+  EXPECT_TRUE(status.ok()) << status;
+  status = (*database)->Read([](sql::Connection& connection) -> absl::Status {
+    ASSIGN_OR_RETURN(const auto facts, ReadSchemaFacts(connection));
+    EXPECT_EQ(facts.size(), RecordedSchemaFacts("mysql").size());
+    return absl::OkStatus();
+  });
+  EXPECT_TRUE(status.ok()) << status;
+}
+
+// In a database with a usual collation, as for MLflow there: one name, in
+// whatever letters.
+class MysqlCollationTest : public ::testing::Test {
+ protected:
+  static std::unique_ptr<MlflowDatabase> NewUsualPlace() {
+    static const std::string uri =
+        SharedMariadb::Own().server().MakeDatabase("usual",
+                                                   "utf8mb4_general_ci");
+    return MlflowDatabaseAt(SharedMariadb::Shared(), uri,
+                            search::MysqlDialect());
+  }
+};
+
+TEST_F(MysqlCollationTest, ANameInOtherLettersIsTheSame) {
   const auto harness = MlflowRegistryStore(NewUsualPlace());
   RegistryStore& registry = harness->registry();
   v1::RegisteredModel model, made, read;
@@ -147,6 +103,33 @@ TEST(MysqlCollationTest, ANameInOtherLettersIsTheSame) {
   EXPECT_EQ(read.name(), "Model");
   model.set_name("MODEL");
   EXPECT_FALSE(registry.CreateRegisteredModel(model, &made).ok());
+}
+
+TEST_F(MysqlCollationTest, AParamThatCannotBeKeptIsRefused) {
+  const auto harness = MlflowRunLog(NewUsualPlace());
+  const std::string run_id(32, 'a');
+  v1::RunInfo info;
+  info.set_run_id(run_id);
+  info.set_experiment_id("0");
+  info.set_status(v1::RUNNING);
+  v1::Run run;
+  ASSERT_TRUE(harness->tracking().CreateRun(info, {}, &run).ok());
+  const auto log = [&](std::initializer_list<const char*> keys) {
+    google::protobuf::RepeatedPtrField<v1::Param> params;
+    for (const char* key : keys) {
+      v1::Param* const param = params.Add();
+      param->set_key(key);
+      param->set_value(key);
+    }
+    return harness->log().Log({.run_id = run_id, .params = &params});
+  };
+  EXPECT_TRUE(log({"lr"}).ok());
+  EXPECT_TRUE(log({"lr", "b"}).ok());
+  for (const absl::Status& status : {log({"LR"}), log({"c", "C"})}) {
+    EXPECT_EQ(GetErrorCode(status), v1::INVALID_PARAMETER_VALUE) << status;
+  }
+  ASSERT_TRUE(harness->tracking().GetRun(run_id, &run).ok());
+  EXPECT_EQ(run.data().params_size(), 2);
 }
 
 }  // namespace

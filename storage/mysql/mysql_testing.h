@@ -17,6 +17,9 @@ struct MysqlServerTraits {
   static constexpr auto* kOptionsOf = &MysqlOptionsOf;
   static constexpr std::string_view kSleep = "SELECT SLEEP(60)";
   static constexpr std::string_view kBytesType = "BLOB";
+  static constexpr std::string_view kSocket = "socket";
+  // There is but the one to wait for.
+  static constexpr std::string_view kCommitted = "";
 
   static std::string MakeDatabase(Server& server, const std::string& name) {
     return server.MakeDatabase(name, "utf8mb4_nopad_bin");

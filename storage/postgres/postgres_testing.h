@@ -17,6 +17,8 @@ struct PostgresServerTraits {
   static constexpr auto* kOptionsOf = &PostgresOptionsOf;
   static constexpr std::string_view kSleep = "SELECT 1 FROM pg_sleep(60)";
   static constexpr std::string_view kBytesType = "BYTEA";
+  static constexpr std::string_view kSocket = ".s.PGSQL.5432";
+  static constexpr std::string_view kCommitted = "COMMIT";
 
   static std::string MakeDatabase(Server& server, const std::string& name) {
     return server.MakeDatabase(name);

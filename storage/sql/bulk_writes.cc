@@ -76,6 +76,7 @@ std::string OnConflictRaise(Dialect dialect) {
 }
 
 // The first of `params`, in the caller's order, that has another value.
+// REQUIRES: each was inserted or found its key taken.
 absl::Status CompareParams(Connection& connection,
                            absl::Span<const RunValue> params,
                            absl::Span<const RunValue> sorted) {
@@ -99,7 +100,15 @@ absl::Status CompareParams(Connection& connection,
   for (const RunValue& param : params) {
     const auto found =
         present.find(Key(std::string(param.run_id), std::string(param.key)));
-    if (found != present.end() && found->second != param.value) {
+    if (found == present.end()) {
+      // The row that is there has another text for what the database's
+      // collation takes to be the key.
+      return InvalidParameter(
+          "The param '", param.key, "' of run '", param.run_id,
+          "' cannot be kept: the run has one whose name the database takes for "
+          "the same. A collation such as utf8mb4_bin tells them apart.");
+    }
+    if (found->second != param.value) {
       return ParamDiffers(param.run_id, param.key, found->second, param.value);
     }
   }

@@ -11,6 +11,7 @@
 #include "storage/experiment_id.h"
 #include "storage/sql/active_runs.h"
 #include "storage/sql/experiment_rows.h"
+#include "storage/sql/outcome.h"
 #include "storage/sql/sql_tracking_store.h"
 
 namespace millstream::storage {
@@ -131,8 +132,18 @@ absl::Status SqlTrackingStore::CreateDefaultExperiment(int64_t now_ms) {
 absl::StatusOr<std::string> SqlTrackingStore::CreateExperiment(
     const v1::Experiment& experiment) {
   int64_t id = 0;
-  RETURN_IF_ERROR(
-      database_->Write([&](Transaction& transaction) -> absl::Status {
+  const auto is_made = [&](Transaction& transaction) -> absl::StatusOr<bool> {
+    ASSIGN_OR_RETURN(StatementPtr row,
+                     transaction.Query("SELECT experiment_id FROM experiments "
+                                       "WHERE name = ? AND creation_time = ?",
+                                       experiment.name(),
+                                       experiment.creation_time()));
+    ASSIGN_OR_RETURN(const bool made, row->Step());
+    if (made) id = row->Int64(0);
+    return made;
+  };
+  RETURN_IF_ERROR(sql::WriteNew(
+      database_, is_made, [&](Transaction& transaction) -> absl::Status {
         ASSIGN_OR_RETURN(id, InsertExperiment(transaction, experiment));
         if (experiment.artifact_location().empty()) {
           RETURN_IF_ERROR(transaction.Execute(

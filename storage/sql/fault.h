@@ -3,6 +3,7 @@
 #define MILLSTREAM_STORAGE_SQL_FAULT_H_
 
 #include "absl/status/status.h"
+#include "storage/sql/outcome.h"
 
 namespace millstream::storage::sql {
 
@@ -36,12 +37,9 @@ inline Fault ConnectionLost() {
           absl::UnavailableError("the connection to the database was lost")};
 }
 
-// kOutcomeUnknown.
+// kOutcomeUnknown. IsOutcomeUnknown tells its status.
 inline Fault OutcomeUnknown() {
-  return {FaultKind::kOutcomeUnknown,
-          absl::UnavailableError("the connection to the database was lost "
-                                 "during a commit: it may or may not have "
-                                 "taken place")};
+  return {FaultKind::kOutcomeUnknown, OutcomeUnknownError()};
 }
 
 }  // namespace millstream::storage::sql

@@ -9,6 +9,7 @@
 #include "storage/search/search.h"
 #include "storage/sql/experiment_rows.h"
 #include "storage/sql/logged_model_rows.h"
+#include "storage/sql/outcome.h"
 #include "storage/sql/page_reader.h"
 #include "storage/sql/sql_tracking_store.h"
 
@@ -40,7 +41,12 @@ absl::Status SqlTrackingStore::CreateLoggedModel(const v1::LoggedModel& model,
   ASSIGN_OR_RETURN(const int64_t experiment_id,
                    ParseExperimentId(info.experiment_id()));
   RETURN_IF_ERROR(CheckTagsDistinct(model));
-  return database_->Write([&](Transaction& transaction) -> absl::Status {
+  const auto is_made = [&](Transaction& transaction) {
+    return sql::FindsRow(transaction,
+                         "SELECT 1 FROM logged_models WHERE model_id = ?",
+                         info.model_id());
+  };
+  const auto make = [&](Transaction& transaction) -> absl::Status {
     ASSIGN_OR_RETURN(const std::string location,
                      sql::CheckExperimentActive(transaction, experiment_id));
     RETURN_IF_ERROR(transaction.Execute(
@@ -60,7 +66,8 @@ absl::Status SqlTrackingStore::CreateLoggedModel(const v1::LoggedModel& model,
     created->Clear();
     return sql::LoadLoggedModel(transaction, info.model_id(),
                                 /*allow_deleted=*/false, created);
-  });
+  };
+  return sql::WriteNew(database_, is_made, make);
 }
 
 absl::Status SqlTrackingStore::GetLoggedModel(std::string_view model_id,

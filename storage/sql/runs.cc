@@ -8,6 +8,7 @@
 #include "storage/sql/active_runs.h"
 #include "storage/sql/experiment_rows.h"
 #include "storage/sql/latest_metrics.h"
+#include "storage/sql/outcome.h"
 #include "storage/sql/run_rows.h"
 #include "storage/sql/run_writes.h"
 #include "storage/sql/sql_tracking_store.h"
@@ -24,8 +25,12 @@ absl::Status SqlTrackingStore::CreateRun(
   ASSIGN_OR_RETURN(const int64_t experiment_id,
                    ParseExperimentId(info.experiment_id()));
   std::string artifact_uri;
-  RETURN_IF_ERROR(
-      database_->Write([&](Transaction& transaction) -> absl::Status {
+  const auto is_made = [&](Transaction& transaction) {
+    return sql::FindsRow(transaction, "SELECT 1 FROM runs WHERE run_uuid = ?",
+                         info.run_id());
+  };
+  RETURN_IF_ERROR(sql::WriteNew(
+      database_, is_made, [&](Transaction& transaction) -> absl::Status {
         ASSIGN_OR_RETURN(
             const std::string location,
             sql::CheckExperimentActive(transaction, experiment_id));

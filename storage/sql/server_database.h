@@ -16,8 +16,8 @@
 // passed them on: kUnavailable, and the caller asks again.
 //
 // A commit whose answer is lost has taken place or not: kUnavailable, which
-// clients repeat. Writes of this API that are repeated change nothing more, but
-// for those that make something with a new id.
+// clients repeat. Writes of this API that are repeated change nothing more;
+// those that make something with a new id find out (storage/sql/outcome.h).
 //
 // OK of Write means what the server makes of a commit: by default, that the
 // write survives a crash of its machine.

@@ -34,6 +34,8 @@ class MariadbServer {
   // Runs SQL as its administrator, in a database.
   void Run(std::string_view database, std::string_view sql) const;
 
+  const std::string& folder() const { return folder_; }
+
  private:
   pid_t Spawn(const std::vector<std::string>& command) const;
   void StopWith(int signal);

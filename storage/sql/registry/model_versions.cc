@@ -7,6 +7,7 @@
 #include "base/status_macros.h"
 #include "base/str_cat.h"
 #include "storage/model_versions_tag.h"
+#include "storage/sql/outcome.h"
 #include "storage/sql/registry/registry_rows.h"
 #include "storage/sql/registry/sql_registry_store.h"
 
@@ -30,6 +31,23 @@ absl::Status WriteTag(Transaction& transaction, std::string_view name,
       4);
   return transaction.Execute(upsert.text(transaction.dialect()), kWorkspace,
                              name, version, key, value);
+}
+
+// Several, no two with one key.
+absl::Status WriteTags(
+    Transaction& transaction, std::string_view name, int64_t version,
+    const std::map<std::string_view, std::string_view>& tags) {
+  static constexpr std::string_view kColumns[] = {"workspace", "name",
+                                                  "version", "key", "value"};
+  std::vector<sql::Cell> cells;
+  for (const auto& [key, value] : tags) {
+    cells.insert(cells.end(), {kWorkspace, name, version, key, value});
+  }
+  return transaction.InsertRowsLater(
+      {.table = "model_version_tags",
+       .columns = kColumns,
+       .cells = cells,
+       .after = sql::OnConflictUpdate(transaction.dialect(), kColumns, 4)});
 }
 
 // The model has changed. RESOURCE_DOES_NOT_EXIST.
@@ -101,10 +119,17 @@ absl::Status SqlRegistryStore::CreateModelVersion(
     tags[tag.key()] = tag.value();
   }
   const int64_t now_ms = version.creation_timestamp();
-  return database_->Write([&](Transaction& transaction) -> absl::Status {
+  int64_t number = 0;
+  const auto is_made = [&](Transaction& transaction) {
+    return sql::FindsRow(
+        transaction,
+        "SELECT 1 FROM model_versions WHERE workspace = ? AND name = ? "
+        "AND version = ? AND creation_time = ? AND source = ?",
+        kWorkspace, version.name(), number, now_ms, version.source());
+  };
+  const auto make = [&](Transaction& transaction) -> absl::Status {
     RETURN_IF_ERROR(TouchModel(transaction, version.name(), now_ms));
-    ASSIGN_OR_RETURN(const int64_t number,
-                     NextVersion(transaction, version.name()));
+    ASSIGN_OR_RETURN(number, NextVersion(transaction, version.name()));
     RETURN_IF_ERROR(transaction.Execute(
         "INSERT INTO model_versions (workspace, name, version, creation_time, "
         "last_updated_time, description, current_stage, source, "
@@ -114,17 +139,15 @@ absl::Status SqlRegistryStore::CreateModelVersion(
         version.description(), kStageNone, version.source(), storage_location,
         version.run_id(), version.run_link(),
         v1::ModelVersionStatus_Name(v1::READY)));
-    for (const auto& [key, value] : tags) {
-      RETURN_IF_ERROR(
-          WriteTag(transaction, version.name(), number, key, value));
-    }
+    RETURN_IF_ERROR(WriteTags(transaction, version.name(), number, tags));
     if (!version.model_id().empty()) {
       RETURN_IF_ERROR(RegisterLoggedModel(transaction, version.model_id(),
                                           version.name(), number));
     }
     created->Clear();
     return sql::LoadModelVersion(transaction, version.name(), number, created);
-  });
+  };
+  return sql::WriteNew(database_, is_made, make);
 }
 
 absl::Status SqlRegistryStore::GetModelVersion(std::string_view name,

@@ -1,8 +1,10 @@
 #include <map>
 #include <string>
+#include <vector>
 
 #include "base/error.h"
 #include "base/status_macros.h"
+#include "storage/sql/outcome.h"
 #include "storage/sql/registry/registry_rows.h"
 #include "storage/sql/registry/sql_registry_store.h"
 
@@ -54,6 +56,25 @@ absl::Status WriteTag(Transaction& transaction, std::string_view name,
                              name, key, value);
 }
 
+// Several, no two with one key.
+absl::Status WriteTags(
+    Transaction& transaction, std::string_view name,
+    const std::map<std::string_view, std::string_view>& tags) {
+  static constexpr std::string_view kColumns[] = {"workspace", "name", "key",
+                                                  "value"};
+  std::vector<sql::Cell> cells;
+  for (const auto& [key, value] : tags) {
+    cells.insert(cells.end(), {kWorkspace, name, key, value});
+  }
+  return transaction
+      .InsertRows({.table = "registered_model_tags",
+                   .columns = kColumns,
+                   .cells = cells,
+                   .after = sql::OnConflictUpdate(transaction.dialect(),
+                                                  kColumns, 3)})
+      .status();
+}
+
 }  // namespace
 
 SqlRegistryStore::SqlRegistryStore(sql::Database* database,
@@ -66,17 +87,20 @@ absl::Status SqlRegistryStore::CreateRegisteredModel(
   for (const v1::RegisteredModelTag& tag : model.tags()) {
     tags[tag.key()] = tag.value();
   }
-  absl::Status status =
-      database_->Write([&](Transaction& transaction) -> absl::Status {
+  const auto is_made = [&](Transaction& transaction) {
+    return sql::FindsRow(transaction,
+                         "SELECT 1 FROM registered_models WHERE workspace = ? "
+                         "AND name = ? AND creation_time = ?",
+                         kWorkspace, model.name(), model.creation_timestamp());
+  };
+  absl::Status status = sql::WriteNew(
+      database_, is_made, [&](Transaction& transaction) -> absl::Status {
         RETURN_IF_ERROR(transaction.Execute(
             "INSERT INTO registered_models (workspace, name, creation_time, "
             "last_updated_time, description) VALUES (?, ?, ?, ?, ?)",
             kWorkspace, model.name(), model.creation_timestamp(),
             model.creation_timestamp(), model.description()));
-        for (const auto& [key, value] : tags) {
-          RETURN_IF_ERROR(WriteTag(transaction, model.name(), key, value));
-        }
-        return absl::OkStatus();
+        return WriteTags(transaction, model.name(), tags);
       });
   if (absl::IsAlreadyExists(status)) {
     absl::Status taken;
