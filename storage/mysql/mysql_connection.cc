@@ -2,6 +2,8 @@
 
 #include <errno.h>
 #include <mariadb/mysql.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/socket.h>
 
@@ -40,14 +42,37 @@ void SetOptions(const MysqlOptions& options, MYSQL* mysql) {
   mysql_options(mysql, MYSQL_OPT_CONNECT_TIMEOUT, &seconds);
   const unsigned int no_files = 0;
   mysql_options(mysql, MYSQL_OPT_LOCAL_INFILE, &no_files);
-  if (options.tls == Tls::kDisabled) return;
+  const Tls tls = options.tls;
+  if (tls == Tls::kDisabled) return;
+  // The library verifies a certificate whenever it is told by whom.
+  const bool verifies = tls == Tls::kVerifiedCa || tls == Tls::kVerified;
   mysql_ssl_set(mysql, OrNull(options.tls_key), OrNull(options.tls_certificate),
-                OrNull(options.tls_ca), OrNull(options.tls_ca_folder),
+                verifies ? OrNull(options.tls_ca) : nullptr,
+                verifies ? OrNull(options.tls_ca_folder) : nullptr,
                 OrNull(options.tls_ciphers));
-  const my_bool enforce = options.tls != Tls::kPreferred;
-  mysql_options(mysql, MYSQL_OPT_SSL_ENFORCE, &enforce);
-  const my_bool verify = options.tls == Tls::kVerified;
-  mysql_options(mysql, MYSQL_OPT_SSL_VERIFY_SERVER_CERT, &verify);
+  if (!options.tls_key_password.empty()) {
+    mysql_options(mysql, MARIADB_OPT_TLS_PASSPHRASE,
+                  options.tls_key_password.c_str());
+  }
+  // What this asks for is TLS if the server has it.
+  const my_bool ask = 1;
+  mysql_options(mysql, MYSQL_OPT_SSL_ENFORCE, &ask);
+  const my_bool verify_host = tls == Tls::kVerified;
+  mysql_options(mysql, MYSQL_OPT_SSL_VERIFY_SERVER_CERT, &verify_host);
+}
+
+// A network that goes away without a word is noticed after about a minute while
+// nothing is sent, and after half of one when something is.
+void NoticeDeadNetworks(int socket) {
+  const auto set = [socket](int level, int option, int value) {
+    // On a Unix socket they mean nothing.
+    setsockopt(socket, level, option, &value, sizeof(value));
+  };
+  set(SOL_SOCKET, SO_KEEPALIVE, 1);
+  set(IPPROTO_TCP, TCP_KEEPIDLE, 30);
+  set(IPPROTO_TCP, TCP_KEEPINTVL, 10);
+  set(IPPROTO_TCP, TCP_KEEPCNT, 3);
+  set(IPPROTO_TCP, TCP_USER_TIMEOUT, 30'000);
 }
 
 }  // namespace
@@ -74,21 +99,33 @@ class MysqlConnection::Prepared {
 st_mysql* MysqlConnection::Open(const MysqlOptions& options,
                                 std::string* message) {
   std::vector<sql::DatabaseUri::Host> hosts = options.hosts;
-  if (hosts.empty() || !options.unix_socket.empty()) {
-    hosts = {{.name = "localhost"}};
-  }
+  const bool by_socket = hosts.empty() || !options.unix_socket.empty();
+  if (by_socket) hosts = {{.name = "localhost"}};
   for (const sql::DatabaseUri::Host& host : hosts) {
     MYSQL* const mysql = mysql_init(nullptr);
     if (mysql == nullptr) break;
     SetOptions(options, mysql);
+    // "localhost" would mean the socket of a server on this machine, and not,
+    // as to PyMySQL, a port.
+    const mysql_protocol_type protocol =
+        by_socket ? MYSQL_PROTOCOL_SOCKET : MYSQL_PROTOCOL_TCP;
+    mysql_options(mysql, MYSQL_OPT_PROTOCOL, &protocol);
     // Without CLIENT_FOUND_ROWS: rows that ON DUPLICATE KEY left as they are
     // are not counted.
-    if (mysql_real_connect(mysql, host.name.c_str(), OrNull(options.user),
+    const bool connected =
+        nullptr !=
+        mysql_real_connect(mysql, host.name.c_str(), OrNull(options.user),
                            options.password.c_str(), OrNull(options.database),
-                           host.port, OrNull(options.unix_socket), 0)) {
+                           host.port, OrNull(options.unix_socket), 0);
+    // The library goes on without TLS where the server has none, unless the
+    // host is verified.
+    const bool is_open_to_all = connected && options.tls >= Tls::kRequired &&
+                                mysql_get_ssl_cipher(mysql) == nullptr;
+    if (connected && !is_open_to_all) {
+      NoticeDeadNetworks(mysql_get_socket(mysql));
       return mysql;
     }
-    *message = mysql_error(mysql);
+    *message = connected ? "the server offers no TLS" : mysql_error(mysql);
     mysql_close(mysql);
   }
   return nullptr;

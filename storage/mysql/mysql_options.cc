@@ -1,5 +1,8 @@
 #include "storage/mysql/mysql_options.h"
 
+#include <algorithm>
+#include <optional>
+
 #include "absl/strings/ascii.h"
 #include "absl/strings/numbers.h"
 #include "base/status_macros.h"
@@ -32,7 +35,9 @@ absl::Status SetTlsMode(std::string_view flag, std::string_view key,
     options->tls = Tls::kPreferred;
   } else if (mode == "REQUIRED") {
     options->tls = Tls::kRequired;
-  } else if (mode == "VERIFY_CA" || mode == "VERIFY_IDENTITY") {
+  } else if (mode == "VERIFY_CA") {
+    options->tls = Tls::kVerifiedCa;
+  } else if (mode == "VERIFY_IDENTITY") {
     options->tls = Tls::kVerified;
   } else {
     return Refused(flag, key,
@@ -53,6 +58,8 @@ bool SetTlsFile(std::string_view key, const std::string& value,
     options->tls_certificate = value;
   } else if (key == "ssl_key") {
     options->tls_key = value;
+  } else if (key == "ssl_key_password") {
+    options->tls_key_password = value;
   } else if (key == "ssl_cipher" || key == "tls_ciphersuites") {
     options->tls_ciphers = value;
   } else {
@@ -76,9 +83,50 @@ absl::Status SetConnectTimeout(std::string_view flag, std::string_view key,
 
 // What to verify, as several drivers say it.
 struct Verify {
-  bool asked = false;
-  bool wanted = false;
+  std::optional<bool> certificate, host;
+  bool by_mode = false;  // ssl_mode has said it
 };
+
+// True: `key` is about what is verified.
+absl::StatusOr<bool> SetVerify(std::string_view flag, std::string_view key,
+                               std::string_view value, Verify* verify) {
+  if (key == "ssl_verify_cert") {
+    ASSIGN_OR_RETURN(verify->certificate, Truth(flag, key, value));
+    return true;
+  }
+  if (key == "ssl_verify_identity" || key == "ssl_check_hostname") {
+    ASSIGN_OR_RETURN(verify->host, Truth(flag, key, value));
+    return true;
+  }
+  return false;
+}
+
+// What all that was said of TLS comes to.
+absl::Status SettleTls(std::string_view flag, const Verify& verify,
+                       MysqlOptions* options) {
+  if (options->tls_certificate.empty() != options->tls_key.empty()) {
+    return Refused(flag, "ssl_cert", "and 'ssl_key' belong together.");
+  }
+  if (options->tls == Tls::kDisabled) return absl::OkStatus();
+  const bool trusts =
+      !options->tls_ca.empty() || !options->tls_ca_folder.empty();
+  Tls least = Tls::kPreferred;
+  if (verify.host.value_or(false)) {
+    least = Tls::kVerified;
+  } else if (verify.certificate.has_value()) {
+    least = *verify.certificate ? Tls::kVerifiedCa : Tls::kRequired;
+  } else if (trusts && !verify.by_mode) {
+    least = verify.host.value_or(true) ? Tls::kVerified : Tls::kVerifiedCa;
+  } else if (!options->tls_certificate.empty() && !verify.by_mode) {
+    least = Tls::kRequired;
+  }
+  options->tls = std::max(options->tls, least);
+  // By the system's authorities anybody has a certificate: of some host.
+  if (!trusts && options->tls == Tls::kVerifiedCa) {
+    options->tls = Tls::kVerified;
+  }
+  return absl::OkStatus();
+}
 
 absl::Status SetKey(std::string_view flag, const std::string& key,
                     const std::string& value, MysqlOptions* options,
@@ -91,7 +139,10 @@ absl::Status SetKey(std::string_view flag, const std::string& key,
   if (key == "connect_timeout" || key == "connection_timeout") {
     return SetConnectTimeout(flag, key, value, options);
   }
-  if (key == "ssl_mode") return SetTlsMode(flag, key, value, options);
+  if (key == "ssl_mode") {
+    verify->by_mode = true;
+    return SetTlsMode(flag, key, value, options);
+  }
   if (key == "ssl_disabled") {
     ASSIGN_OR_RETURN(const bool disabled, Truth(flag, key, value));
     if (disabled) options->tls = Tls::kDisabled;
@@ -102,13 +153,8 @@ absl::Status SetKey(std::string_view flag, const std::string& key,
     options->tls = wanted ? Tls::kRequired : Tls::kDisabled;
     return absl::OkStatus();
   }
-  if (key == "ssl_verify_cert" || key == "ssl_verify_identity" ||
-      key == "ssl_check_hostname") {
-    ASSIGN_OR_RETURN(const bool wanted, Truth(flag, key, value));
-    verify->asked = true;
-    verify->wanted = verify->wanted || wanted;
-    return absl::OkStatus();
-  }
+  ASSIGN_OR_RETURN(const bool is_verify, SetVerify(flag, key, value, verify));
+  if (is_verify) return absl::OkStatus();
   // Text is UTF-8 in four bytes whatever they say, and numbers and errors are
   // read our way.
   for (const std::string_view other :
@@ -121,8 +167,8 @@ absl::Status SetKey(std::string_view flag, const std::string& key,
   return Refused(flag, key,
                  "is no key of a MySQL URI's query; there are unix_socket, "
                  "connect_timeout, ssl_ca, ssl_capath, ssl_cert, ssl_key, "
-                 "ssl_cipher, ssl_mode, ssl_verify_cert, ssl_disabled, "
-                 "charset.");
+                 "ssl_key_password, ssl_cipher, ssl_mode, ssl_verify_cert, "
+                 "ssl_check_hostname, ssl_disabled, charset.");
 }
 
 }  // namespace
@@ -139,15 +185,7 @@ absl::StatusOr<MysqlOptions> MysqlOptionsOf(const sql::DatabaseUri& uri,
   for (const auto& [key, value] : uri.query) {
     RETURN_IF_ERROR(SetKey(flag, key, value, &options, &verify));
   }
-  if (options.tls_certificate.empty() != options.tls_key.empty()) {
-    return Refused(flag, "ssl_cert", "and 'ssl_key' belong together.");
-  }
-  if (options.tls == Tls::kDisabled) return options;
-  // Who says whom to trust wants it to be checked, unless told otherwise.
-  const bool trusts = !options.tls_ca.empty() || !options.tls_ca_folder.empty();
-  if (verify.asked ? verify.wanted : trusts && options.tls == Tls::kPreferred) {
-    options.tls = Tls::kVerified;
-  }
+  RETURN_IF_ERROR(SettleTls(flag, verify, &options));
   return options;
 }
 

@@ -14,12 +14,13 @@
 
 namespace millstream::storage::mysql {
 
-// Encryption, in MySQL's words for it.
+// Encryption, in MySQL's words for it; each asks for more than the one before.
 enum class Tls {
-  kPreferred,  // if the server offers it; nothing is verified
   kDisabled,
-  kRequired,  // nothing is verified
-  kVerified,  // the certificate, and the host's name in it
+  kPreferred,   // if the server offers it; nothing is verified
+  kRequired,    // nothing is verified
+  kVerifiedCa,  // the certificate, by tls_ca or tls_ca_folder
+  kVerified,    // the certificate, and the host's name in it
 };
 
 struct MysqlOptions {
@@ -37,6 +38,7 @@ struct MysqlOptions {
   std::string tls_ca_folder;
   std::string tls_certificate;
   std::string tls_key;
+  std::string tls_key_password;
   std::string tls_ciphers;
 
   // How the log calls the database: no user, no password.
@@ -57,8 +59,10 @@ struct MysqlOptions {
 
 // The options for a URI of MySQL or MariaDB. Keys of the URI's query are those
 // of mysqlclient, PyMySQL and Connector/Python that say where the server is and
-// how to speak to it. INVALID_ARGUMENT naming `flag` and a key that is none.
-// Thread-safe.
+// how to speak to it. Who names an authority (ssl_ca) has certificate and host
+// verified, as by PyMySQL; ssl_check_hostname=false leaves out the host, and
+// ssl_verify_cert=false all. INVALID_ARGUMENT naming `flag` and a key that is
+// none. Thread-safe.
 absl::StatusOr<MysqlOptions> MysqlOptionsOf(const sql::DatabaseUri& uri,
                                             std::string_view flag);
 

@@ -47,11 +47,34 @@ TEST(MysqlOptionsTest, VerifiesWhenItIsToldWhomToTrust) {
     return options->tls;
   };
   EXPECT_EQ(tls("ssl_ca=/ca.pem"), Tls::kVerified);
-  EXPECT_EQ(tls("ssl_ca=/ca.pem&ssl_verify_cert=false"), Tls::kPreferred);
+  EXPECT_EQ(tls("ssl_capath=/ca"), Tls::kVerified);
+  EXPECT_EQ(tls("ssl_ca=/ca.pem&ssl_check_hostname=false"), Tls::kVerifiedCa);
+  EXPECT_EQ(tls("ssl_ca=/ca.pem&ssl_verify_cert=true"), Tls::kVerifiedCa);
+  EXPECT_EQ(tls("ssl_ca=/ca.pem&ssl_verify_cert=true&ssl_verify_identity=1"),
+            Tls::kVerified);
+  EXPECT_EQ(tls("ssl_ca=/ca.pem&ssl_verify_cert=false"), Tls::kRequired);
+  EXPECT_EQ(tls("ssl_ca=/ca.pem&ssl_mode=VERIFY_CA"), Tls::kVerifiedCa);
+  EXPECT_EQ(tls("ssl_ca=/ca.pem&ssl_mode=VERIFY_IDENTITY"), Tls::kVerified);
+  EXPECT_EQ(tls("ssl_ca=/ca.pem&ssl_mode=REQUIRED"), Tls::kRequired);
+}
+
+TEST(MysqlOptionsTest, IsNotContentWithLessThanItIsAskedFor) {
+  const auto tls = [](std::string_view query) {
+    auto options = Read("mysql://u@h/d?" + std::string(query));
+    EXPECT_TRUE(options.ok()) << options.status();
+    return options->tls;
+  };
   EXPECT_EQ(tls("ssl_verify_identity=true"), Tls::kVerified);
   EXPECT_EQ(tls("ssl_mode=REQUIRED"), Tls::kRequired);
-  EXPECT_EQ(tls("ssl_mode=VERIFY_CA"), Tls::kVerified);
   EXPECT_EQ(tls("ssl=true"), Tls::kRequired);
+  EXPECT_EQ(tls("ssl=true&ssl_ca=/ca.pem"), Tls::kVerified);
+  EXPECT_EQ(tls("ssl_mode=VERIFY_IDENTITY&ssl_ca=/c&ssl_verify_cert=true"),
+            Tls::kVerified);
+  EXPECT_EQ(tls("ssl_cert=/c.pem&ssl_key=/k.pem&ssl_key_password=x"),
+            Tls::kRequired);
+  // By the system's authorities.
+  EXPECT_EQ(tls("ssl_mode=VERIFY_CA"), Tls::kVerified);
+  EXPECT_EQ(tls("ssl_verify_cert=true"), Tls::kVerified);
   EXPECT_EQ(tls("ssl_disabled=True"), Tls::kDisabled);
 }
 
