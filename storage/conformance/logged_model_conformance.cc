@@ -288,5 +288,37 @@ TEST_P(LoggedModelConformance, PagesTakeAConstantNumberOfStatements) {
   EXPECT_EQ(statements(40), statements(2));
 }
 
+TEST_P(LoggedModelConformance, InputsTakeAConstantNumberOfStatements) {
+  const std::string experiment = MakeExperiment("e");
+  auto statements = [&](int count) {
+    v1::RunInfo info;
+    std::string id = StrCat("r", count, "-");
+    id.resize(32, '0');
+    info.set_run_id(id);
+    info.set_experiment_id(experiment);
+    info.set_status(v1::RUNNING);
+    v1::Run run;
+    EXPECT_TRUE(tracking().CreateRun(info, {}, &run).ok());
+    google::protobuf::RepeatedPtrField<v1::DatasetInput> datasets;
+    google::protobuf::RepeatedPtrField<v1::ModelInput> models;
+    google::protobuf::RepeatedPtrField<v1::ModelOutput> outputs;
+    for (int i = 0; i < count; ++i) {
+      v1::DatasetInput* const input = datasets.Add();
+      input->mutable_dataset()->set_name(StrCat("d", i, "of", count));
+      input->mutable_dataset()->set_digest("x");
+      v1::InputTag* const tag = input->add_tags();
+      tag->set_key("k");
+      tag->set_value("v");
+      models.Add()->set_model_id(StrCat("m-", i));
+      outputs.Add()->set_model_id(StrCat("m-", i));
+    }
+    harness_->TakeStatements();
+    EXPECT_TRUE(tracking().LogInputs(id, datasets, models).ok());
+    EXPECT_TRUE(tracking().LogOutputs(id, outputs).ok());
+    return harness_->TakeStatements();
+  };
+  EXPECT_EQ(statements(40), statements(2));
+}
+
 }  // namespace
 }  // namespace millstream::storage

@@ -50,6 +50,7 @@ class MysqlSession final : public sql::Transaction {
  private:
   friend class MysqlStatement;
 
+  size_t insert_rows_max() const override { return 256; }
   absl::Status Run(MysqlStatement* statement);
 
   std::unique_ptr<MysqlConnection> connection_;

@@ -7,11 +7,6 @@
 namespace millstream::storage::sql {
 namespace {
 
-// Rows in one statement of InsertRows: this many, and by this factor fewer
-// again and again, so that few texts serve any number.
-constexpr size_t kInsertRowsMax = 64;
-constexpr size_t kInsertRowsFactor = 4;
-
 std::string Quoted(std::string_view name) {
   return StrCat("\"", name, "\"");
 }
@@ -66,7 +61,7 @@ absl::Status Statement::Finish() {
 absl::StatusOr<int64_t> Transaction::InsertRows(const RowInsert& insert) {
   const size_t width = insert.columns.size();
   const size_t rows = insert.cells.size() / width;
-  size_t size = kInsertRowsMax;
+  size_t size = insert_rows_max();
   int64_t changed = 0;
   for (size_t row = 0; row < rows; row += size) {
     while (size > rows - row) size /= kInsertRowsFactor;

@@ -245,6 +245,13 @@ class Transaction : public Connection {
   absl::StatusOr<StatementPtr> PrepareForId(std::string_view sql,
                                             std::string_view id);
   absl::StatusOr<int64_t> FinishForId(Statement& statement);
+
+ private:
+  // Rows in one statement of InsertRows: this many, and by kInsertRowsFactor
+  // fewer again and again, so that few texts serve any number. A power of that;
+  // more where each statement is a round trip.
+  static constexpr size_t kInsertRowsFactor = 4;
+  virtual size_t insert_rows_max() const { return 64; }
 };
 
 // Thread-safe. Outlives every call that uses it.

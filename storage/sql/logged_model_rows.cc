@@ -1,5 +1,7 @@
 #include "storage/sql/logged_model_rows.h"
 
+#include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -129,35 +131,53 @@ absl::StatusOr<int64_t> FindLoggedModel(Connection& connection,
 absl::Status WriteLoggedModelTags(
     Transaction& transaction, std::string_view model_id, int64_t experiment_id,
     const google::protobuf::RepeatedPtrField<v1::LoggedModelTag>& tags) {
-  static const UpsertTexts upsert(
-      "logged_model_tags",
-      {"model_id", "tag_key", "experiment_id", "tag_value"}, 2);
-  for (const v1::LoggedModelTag& tag : tags) {
-    RETURN_IF_ERROR(transaction.Execute(upsert.text(transaction.dialect()),
-                                        model_id, tag.key(), experiment_id,
-                                        tag.value()));
+  static constexpr std::string_view kColumns[] = {"model_id", "tag_key",
+                                                  "experiment_id", "tag_value"};
+  // Of a key that comes twice the last value stays.
+  std::map<std::string_view, std::string_view> values;
+  for (const v1::LoggedModelTag& tag : tags) values[tag.key()] = tag.value();
+  std::vector<Cell> cells;
+  for (const auto& [key, value] : values) {
+    cells.insert(cells.end(), {model_id, key, experiment_id, value});
   }
-  return absl::OkStatus();
+  return transaction.InsertRowsLater(
+      {.table = "logged_model_tags",
+       .columns = kColumns,
+       .cells = cells,
+       .after = OnConflictUpdate(transaction.dialect(), kColumns, 2)});
 }
 
 absl::Status WriteLoggedModelParams(
     Transaction& transaction, std::string_view model_id, int64_t experiment_id,
     const google::protobuf::RepeatedPtrField<v1::LoggedModelParameter>&
         params) {
+  static constexpr std::string_view kColumns[] = {"model_id", "experiment_id",
+                                                  "param_key", "param_value"};
+  const auto is_taken = [](std::string_view which) {
+    return MakeError(v1::BAD_REQUEST,
+                     StrCat("The param ", which,
+                            "of the logged model is set already; params are "
+                            "written once."));
+  };
+  std::set<std::string_view> keys;
+  std::vector<Cell> cells;
   for (const v1::LoggedModelParameter& param : params) {
-    const absl::Status status = transaction.Execute(
-        "INSERT INTO logged_model_params (model_id, experiment_id, param_key, "
-        "param_value) VALUES (?, ?, ?, ?)",
-        model_id, experiment_id, param.key(), param.value());
-    if (absl::IsAlreadyExists(status)) {
-      return MakeError(v1::BAD_REQUEST,
-                       StrCat("The param '", Shown(param.key()),
-                              "' of the logged model is set already; params "
-                              "are written once."));
+    if (!keys.insert(param.key()).second) {
+      return is_taken(StrCat("'", Shown(param.key()), "' "));
     }
-    RETURN_IF_ERROR(status);
+    cells.insert(cells.end(),
+                 {model_id, experiment_id, param.key(), param.value()});
   }
-  return absl::OkStatus();
+  const absl::Status status =
+      transaction
+          .InsertRows({.table = "logged_model_params",
+                       .columns = kColumns,
+                       .cells = cells})
+          .status();
+  if (!absl::IsAlreadyExists(status)) return status;
+  return is_taken(params.size() == 1
+                      ? StrCat("'", Shown(params[0].key()), "' ")
+                      : "");
 }
 
 }  // namespace millstream::storage::sql
