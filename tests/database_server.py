@@ -21,11 +21,16 @@ class DatabaseServer:
     product = None
     dialects = ()
     user = None
+    # What our server says to begin a transaction that writes, and what is in
+    # the answer to a COMMIT and in no other.
+    begins_write = None
+    committed = None
     # Signals that end it: like a crash; or writing what is in memory.
     stop_at_once = signal.SIGKILL
     stop_well = signal.SIGTERM
 
-    def __init__(self):
+    def __init__(self, *settings):
+        self.settings = list(settings)
         self.folder = pathlib.Path(tempfile.mkdtemp(
             prefix="millstream-db.", dir="/tmp"))
         self._process = None
@@ -66,6 +71,13 @@ class DatabaseServer:
     @property
     def pid(self):
         return self._process.pid
+
+    def keep(self, name, content):
+        """A file that none but the server reads; returns its path."""
+        path = self.folder / name
+        path.touch(mode=0o600)
+        path.write_bytes(content)
+        return path
 
     def make_database(self, name):
         """An empty database; returns its URI."""

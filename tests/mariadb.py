@@ -16,11 +16,13 @@ class MariadbServer(DatabaseServer):
     product = "MySQL"
     dialects = ("mysql", "mysql+pymysql")
     user = "mlflow"
+    begins_write = b"SERIALIZABLE"
+    # One answer is waited for at a time.
+    committed = b""
 
     def __init__(self, *settings, fsync=True):
-        super().__init__()
-        self._settings = list(settings) + [
-            "innodb-flush-log-at-trx-commit=" + ("1" if fsync else "2")]
+        super().__init__(*settings, "innodb-flush-log-at-trx-commit="
+                         + ("1" if fsync else "2"))
         # Root runs it as itself, which others must not.
         self._as_user = ["--user=root"] if os.geteuid() == 0 else []
         self._run(["mariadb-install-db", "--no-defaults",
@@ -56,7 +58,7 @@ class MariadbServer(DatabaseServer):
                 "--skip-log-bin", "--skip-name-resolve",
                 "--innodb-buffer-pool-size=64M", "--innodb-log-file-size=32M",
                 "--innodb-fast-shutdown=2", "--innodb-use-native-aio=0",
-                *self._as_user, *(f"--{s}" for s in self._settings)]
+                *self._as_user, *(f"--{s}" for s in self.settings)]
 
     def _answers(self):
         return subprocess.run(

@@ -19,32 +19,39 @@ class PostgresServer(DatabaseServer):
     # With a driver where MLflow would choose another.
     dialects = ("postgresql", "postgresql+psycopg2")
     user = "postgres"
+    begins_write = b"READ WRITE"
+    committed = b"COMMIT\0"
     stop_at_once = signal.SIGQUIT
     stop_well = signal.SIGINT
 
     def __init__(self, *settings, fsync=True):
-        super().__init__()
-        self._settings = list(settings) + ([] if fsync else ["fsync=off"])
+        super().__init__(*settings, *([] if fsync else ["fsync=off"]))
         if os.geteuid() == 0:
             shutil.chown(self.folder, "postgres", "postgres")
-        secret = self.folder / "password"
-        secret.write_text(PASSWORD)
+        secret = self.keep("password", PASSWORD.encode())
         self._run(self._command(
             "initdb", "-D", self.folder / "data", "-U", self.user,
             "-A", "scram-sha-256", f"--pwfile={secret}", "-E", "UTF8",
             "--locale=C.UTF-8", "--no-sync"))
 
+    def keep(self, name, content):
+        path = super().keep(name, content)
+        if os.geteuid() == 0:
+            shutil.chown(path, "postgres", "postgres")
+        return path
+
     def make_database(self, name):
         self._run(self._command("createdb", "-h", "127.0.0.1",
                                 "-p", self.port, "-U", self.user, name),
-                  env=dict(os.environ, PGPASSWORD=PASSWORD))
+                  env={**os.environ, "PGPASSWORD": PASSWORD,
+                       "HOME": str(self.folder)})
         return self.uri(name)
 
     def _server_command(self):
         command = self._command(
             "postgres", "-D", self.folder / "data", "-k", self.folder,
             "-h", "127.0.0.1", "-p", self.port)
-        for setting in self._settings:
+        for setting in self.settings:
             command += ["-c", setting]
         return command
 
