@@ -19,6 +19,7 @@ from harness import fill, gomodule
 from harness.missing import PeerMissing
 
 sys.path.append(str(Path(__file__).resolve().parents[2] / "tests"))
+from mariadb import MariadbServer  # noqa: E402
 from postgres import PostgresServer  # noqa: E402
 
 
@@ -192,59 +193,86 @@ class FastTrackML(Peer):
         return _FASTTRACKML[1] if told == "unknown" else told
 
 
-class OnPostgres(Peer):
-    """Has a PostgreSQL of its own, as installed, and in it a database for each
-    folder that it is started on."""
+class OnServer(Peer):
+    """Has a database server of its own, as installed, and in it a database for
+    each folder that it is started on."""
 
-    durability = "each commit after an fsync (PostgreSQL 15, defaults)"
+    database_server: type[PostgresServer] | type[MariadbServer]
     # Rows are not copied into it: what is searched is made by the API.
     api_runs = None
     api_points = None
 
     def __enter__(self) -> Peer:
-        self._postgres = PostgresServer()
-        self._postgres.start()
+        self._database_server = self.database_server()
+        self._database_server.start()
         self._uris: dict[Path, str] = {}
         return self
 
     def __exit__(self, kind: type[BaseException] | None,
                  error: BaseException | None,
                  trace: TracebackType | None) -> None:
-        self._postgres.close()
+        self._database_server.close()
 
     def other_pids(self) -> list[int]:
-        return [self._postgres.pid]
+        return [self._database_server.pid]
 
     def uri(self, directory: Path) -> str:
+        """With the driver that MLflow's users have: SQLAlchemy's own choice
+        changes with its version."""
         if directory not in self._uris:
-            self._uris[directory] = self._postgres.make_database(
-                f"bench{len(self._uris)}")
+            name = f"bench{len(self._uris)}"
+            self._database_server.make_database(name)
+            self._uris[directory] = self._database_server.uri(
+                name, self._database_server.dialects[1])
         return self._uris[directory]
 
 
-class MillstreamPostgres(OnPostgres, Millstream):
-    name = "millstream-postgres"
-    about = "this tree, optimised build, PostgreSQL"
+class OnPostgres(OnServer):
+    database_server = PostgresServer
+    durability = "each commit after an fsync (PostgreSQL 15, defaults)"
 
+
+class OnMariadb(OnServer):
+    database_server = MariadbServer
+    durability = "each commit after an fsync (MariaDB 10.11, defaults)"
+
+
+class MillstreamOnServer(OnServer, Millstream):
     def command(self, directory: Path, port: int) -> list[str]:
         return [*Millstream.command(self, directory, port),
                 "--backend-store-uri", self.uri(directory)]
 
 
-class MlflowPostgres(OnPostgres, MlflowSqlite):
-    name = "mlflow-postgres"
-    about = "mlflow server, defaults: 4 workers, PostgreSQL"
-
+class MlflowOnServer(OnServer, MlflowSqlite):
     def command(self, directory: Path, port: int) -> list[str]:
         command = MlflowSqlite.command(self, directory, port)
         place = command.index("--backend-store-uri") + 1
-        # SQLAlchemy's own choice of a driver changes with its version.
-        command[place] = self.uri(directory).replace(
-            "postgresql:", "postgresql+psycopg2:")
+        command[place] = self.uri(directory)
         return command
 
 
+class MillstreamPostgres(OnPostgres, MillstreamOnServer):
+    name = "millstream-postgres"
+    about = "this tree, optimised build, PostgreSQL"
+
+
+class MlflowPostgres(OnPostgres, MlflowOnServer):
+    name = "mlflow-postgres"
+    about = "mlflow server, defaults: 4 workers, PostgreSQL"
+
+
+class MillstreamMariadb(OnMariadb, MillstreamOnServer):
+    name = "millstream-mariadb"
+    about = "this tree, optimised build, MariaDB"
+
+
+class MlflowMariadb(OnMariadb, MlflowOnServer):
+    name = "mlflow-mariadb"
+    about = "mlflow server, defaults: 4 workers, MariaDB"
+
+
 ALL: tuple[type[Peer], ...] = (Millstream, MlflowSqlite, MlflowSqliteOneWorker,
-                               FastTrackML, MillstreamPostgres, MlflowPostgres)
+                               FastTrackML, MillstreamPostgres, MlflowPostgres,
+                               MillstreamMariadb, MlflowMariadb)
 # Others are compared with the first of these that was measured too.
-REFERENCES = (MlflowSqlite.name, MlflowPostgres.name)
+REFERENCES = (MlflowSqlite.name, MlflowPostgres.name, MlflowMariadb.name)
