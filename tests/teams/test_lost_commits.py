@@ -122,13 +122,15 @@ def test_what_is_made_is_made_once(server, lose):
                                                     "value": "v"}]})
     assert status == 200, answer
     found = ask(server, "runs/search", {"experiment_ids": [experiment]})
-    assert [r["info"] for r in found["runs"]] == [answer["run"]["info"]]
+    assert [r["info"]["run_id"] for r in found["runs"]] == [
+        answer["run"]["info"]["run_id"]]
     status, answer = lose("logged-models", {"experiment_id": experiment,
                                             "name": name})
     assert status == 200, answer
     found = ask(server, "logged-models/search",
                 {"experiment_ids": [experiment]})
-    assert found["models"] == [answer["model"]]
+    assert [m["info"]["model_id"] for m in found["models"]] == [
+        answer["model"]["info"]["model_id"]]
 
 
 def test_what_is_registered_is_registered_once(server, lose):
