@@ -118,6 +118,7 @@ class ServerImpl final : public Server {
     options.signup_page = users_ != nullptr;
     options.ui_dir = config.ui_dir;
     options.allowed_hosts = config.allowed_hosts;
+    options.asks_for_credentials = callers_.gate != nullptr;
     options.cors_allowed_origins = config.cors_allowed_origins;
     options.x_frame_options = config.x_frame_options;
     options.connections_max = ConnectionsMax(RaiseFileLimit());

@@ -7,6 +7,7 @@ namespace millstream::gateway {
 
 void AnswerNotes::Note(const RequestHead& head, int status, int64_t bytes,
                        std::chrono::steady_clock::time_point begun,
+                       std::string_view peer,
                        std::string_view request_id) const {
   if (monitor == nullptr && !access_log) return;
   const double seconds =
@@ -20,7 +21,7 @@ void AnswerNotes::Note(const RequestHead& head, int status, int64_t bytes,
             {"status", status},
             {"bytes", bytes},
             {"ms", seconds * 1000},
-            {"peer", head.peer},
+            {"peer", peer},
             {"request_id", request_id}});
 }
 

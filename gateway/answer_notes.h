@@ -20,10 +20,11 @@ struct AnswerNotes {
   bool access_log = false;
 
   // `head` was answered so, with a body of so many bytes (0 if that is not
-  // known), after it had come at `begun`. Of a body that streams: it begins.
+  // known), after it had come at `begun`, from `peer` itself or by way of
+  // proxies. Of a body that streams: it begins.
   void Note(const RequestHead& head, int status, int64_t bytes,
             std::chrono::steady_clock::time_point begun,
-            std::string_view request_id) const;
+            std::string_view peer, std::string_view request_id) const;
 };
 
 }  // namespace millstream::gateway

@@ -75,6 +75,7 @@ Front::Plan Front::Begin(const RequestHead& head) const {
                      head.path == StrCat(static_prefix_, "/version");
   Origination from = forwarded_.Of(head);
   Plan plan;
+  plan.peer = from.peer;
   plan.reply = security_->Check(
       head, from.host,
       probe ? Security::Path::kProbe : Security::Path::kOrdinary);

@@ -195,6 +195,7 @@ class Session {
     const HttpFault& fault = *parser_.fault();
     begun_ = std::chrono::steady_clock::now();
     request_id_ = RequestIdOf(RequestHead());
+    peer_ = parser_.head().peer;
     HttpReply reply = HtmlError(fault.status, fault.message);
     co_await Write(reply, /*keep_alive=*/false);
   }
@@ -206,6 +207,7 @@ class Session {
     request_id_ = RequestIdOf(parser_.head());
     Front::Plan plan = shared_.front->Begin(parser_.head());
     is_probe_ = plan.is_probe;
+    peer_ = plan.peer;
     auth::IdentityPtr identity;
     if (plan.guarded) {
       auth::Verdict verdict =
@@ -525,7 +527,7 @@ class Session {
     const bool begun = co_await WriteAll(asio::buffer(out_), body);
     if (!is_probe_) {
       shared_.notes.Note(head, reply.status, content_bytes, begun_,
-                         request_id_);
+                         peer_, request_id_);
     }
     if (!begun) co_return false;
     if (!body_less && reply.source != nullptr) {
@@ -653,6 +655,8 @@ class Session {
   // whether it is one that nobody counts.
   std::chrono::steady_clock::time_point begun_;
   std::string request_id_;
+  // Who sent it, first of all.
+  std::string peer_;
   bool is_probe_ = false;
   InBuffer in_;
   // Head of the answer being written.

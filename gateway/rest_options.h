@@ -59,6 +59,10 @@ struct RestOptions {
   // likes there, so "*.example.com" is a domain; addresses may be given as
   // networks, "10.0.0.0/8".
   std::vector<std::string> allowed_hosts;
+  // Callers must say who they are. A page that rebinds its name to our address
+  // cannot: browsers keep passwords by the name they were typed for. So with
+  // any Host allowed, whoever has the name that is asked for is ourselves.
+  bool asks_for_credentials = false;
   // Origins ("https://host[:port]") that may send changes from a browser, "*"
   // for all; this machine's own and the server's own always may.
   std::vector<std::string> cors_allowed_origins;

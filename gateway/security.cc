@@ -87,6 +87,7 @@ absl::StatusOr<std::unique_ptr<Security>> Security::Create(
     if (!pattern.ok()) return std::move(pattern).status();
     security->hosts_.push_back(*std::move(pattern));
   }
+  security->anybody_ = security->any_host_ && !options.asks_for_credentials;
   for (const std::string& text : options.cors_allowed_origins) {
     if (text == "*") {
       security->any_origin_ = true;
@@ -148,9 +149,9 @@ bool Security::MayChange(std::string_view origin,
   const std::optional<Origin> parsed = ParseOrigin(origin);
   if (!parsed.has_value()) return false;
   if (IsThisMachine(parsed->host)) return true;
-  // The server's own pages, unless any name is taken for the server's.
+  // The server's own pages, unless anybody's name is taken for the server's.
   const std::optional<Host> own = ParseHost(host);
-  return !any_host_ && own.has_value() && parsed->host.name == own->name &&
+  return !anybody_ && own.has_value() && parsed->host.name == own->name &&
          parsed->host.port == own->port;
 }
 

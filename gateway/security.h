@@ -63,6 +63,8 @@ class Security {
 
   bool enabled_ = true;
   bool any_host_ = false;
+  // Any Host, and nobody is asked who he is.
+  bool anybody_ = false;
   bool any_origin_ = false;
   // Empty for localhost and private addresses.
   std::vector<HostPattern> hosts_;

@@ -102,6 +102,13 @@ TEST_F(SecurityTest, AStarAllowsAnyHost) {
   EXPECT_FALSE(ChangePasses("http://evil.example", "evil.example"));
 }
 
+TEST_F(SecurityTest, AStarAllowsOwnPagesThatNeedAPassword) {
+  options_.allowed_hosts = {"*"};
+  options_.asks_for_credentials = true;
+  EXPECT_TRUE(ChangePasses("https://a.example", "a.example"));
+  EXPECT_FALSE(ChangePasses("https://evil.example", "a.example"));
+}
+
 TEST_F(SecurityTest, ChangesComeFromKnownOrigins) {
   EXPECT_TRUE(ChangePasses("http://localhost:3000"));
   EXPECT_TRUE(ChangePasses(""));

@@ -16,22 +16,22 @@ START_SECONDS = 60
 
 
 class Minio:
-    """One MinIO process with an empty bucket, `artifacts`."""
+    """One MinIO process with an empty bucket."""
 
-    bucket = "artifacts"
-
-    def __init__(self, folder):
+    def __init__(self, folder, host="127.0.0.1", port=None,
+                 bucket="artifacts"):
+        self.bucket = bucket
         built = subprocess.run(
             [harness.ROOT / "tools" / "minio" / "build"], check=True,
             stdout=subprocess.PIPE, text=True)
-        port = harness.free_port()
-        self.url = f"http://127.0.0.1:{port}"
+        port = port or harness.free_port()
+        self.url = f"http://{host}:{port}"
         self.environment = {**KEYS, "MLFLOW_S3_ENDPOINT_URL": self.url}
         self._log = folder / "log"
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
                 [built.stdout.strip(), "server", "--quiet", "--address",
-                 f"127.0.0.1:{port}", folder / "data"],
+                 f"{host}:{port}", folder / "data"],
                 env={"MINIO_ROOT_USER": KEYS["AWS_ACCESS_KEY_ID"],
                      "MINIO_ROOT_PASSWORD": KEYS["AWS_SECRET_ACCESS_KEY"],
                      "MINIO_BROWSER": "off", "MINIO_UPDATE": "off",

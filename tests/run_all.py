@@ -35,6 +35,8 @@ CLIENT_SUITES = [
       for database in ("sqlite", "postgresql", "mysql")),
     # Its environment leads to an object store.
     ("3.17.2", "http", ["tests/s3"]),
+    # It has a network of its own.
+    ("3.17.2", "http", ["tests/deployments"]),
     ("2.20.2", "http", ["tests/compat"]),
     # What of the package does not depend on mlflow or protobuf is tested once.
     ("2.20.2", "http", ["tests/python/test_client.py",

@@ -22,6 +22,11 @@ scenarios.experiments_are_listed_and_searched =
   await see(row(page, 'stones'));
 };
 
+scenarios.the_default_experiment_is_there = async ({page, open, see}) => {
+  await open('/experiments');
+  await see(row(page, 'Default'));
+};
+
 scenarios.an_experiment_is_created = async ({page, open, see, expect}) => {
   expect(404, /experiments\/get-by-name$/);
   await open('/experiments');

@@ -68,7 +68,7 @@ def add_models(client, run_id, experiment_id):
     client.create_registered_model(
         "stone-model", tags={"owner": "geology"},
         description="Tells stones apart.")
-    source = f"mlflow-artifacts:/{experiment_id}/{run_id}/artifacts/model"
+    source = client.get_run(run_id).info.artifact_uri + "/model"
     for text in "first try", "second try":
         client.create_model_version("stone-model", source, run_id,
                                     description=text)
@@ -79,7 +79,8 @@ def add_models(client, run_id, experiment_id):
     return model.model_id
 
 
-def add_dataset(run_id):
+def add_dataset(experiment_id, run_id):
+    mlflow.set_experiment(experiment_id=experiment_id)
     frame = pandas.DataFrame({"x": [1.0, 2.0], "y": [3.0, 4.0]})
     with mlflow.start_run(run_id=run_id):
         mlflow.log_input(mlflow.data.from_pandas(frame, name="stone-table"),
@@ -95,7 +96,7 @@ def main(url):
         "stones", tags={"mlflow.experimentKind": "custom_model_development",
                         "mlflow.note.content": "About **stones**."})
     run_ids = [add_run(client, experiment_id, i) for i in range(len(RUNS))]
-    add_dataset(run_ids[0])
+    add_dataset(experiment_id, run_ids[0])
     add_artifacts(client, run_ids[1])
     kind = {"mlflow.experimentKind": "custom_model_development"}
     other = client.create_experiment("pebbles", tags=kind)

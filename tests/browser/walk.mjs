@@ -49,9 +49,11 @@ const SETTINGS = {
 };
 
 // Collects what goes wrong on a page beside the scenario's own steps.
-function watch(page, origin, problems, expected) {
+function watch(page, {origin, pathname: prefix}, problems, expected) {
   const excused = (status, url) => {
-    const {pathname} = new URL(url);
+    let {pathname} = new URL(url);
+    // Below a static prefix, too.
+    if (prefix !== '/') pathname = pathname.replace(prefix, '');
     return HARMLESS.some((pattern) => pattern.test(pathname)) ||
         expected.some((e) => e.status === status && e.path.test(pathname));
   };
@@ -97,7 +99,10 @@ async function play(browser, url, seed, name, shots) {
   const expected = [];
   const context = await browser.newContext(
       {viewport: {width: 1600, height: 1000}, locale: 'en-US',
-       timezoneId: 'UTC', httpCredentials: credentials()});
+       timezoneId: 'UTC', httpCredentials: credentials(),
+       // As MLflow's client is told by the same variable.
+       ignoreHTTPSErrors:
+           process.env.MLFLOW_TRACKING_INSECURE_TLS === 'true'});
   await context.addInitScript((settings) => {
     for (const [key, value] of Object.entries(settings)) {
       localStorage.setItem(key, value);
@@ -109,7 +114,7 @@ async function play(browser, url, seed, name, shots) {
   await page.addLocatorHandler(
       page.getByRole('dialog', {name: /new Model Registry UI/}),
       (announcement) => announcement.getByLabel('Close').click());
-  watch(page, new URL(url).origin, problems, expected);
+  watch(page, new URL(url), problems, expected);
   const tools = {
     page, seed, expected,
     open: (route) => page.goto(`${url}/#${route}`),
