@@ -655,8 +655,7 @@ class Session {
   // whether it is one that nobody counts.
   std::chrono::steady_clock::time_point begun_;
   std::string request_id_;
-  // Who sent it, first of all.
-  std::string peer_;
+  std::string peer_;  // Who sent it, first of all.
   bool is_probe_ = false;
   InBuffer in_;
   // Head of the answer being written.

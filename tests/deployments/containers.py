@@ -33,13 +33,13 @@ BUILT = {"/src/ui/build": harness.ROOT / "ui" / "build",
 ENTER = """
 read -r _
 mount -t overlay overlay -o "lowerdir=$LOWER,upperdir=$HERE/upper,\
-workdir=$HERE/work" "$HERE/root"
-mount -t proc proc "$HERE/root/proc"
-mount --rbind /dev "$HERE/root/dev"
+workdir=$HERE/work" "$HERE/tree"
+mount -t proc proc "$HERE/tree/proc"
+mount --rbind /dev "$HERE/tree/dev"
 echo 0 >/proc/sys/net/ipv4/ip_unprivileged_port_start
 eval "$MOUNTS"
-[ -z "$READ_ONLY" ] || mount -o remount,ro "$HERE/root"
-exec chroot --userspec="$AS" --groups= "$HERE/root" \
+[ -z "$READ_ONLY" ] || mount -o remount,ro "$HERE/tree"
+exec chroot --userspec="$AS" --groups= "$HERE/tree" \
   env -i -C "$WORKDIR" "$@"
 """
 
@@ -74,6 +74,14 @@ def instructions(dockerfile):
     found = [tuple(line.split(None, 1)) for line in lines]
     last = max(i for i, (name, _) in enumerate(found) if name == "FROM")
     return found[last:]
+
+
+def link(path, to):
+    """Nobody can write to what lies below an overlay."""
+    try:
+        os.link(os.path.realpath(path), to)
+    except OSError:
+        shutil.copy(path, to)
 
 
 class Image:
@@ -136,12 +144,12 @@ class Image:
             path = BUILT[source] if built else harness.ROOT / source
             to = self.layer / target.lstrip("/")
             if path.is_dir():
-                shutil.copytree(path, to)
+                shutil.copytree(path, to, copy_function=link)
                 continue
             if target.endswith("/"):
                 to = to / path.name
             to.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(path, to)
+            link(path, to)
 
 
 class Container:
@@ -164,7 +172,7 @@ class Container:
         self._mounts = {"/etc/hosts": "/etc/hosts", **dict(mounts)}
         self._read_only = read_only
         self._process = None
-        for name in ("upper", "work", "root"):
+        for name in ("upper", "work", "tree"):
             (self.folder / name).mkdir(parents=True)
         # Not the owner of what the tests write.
         self.folder.chmod(0o755)
@@ -248,7 +256,7 @@ class Container:
     def _mount_commands(self):
         commands = []
         for inside, here in self._mounts.items():
-            target = f'"$HERE"/root{shlex.quote(inside)}'
+            target = f'"$HERE"/tree{shlex.quote(inside)}'
             make = ("mkdir -p" if pathlib.Path(here).is_dir()
                     else "install -D /dev/null")
             commands.append(f"[ -e {target} ] || {make} {target}; mount "

@@ -11,8 +11,9 @@ import boto3
 import psycopg2
 
 from containers import BRIDGE
+from database_server import PASSWORD
 from mariadb import MariadbServer
-from postgres import PASSWORD, PostgresServer
+from postgres import PostgresServer
 
 START_SECONDS = 60
 
