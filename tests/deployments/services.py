@@ -1,5 +1,6 @@
 """What deployments have beside the server: databases, secrets, a proxy."""
 
+import contextlib
 import pathlib
 import subprocess
 import sys
@@ -37,6 +38,15 @@ class Postgres(PostgresServer):
                 f'CREATE ROLE "{user}" LOGIN PASSWORD %s', [password])
             cursor.execute(f'CREATE DATABASE {database} OWNER "{user}"')
         link.close()
+
+
+    @contextlib.contextmanager
+    def away(self, at_once=False):
+        self.stop(at_once)
+        try:
+            yield
+        finally:
+            self.start()
 
 
 class Mariadb(MariadbServer):

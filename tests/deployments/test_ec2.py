@@ -1,7 +1,5 @@
 """A container on EC2: PostgreSQL and S3 told by plain variables."""
 
-import time
-
 import pytest
 import requests
 
@@ -18,26 +16,18 @@ def variables(postgres, minio):
             "DATABASE": "tracking", **minio.environment}
 
 
-def wait_for(container, text, times=1):
-    deadline = time.monotonic() + 30
-    while container.log().count(text) < times:
-        assert time.monotonic() < deadline, container.log()
-        time.sleep(0.02)
-
-
 def test_ec2_container(container, user, postgres, minio, variables, tmp_path):
-    # Both are there before their database is.
-    postgres.stop()
     first, second, third = [container(environment=variables)
                             for _ in range(3)]
-    for each in (first, second, third):
-        each.start_only()
-    for each in (first, second, third):
-        wait_for(each, "Waiting for PostgreSQL")
-        assert not each.is_healthy()
-    # One that waits stops as well as one that serves.
-    assert third.stop() == 0
-    postgres.start()
+    # They are there before their database is.
+    with postgres.away():
+        for each in (first, second, third):
+            each.start_only()
+        for each in (first, second, third):
+            work.until(lambda c=each: "Waiting for PostgreSQL" in c.log())
+            assert not each.is_healthy()
+        # One that waits stops as well as one that serves.
+        assert third.stop() == 0
     for each in (first, second):
         each.wait_until_healthy()
         assert variables["PASSWORD"] not in each.log()
@@ -54,9 +44,8 @@ def test_ec2_container(container, user, postgres, minio, variables, tmp_path):
     work.restart([first, second])
     work.read_back(first.url(PORT), ids)
     # A database that goes away while they run comes back to them.
-    postgres.stop(at_once=True)
-    assert requests.get(first.url(PORT) + "/health", timeout=30).ok
-    postgres.start()
+    with postgres.away(at_once=True):
+        assert requests.get(first.url(PORT) + "/health", timeout=30).ok
     work.read_back(second.url(PORT), ids)
     for each in (first, second):
         assert each.stop() == 0
