@@ -278,9 +278,14 @@ class Container:
         while (pid := self._first_process()) is None:
             assert time.monotonic() < deadline and self._process.poll() is None
             time.sleep(0.01)
-        name = "to" + self.address.rpartition(".")[2]
+        number = int(self.address.rpartition(".")[2])
+        name = f"to{number}"
+        hardware = f"02:00:00:00:01:{number:02x}"
         run("ip", "link", "add", name, "type", "veth", "peer", "name", "eth0",
-            "netns", pid)
+            "address", hardware, "netns", pid)
+        # Nobody has to find out, and remember, where it is or was.
+        run("ip", "neigh", "replace", self.address, "lladdr", hardware, "dev",
+            "bridge0", "nud", "permanent")
         run("ip", "link", "set", name, "master", "bridge0", "up")
         run("nsenter", f"--target={pid}", "--net", "sh", "-ec",
             f"ip link set lo up; ip addr add {self.address}/24 dev eth0; "

@@ -132,7 +132,7 @@ http {{
     {door}
     location / {{
       proxy_pass {scheme}://copies;
-      proxy_connect_timeout 300ms;
+      proxy_connect_timeout 1s;
       proxy_http_version 1.1;
       proxy_set_header Connection "";
       proxy_set_header Host $host;
