@@ -76,8 +76,10 @@ def see(url, ids, folder, environment=()):
 
 def program(*arguments, environment):
     """A Python program as its user starts it: what it printed."""
+    # mlflow leaves there what it was told here.
     clean = {name: value for name, value in os.environ.items()
-             if not name.startswith("MLFLOW_TRACKING_")}
+             if not name.startswith(("MLFLOW_TRACKING_", "MLFLOW_REGISTRY_",
+                                     "MLFLOW_EXPERIMENT_"))}
     ended = subprocess.run(
         [sys.executable, *map(str, arguments)],
         env={**clean, **environment}, capture_output=True, text=True,
