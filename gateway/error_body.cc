@@ -43,4 +43,10 @@ HttpReply ErrorReply(const absl::Status& error) {
   return reply;
 }
 
+HttpReply BusyReply() {
+  return ErrorReply(
+      MakeError(v1::TEMPORARILY_UNAVAILABLE,
+                "The server has more requests than it can take; try again."));
+}
+
 }  // namespace millstream::gateway

@@ -13,6 +13,9 @@ namespace millstream::gateway {
 // REQUIRES: !error.ok(). Thread-safe.
 HttpReply ErrorReply(const absl::Status& error);
 
+// The answer to a request that there is no room for. Thread-safe.
+HttpReply BusyReply();
+
 }  // namespace millstream::gateway
 
 #endif  // MILLSTREAM_GATEWAY_ERROR_BODY_H_

@@ -67,12 +67,6 @@ class HeldSlot {
   HandlerSlots* const slots_;
 };
 
-HttpReply Busy() {
-  return ErrorReply(
-      MakeError(v1::TEMPORARILY_UNAVAILABLE,
-                "The server has more requests than it can take; try again."));
-}
-
 HttpReply TooLarge() {
   return HtmlError(413, StrCat("A request here has at most ",
                                limits::kHttpBodyBytesMax, " bytes."));
@@ -235,7 +229,7 @@ class Session {
     pace_ = BodyPace();
     while (parser_.state() == HttpParser::State::kBody) {
       if (!HoldBody()) {
-        HttpReply reply = Busy();
+        HttpReply reply = BusyReply();
         co_return co_await SendEarly(reply);
       }
       const bool read = co_await ReadBody();
@@ -312,7 +306,7 @@ class Session {
     Handler::Opening opening;
     const bool slot_taken = co_await TakeTransferSlots();
     if (!slot_taken) {
-      opening.reply = Busy();
+      opening.reply = BusyReply();
     } else {
       HeldSlot slot(shared_.slots);
       HeldSlot transfer_slot(shared_.transfer_slots);
@@ -341,7 +335,7 @@ class Session {
       std::optional<HttpReply> reply;
       const bool slot_taken = co_await TakeTransferSlots();
       if (!slot_taken) {
-        reply = Busy();
+        reply = BusyReply();
       } else {
         HeldSlot slot(shared_.slots);
         HeldSlot transfer_slot(shared_.transfer_slots);
@@ -501,7 +495,7 @@ class Session {
   // Writes an answer; false if that did not work.
   asio::awaitable<bool> Write(HttpReply& reply, bool keep_alive) {
     DropBody();
-    if (!Hold(reply.body.size())) reply = Busy();
+    if (!Hold(reply.body.size())) reply = BusyReply();
     const RequestHead& head = parser_.head();
     const bool body_less = head.method == "HEAD" || reply.status == 204 ||
                            reply.status == 304;
