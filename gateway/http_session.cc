@@ -284,17 +284,17 @@ class Session {
     std::optional<HeldSlot> large_slot;
     if (large) {
       const bool taken = co_await TakeSlot(shared_.large_slots);
-      if (!taken) co_return Busy();
+      if (!taken) co_return BusyReply();
       large_slot.emplace(shared_.large_slots);
     }
     std::optional<HeldSlot> transfer_slot;
     if (handler.is_transfer()) {
       const bool taken = co_await TakeSlot(shared_.transfer_slots);
-      if (!taken) co_return Busy();
+      if (!taken) co_return BusyReply();
       transfer_slot.emplace(shared_.transfer_slots);
     }
     const bool taken = co_await TakeSlot(shared_.slots);
-    if (!taken) co_return Busy();
+    if (!taken) co_return BusyReply();
     HeldSlot slot(shared_.slots);
     co_return Guarded(
         [&] { return handler.Answer(request, &parser_.body()); });
