@@ -1,5 +1,6 @@
 #include "app/artifact_stores.h"
 
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -53,9 +54,14 @@ server::ArtifactLocations ArtifactStores::Locations(
   }
   std::vector<storage::ArtifactStoreOpener*> openers;
   if (buckets_ != nullptr) openers.push_back(buckets_.get());
+  std::vector<std::string> uris;
+  for (const std::string& uri :
+       {config.artifacts_uri, config.default_artifact_root}) {
+    if (uri.find("://") != std::string::npos) uris.push_back(uri);
+  }
   return server::ArtifactLocations(
       config.serve_artifacts ? proxied_.get() : nullptr, std::move(roots),
-      std::move(openers));
+      std::move(openers), uris);
 }
 
 }  // namespace millstream::app

@@ -5,6 +5,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
 #include "base/status_macros.h"
 #include "base/str_cat.h"
@@ -27,13 +28,14 @@ absl::Status Set(const std::string& key, const std::string& value,
     }
     config->default_permission = *permission;
   } else if (key == "database_uri") {
-    constexpr absl::string_view kSqlite = "sqlite:///";
-    if (!absl::StartsWith(value, kSqlite) || value.size() == kSqlite.size()) {
+    ASSIGN_OR_RETURN(config->database,
+                     storage::sql::ParseDatabaseUri(value, "database_uri"));
+    if (config->database.database.empty()) {
       return absl::InvalidArgumentError(
-          "database_uri must be sqlite:///<path>; users cannot be kept in "
-          "other databases yet.");
+          "database_uri names no database, as sqlite:///users.db and "
+          "postgresql://user@host/users do.");
     }
-    config->database = value.substr(kSqlite.size());
+    config->has_database = true;
   } else if (key == "admin_username") {
     config->admin_username = value;
   } else if (key == "admin_password") {
@@ -62,8 +64,8 @@ absl::StatusOr<AuthConfig> ParseAuthConfig(std::string_view text) {
     if (!ours || equals == absl::string_view::npos) continue;
     const std::string key = absl::AsciiStrToLower(
         absl::StripAsciiWhitespace(line.substr(0, equals)));
-    const std::string value(
-        absl::StripAsciiWhitespace(line.substr(equals + 1)));
+    const std::string value = absl::StrReplaceAll(
+        absl::StripAsciiWhitespace(line.substr(equals + 1)), {{"%%", "%"}});
     RETURN_IF_ERROR(Set(key, value, &config));
   }
   return config;

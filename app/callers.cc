@@ -5,9 +5,10 @@
 
 #include "absl/strings/str_cat.h"
 #include "app/auth_config.h"
+#include "app/sql_database.h"
 #include "auth/fixed_user.h"
 #include "auth/htpasswd_file.h"
-#include "auth/sqlite_user_store.h"
+#include "auth/sql_user_store.h"
 #include "auth/token_file.h"
 #include "auth/token_users.h"
 #include "auth/watched_file.h"
@@ -19,18 +20,16 @@
 namespace millstream::app {
 namespace {
 
+// Connections to the database of users: the table is read by one at a time, and
+// changed seldom.
+constexpr int kUserConnections = 2;
+constexpr int kUserConnectionsOverflow = 4;
+
 // Those of MLflow's basic-auth app.
-absl::Status OpenUserStore(const Config& config, Callers* callers) {
+absl::Status OpenUserStore(const Config& config, const Liveness& starter,
+                           Callers* callers) {
   AuthConfig settings;
-  if (config.auth_config.empty()) {
-    // MLflow's default, if its file is there; else beside the other data.
-    std::error_code error;
-    if (!std::filesystem::exists(settings.database, error)) {
-      settings.database =
-          (std::filesystem::path(config.data_dir) / settings.database).string();
-      std::filesystem::create_directories(config.data_dir, error);
-    }
-  } else {
+  if (!config.auth_config.empty()) {
     absl::StatusOr<std::string> text =
         auth::WatchedFile(config.auth_config, limits::kUserFileBytesMax)
             .Read();
@@ -50,11 +49,36 @@ absl::Status OpenUserStore(const Config& config, Callers* callers) {
   if (!config.auth_admin_password.empty()) {
     settings.admin_password = config.auth_admin_password;
   }
-  auto store = auth::OpenSqliteUserStore(settings.database, &Clock::System());
+  if (std::error_code error;
+      !settings.has_database &&
+      !std::filesystem::exists(settings.database.database, error)) {
+    // Not MLflow's default then: beside the other data.
+    settings.database.database =
+        (std::filesystem::path(config.data_dir) / settings.database.database)
+            .string();
+    std::filesystem::create_directories(config.data_dir, error);
+  }
+  auto database =
+      OpenSqlDatabase(settings.database, "database_uri",
+                      {.durability = config.durability,
+                       .pool = {.size = kUserConnections,
+                                .overflow = kUserConnectionsOverflow},
+                       .statement_timeout = config.backend_statement_timeout,
+                       .wait = config.backend_wait},
+                      starter);
+  auto store = database.ok()
+                   ? auth::OpenSqlUserStore(std::move(database->database),
+                                            settings.database.Redacted())
+                   : database.status();
+  // Sentences about the tables and the setting say which database it is.
+  if (absl::IsFailedPrecondition(store.status()) ||
+      absl::IsInvalidArgument(store.status())) {
+    return store.status();
+  }
   if (!store.ok()) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("Cannot open the database of users '", settings.database,
-                     "': ", store.status().message(), "."));
+    return absl::InvalidArgumentError(absl::StrCat(
+        "Cannot open the database of users ", settings.database.Redacted(),
+        ": ", store.status().message()));
   }
   callers->users = *std::move(store);
   callers->by_default = settings.default_permission;
@@ -64,7 +88,8 @@ absl::Status OpenUserStore(const Config& config, Callers* callers) {
 
 }  // namespace
 
-absl::StatusOr<Callers> MakeCallers(const Config& config) {
+absl::StatusOr<Callers> MakeCallers(const Config& config,
+                                    const Liveness& starter) {
   Callers callers;
   std::shared_ptr<auth::UserSource> users;
   std::unique_ptr<auth::TokenFile> tokens;
@@ -75,7 +100,7 @@ absl::StatusOr<Callers> MakeCallers(const Config& config) {
           "--app-name basic-auth and --htpasswd-file both say who the users "
           "are; give one of them.");
     }
-    RETURN_IF_ERROR(OpenUserStore(config, &callers));
+    RETURN_IF_ERROR(OpenUserStore(config, starter, &callers));
     users = callers.users;
   } else if (!config.htpasswd_file.empty()) {
     ASSIGN_OR_RETURN(users, auth::OpenHtpasswdFile(config.htpasswd_file,

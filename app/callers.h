@@ -9,6 +9,7 @@
 #include "auth/gate.h"
 #include "auth/permission.h"
 #include "auth/user_store.h"
+#include "base/liveness.h"
 
 namespace millstream::app {
 
@@ -21,8 +22,10 @@ struct Callers {
   auth::Permission by_default = auth::Permission::kRead;
 };
 
-// INVALID_ARGUMENT naming the flag for users that make no sense.
-absl::StatusOr<Callers> MakeCallers(const Config& config);
+// INVALID_ARGUMENT naming the flag for users that make no sense. A database
+// server that is not there yet is waited for while `starter` waits.
+absl::StatusOr<Callers> MakeCallers(const Config& config,
+                                    const Liveness& starter);
 
 }  // namespace millstream::app
 

@@ -181,7 +181,8 @@ constexpr Flag kFlags[] = {
     {kSecurity, "auth-config", "", "MLFLOW_AUTH_CONFIG_PATH", "FILE", "",
      Policy::kOwn,
      "basic_auth.ini of --app-name basic-auth: default_permission, "
-     "database_uri (sqlite:///), admin_username, admin_password.",
+     "database_uri (SQLite, PostgreSQL, MySQL), admin_username, "
+     "admin_password.",
      ""},
     {kSecurity, "auth-admin-user", "", "MLFLOW_AUTH_ADMIN_USERNAME", "NAME", "",
      Policy::kOwn,

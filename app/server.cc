@@ -15,9 +15,11 @@
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/status_macros.h"
+#include "gateway/forwarded.h"
 #include "gateway/rest_door.h"
 #include "monitoring/monitor.h"
 #include "server/announcing_run_log.h"
+#include "server/artifact_locations.h"
 #include "server/artifact_service.h"
 #include "server/authorizer.h"
 #include "server/call_monitor.h"
@@ -65,8 +67,8 @@ class ServerImpl final : public Server {
                    .multipart_downloads = artifact_stores_.has_urls(config)},
                   &feed_),
         registry_(stores_->registry(), stores_->tracking(), &Clock::System()),
-        artifacts_(stores_->tracking(), stores_->registry(),
-                   artifact_stores_.Locations(config),
+        locations_(artifact_stores_.Locations(config)),
+        artifacts_(stores_->tracking(), stores_->registry(), locations_,
                    {.presigned_download_seconds =
                         config.presigned_download_seconds}),
         poller_(stores_->tracking(), &feed_, {}),
@@ -103,12 +105,23 @@ class ServerImpl final : public Server {
     dispatcher_ = std::make_unique<server::Dispatcher>(
         &methods_, &budget_, callers_.gate.get(), authorizer_.get(),
         call_monitor_.get());
-    ASSIGN_OR_RETURN(grpc_, server::GrpcDoor::Start(
-                                {.host = config.host,
-                                 .port = config.grpc_port,
-                                 .tls = {config.tls_cert, config.tls_key,
-                                         config.tls_client_ca}},
-                                dispatcher_.get()));
+    ASSIGN_OR_RETURN(gateway::Forwarded forwarded,
+                     gateway::Forwarded::Create(config.trusted_proxies,
+                                                !config.tls_cert.empty()));
+    server::GrpcDoorOptions grpc_options;
+    grpc_options.host = config.host;
+    grpc_options.port = config.grpc_port;
+    grpc_options.tls = {config.tls_cert, config.tls_key, config.tls_client_ca};
+    // Whom proxies name is the same at both doors.
+    if (!config.trusted_proxies.empty()) {
+      grpc_options.caller_of = [forwarded = std::move(forwarded)](
+                                   std::string_view address,
+                                   std::string_view hops) {
+        return forwarded.CallerOf(address, hops);
+      };
+    }
+    ASSIGN_OR_RETURN(grpc_, server::GrpcDoor::Start(grpc_options,
+                                                    dispatcher_.get()));
     gateway::RestOptions options;
     options.host = config.host;
     options.port = config.port;
@@ -138,7 +151,8 @@ class ServerImpl final : public Server {
     if (callers_.users == nullptr) return nullptr;
     return std::make_unique<server::Authorizer>(
         callers_.users.get(), stores_->tracking(), stores_->registry(),
-        callers_.by_default);
+        callers_.by_default,
+        [this](std::string_view uri) { return locations_.OwnPath(uri); });
   }
 
   // Has calls counted, and the parts read, for /metrics.
@@ -167,6 +181,7 @@ class ServerImpl final : public Server {
   server::AnnouncingRunLog run_log_;
   server::TrackingService tracking_;
   server::ModelRegistryService registry_;
+  const server::ArtifactLocations locations_;
   server::ArtifactService artifacts_;
   server::RunPoller poller_;
   server::IngestBudget budget_;
@@ -189,7 +204,7 @@ class ServerImpl final : public Server {
 
 absl::StatusOr<std::unique_ptr<Server>> Server::Start(
     const Config& config, const Liveness& starter) {
-  ASSIGN_OR_RETURN(Callers callers, MakeCallers(config));
+  ASSIGN_OR_RETURN(Callers callers, MakeCallers(config, starter));
   ASSIGN_OR_RETURN(std::unique_ptr<Stores> stores,
                    OpenStores(config, starter));
   ASSIGN_OR_RETURN(ArtifactStores artifacts, ArtifactStores::Open(config));

@@ -22,6 +22,10 @@ class FixedUser final : public UserSource {
     return WrongCredentials();
   }
 
+  bool Holds(const Identity& identity) override {
+    return identity.user == identity_->user;
+  }
+
   uint64_t generation() override { return 0; }
 
  private:

@@ -48,7 +48,14 @@ class HtpasswdFile final : public UserSource {
     }
     const bool right = Matches(password, hash);
     if (!known || !right) return WrongCredentials();
-    return std::make_shared<Identity>(Identity{std::string(user)});
+    return std::make_shared<Identity>(
+        Identity{std::string(user), std::move(hash)});
+  }
+
+  bool Holds(const Identity& identity) override {
+    absl::MutexLock lock(&mutex_);
+    const auto found = users_->find(identity.user);
+    return found != users_->end() && found->second == identity.proof;
   }
 
   uint64_t generation() override {

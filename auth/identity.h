@@ -12,6 +12,9 @@ namespace millstream::auth {
 // Immutable, so thread-safe.
 struct Identity {
   std::string user;
+  // What the caller was known by: whoever gave the identity out can tell
+  // whether it still holds. For nobody else.
+  std::string proof = {};
 };
 
 using IdentityPtr = std::shared_ptr<const Identity>;

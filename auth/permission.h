@@ -56,6 +56,8 @@ struct Grant {
   std::string type;
   std::string pattern;
   Permission permission;
+
+  bool operator==(const Grant&) const = default;
 };
 
 // What several grants on a subject come to: kDeny if there is one, else the

@@ -91,7 +91,13 @@ Verdict TokenFile::Find(std::string_view token) {
   if (found == tokens_.end()) {
     return MakeError(v1::UNAUTHENTICATED, "The token is not known here.");
   }
-  return std::make_shared<Identity>(Identity{found->second});
+  return std::make_shared<Identity>(Identity{found->second, digest});
+}
+
+bool TokenFile::Holds(const Identity& identity) {
+  absl::MutexLock lock(&mutex_);
+  const auto found = tokens_.find(identity.proof);
+  return found != tokens_.end() && found->second == identity.user;
 }
 
 uint64_t TokenFile::generation() {

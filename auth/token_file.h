@@ -42,6 +42,8 @@ class TokenFile {
 
   // UNAUTHENTICATED unless the token is there.
   Verdict Find(std::string_view token);
+  // Whether the token that Find() gave this identity for is there still.
+  bool Holds(const Identity& identity);
 
   // Another number whenever tokens may have gone.
   uint64_t generation();

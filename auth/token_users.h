@@ -26,6 +26,12 @@ class TokenUsers final : public UserSource {
     return passwords_->Verify(user, secret);
   }
 
+  // No password's hash is the digest of a token.
+  bool Holds(const Identity& identity) override {
+    return tokens_->Holds(identity) ||
+           (passwords_ != nullptr && passwords_->Holds(identity));
+  }
+
   // Both only grow.
   uint64_t generation() override {
     return tokens_->generation() +

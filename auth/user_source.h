@@ -19,6 +19,10 @@ class UserSource {
   // exist, as long as for one that does.
   virtual Verdict Verify(std::string_view user, std::string_view password) = 0;
 
+  // Whether an identity that Verify() gave out would be given out still: the
+  // user is there, and has the same password. Does not block.
+  virtual bool Holds(const Identity& identity) = 0;
+
   // Another number whenever what Verify() said may no longer hold. Costs
   // nothing to speak of: asked for every call.
   virtual uint64_t generation() = 0;

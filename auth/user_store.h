@@ -26,6 +26,8 @@ struct RoleGrant {
   int64_t id = 0;
   int64_t role_id = 0;
   Grant grant;
+
+  bool operator==(const RoleGrant&) const = default;
 };
 
 struct Role {
@@ -34,12 +36,16 @@ struct Role {
   std::string workspace;
   std::optional<std::string> description;
   std::vector<RoleGrant> grants;
+
+  bool operator==(const Role&) const = default;
 };
 
 struct Assignment {
   int64_t id = 0;
   int64_t user_id = 0;
   int64_t role_id = 0;
+
+  bool operator==(const Assignment&) const = default;
 };
 
 struct User {
@@ -51,6 +57,8 @@ struct User {
   std::vector<int64_t> roles;
   // Of all roles of the default workspace.
   std::vector<Grant> grants;
+
+  bool operator==(const User&) const = default;
 };
 
 // All of it at one moment.
@@ -64,6 +72,8 @@ struct UserTable {
     const auto found = users.find(AbslView(name));
     return found == users.end() ? nullptr : &found->second;
   }
+
+  bool operator==(const UserTable&) const = default;
 };
 
 // Thread-safe. Grants that belong to a user alone are kept in a role of his
@@ -73,8 +83,13 @@ struct UserTable {
 // EXISTS, INVALID_PARAMETER_VALUE for passwords that are too short and so on.
 class UserStore : public UserSource {
  public:
-  // Never null. Other programs' changes show within a second.
+  // Never null; the same until something changes. Other programs' changes show
+  // within a second.
   virtual std::shared_ptr<const UserTable> table() = 0;
+
+  // Returns when table() shows all that was changed before this was called, or
+  // when that cannot be had. Asks the database, once for all who wait.
+  virtual void Refresh() = 0;
 
   virtual absl::Status CreateUser(std::string_view name,
                                   std::string_view password,

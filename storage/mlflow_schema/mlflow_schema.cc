@@ -1,6 +1,7 @@
 #include "storage/mlflow_schema/mlflow_schema.h"
 
 #include <algorithm>
+#include <iterator>
 #include <string>
 #include <vector>
 
@@ -39,9 +40,46 @@ struct Contents {
   std::vector<std::string> revisions;
 };
 
-std::vector<std::string_view> Revisions() {
+// One of MLflow's two sets of tables.
+struct Set {
+  std::string_view revision_table;
+  const char* revisions;
+  const char* sqlite;
+  const char* postgresql;
+  const char* mysql;
+  // Whether a table of this name keeps the set from being made.
+  bool (*is_in_the_way)(absl::string_view name);
+  // What brings an older revision to this one, but for the URI.
+  std::string_view upgrade;
+};
+
+bool IsOfUsers(absl::string_view name) {
+  static constexpr absl::string_view kTables[] = {
+      "alembic_version_auth", "experiment_permissions",
+      "gateway_endpoint_permissions", "gateway_model_definition_permissions",
+      "gateway_secret_permissions", "registered_model_permissions",
+      "role_permissions", "roles", "scorer_permissions",
+      "user_role_assignments", "users", "workspace_permissions"};
+  return std::find(std::begin(kTables), std::end(kTables), name) !=
+         std::end(kTables);
+}
+
+bool IsForeign(absl::string_view name) {
+  return !absl::StartsWith(name, "sqlite_") &&
+         !absl::StartsWith(name, AbslView(kOwnTablePrefix)) &&
+         !IsOfUsers(name);
+}
+
+constexpr Set kTracking = {
+    "alembic_version", kRevisions, kSqlite, kPostgresql, kMysql, &IsForeign,
+    "mlflow db upgrade "};
+constexpr Set kUsers = {
+    "alembic_version_auth", kUsersRevisions, kUsersSqlite, kUsersPostgresql,
+    kUsersMysql, &IsOfUsers, "python -m mlflow.server.auth db upgrade --url "};
+
+std::vector<std::string_view> Revisions(const Set& set) {
   std::vector<std::string_view> revisions;
-  for (absl::string_view line : absl::StrSplit(kRevisions, '\n')) {
+  for (absl::string_view line : absl::StrSplit(set.revisions, '\n')) {
     if (!line.empty()) revisions.emplace_back(line.data(), line.size());
   }
   return revisions;
@@ -61,7 +99,7 @@ std::string_view TablesSql(Dialect dialect) {
   return "";
 }
 
-absl::StatusOr<Contents> Look(Connection& connection) {
+absl::StatusOr<Contents> Look(const Set& set, Connection& connection) {
   Contents contents;
   bool has_revision = false;
   {
@@ -72,21 +110,19 @@ absl::StatusOr<Contents> Look(Connection& connection) {
       if (!more) break;
       const absl::string_view name(table->Text(0).data(),
                                    table->Text(0).size());
-      if (name == "alembic_version") {
+      if (name == AbslView(set.revision_table)) {
         has_revision = true;
       } else if (name == AbslView(kMark)) {
         contents.is_marked = true;
-      } else if (!absl::StartsWith(name, "sqlite_") &&
-                 !absl::StartsWith(name, {kOwnTablePrefix.data(),
-                                          kOwnTablePrefix.size()})) {
+      } else if (set.is_in_the_way(name)) {
         contents.has_tables = true;
       }
     }
   }
   if (!has_revision) return contents;
-  ASSIGN_OR_RETURN(
-      StatementPtr row,
-      connection.Prepare("SELECT version_num FROM alembic_version"));
+  ASSIGN_OR_RETURN(StatementPtr row,
+                   connection.Prepare(StrCat("SELECT version_num FROM ",
+                                             set.revision_table)));
   for (;;) {
     ASSIGN_OR_RETURN(const bool more, row->Step());
     if (!more) return contents;
@@ -94,36 +130,46 @@ absl::StatusOr<Contents> Look(Connection& connection) {
   }
 }
 
-bool IsReady(const Contents& contents) {
-  return contents.revisions.size() == 1 && contents.revisions[0] == Revision();
+bool IsReady(const Set& set, const Contents& contents) {
+  return contents.revisions.size() == 1 &&
+         contents.revisions[0] == Revisions(set).back();
 }
 
 bool IsEmpty(const Contents& contents) {
   return contents.revisions.empty() && !contents.has_tables;
 }
 
+absl::Status RefuseOlder(const Set& set, std::string_view found,
+                         std::string_view shown_uri) {
+  return absl::FailedPreconditionError(
+      StrCat("The database ", shown_uri,
+             " has the tables of an older MLflow (revision ", found,
+             "). Make a copy of it; then install MLflow ", kMlflowVersion,
+             " and run: ", set.upgrade, shown_uri));
+}
+
 // REQUIRES: neither ready nor empty.
-absl::Status Refuse(const Contents& contents, std::string_view shown_uri) {
+absl::Status Refuse(const Set& set, const Contents& contents,
+                    std::string_view shown_uri) {
   if (contents.revisions.empty()) {
+    // The first tables of users had no revision.
+    if (&set == &kUsers) return RefuseOlder(set, "none", shown_uri);
     return absl::FailedPreconditionError(StrCat(
         "The database ", shown_uri,
         " has tables that are not MLflow's (there is no alembic_version in "
         "it). Name an empty database, or one that MLflow has made."));
   }
-  const std::vector<std::string_view> known = Revisions();
+  const std::vector<std::string_view> known = Revisions(set);
   const std::string& found = contents.revisions[0];
   if (contents.revisions.size() == 1 &&
       std::find(known.begin(), known.end(), found) != known.end()) {
-    return absl::FailedPreconditionError(StrCat(
-        "The database ", shown_uri, " has the tables of an older MLflow "
-        "(revision ", found, "). Make a copy of it; then install MLflow ",
-        kMlflowVersion, " and run: mlflow db upgrade ", shown_uri));
+    return RefuseOlder(set, found, shown_uri);
   }
   return absl::FailedPreconditionError(StrCat(
       "The database ", shown_uri,
       " has the tables of a newer MLflow (revision ", found,
       "), and this program knows those of MLflow ", kMlflowVersion,
-      " (revision ", Revision(),
+      " (revision ", known.back(),
       "). Start a newer millstream, or name another database."));
 }
 
@@ -158,21 +204,21 @@ absl::Status Unlock(Transaction& transaction) {
   return row->Finish();
 }
 
-std::string_view Script(Dialect dialect) {
+std::string_view Script(const Set& set, Dialect dialect) {
   switch (dialect) {
     case Dialect::kSqlite:
-      return kSqlite;
+      return set.sqlite;
     case Dialect::kPostgres:
-      return kPostgresql;
+      return set.postgresql;
     case Dialect::kMysql:
-      return kMysql;
+      return set.mysql;
   }
   return "";
 }
 
 // The tables that Make makes, as far as they are there, the last first.
-absl::Status Remove(Transaction& transaction) {
-  const std::string_view script = Script(transaction.dialect());
+absl::Status Remove(const Set& set, Transaction& transaction) {
+  const std::string_view script = Script(set, transaction.dialect());
   std::vector<std::string> names;
   for (absl::string_view line :
        absl::StrSplit(absl::string_view(script.data(), script.size()), '\n')) {
@@ -187,13 +233,13 @@ absl::Status Remove(Transaction& transaction) {
 }
 
 // REQUIRES: an empty database, locked.
-absl::Status Make(Transaction& transaction) {
+absl::Status Make(const Set& set, Transaction& transaction) {
   const bool needs_mark = transaction.dialect() == Dialect::kMysql;
   if (needs_mark) {
     RETURN_IF_ERROR(transaction.Execute(
         StrCat("CREATE TABLE IF NOT EXISTS ", kMark, " (id INT)")));
   }
-  const std::string_view script = Script(transaction.dialect());
+  const std::string_view script = Script(set, transaction.dialect());
   for (absl::string_view part : absl::StrSplit(
            absl::string_view(script.data(), script.size()), "\n\n")) {
     part = absl::StripAsciiWhitespace(part);
@@ -203,57 +249,68 @@ absl::Status Make(Transaction& transaction) {
   }
   // Last: a database with its revision has all of the tables.
   RETURN_IF_ERROR(transaction.Execute(
-      "INSERT INTO alembic_version (version_num) VALUES (?)", Revision()));
+      StrCat("INSERT INTO ", set.revision_table, " (version_num) VALUES (?)"),
+      Revisions(set).back()));
   if (!needs_mark) return absl::OkStatus();
   return transaction.Execute(StrCat("DROP TABLE ", kMark));
 }
 
-absl::Status MakeUnlessThere(Transaction& transaction) {
-  ASSIGN_OR_RETURN(const Contents contents, Look(transaction));
-  if (IsEmpty(contents)) return Make(transaction);
+absl::Status MakeUnlessThere(const Set& set, Transaction& transaction) {
+  ASSIGN_OR_RETURN(const Contents contents, Look(set, transaction));
+  if (IsEmpty(contents)) return Make(set, transaction);
   if (!contents.is_marked || !contents.revisions.empty()) {
     return absl::OkStatus();
   }
-  RETURN_IF_ERROR(Remove(transaction));
-  return Make(transaction);
+  RETURN_IF_ERROR(Remove(set, transaction));
+  return Make(set, transaction);
 }
 
-absl::StatusOr<Contents> LookIn(sql::Database* database) {
+absl::StatusOr<Contents> LookIn(const Set& set, sql::Database* database) {
   Contents contents;
   RETURN_IF_ERROR(
       database->Read([&](Connection& connection) -> absl::Status {
-        ASSIGN_OR_RETURN(contents, Look(connection));
+        ASSIGN_OR_RETURN(contents, Look(set, connection));
         return absl::OkStatus();
       }));
   return contents;
 }
 
-}  // namespace
-
-std::string_view Revision() {
-  static const std::string_view revision = Revisions().back();
-  return revision;
-}
-
-absl::Status PrepareSchema(sql::Database* database,
-                           std::string_view shown_uri) {
-  ASSIGN_OR_RETURN(Contents contents, LookIn(database));
-  if (IsReady(contents)) return absl::OkStatus();
-  if (!contents.revisions.empty()) return Refuse(contents, shown_uri);
+absl::Status Prepare(const Set& set, sql::Database* database,
+                     std::string_view shown_uri) {
+  ASSIGN_OR_RETURN(Contents contents, LookIn(set, database));
+  if (IsReady(set, contents)) return absl::OkStatus();
+  if (!contents.revisions.empty()) return Refuse(set, contents, shown_uri);
   // Empty, or another server is making it: known once the lock is ours.
   const absl::Status made =
       database->Write([&](Transaction& transaction) -> absl::Status {
         RETURN_IF_ERROR(Lock(transaction));
-        const absl::Status made = MakeUnlessThere(transaction);
+        const absl::Status made = MakeUnlessThere(set, transaction);
         const absl::Status unlocked = Unlock(transaction);
         return made.ok() ? unlocked : made;
       });
   // Where locks mean nothing (some that speak PostgreSQL's protocol), the
   // second of two servers fails: what counts is what is there.
-  ASSIGN_OR_RETURN(contents, LookIn(database));
-  if (IsReady(contents)) return absl::OkStatus();
+  ASSIGN_OR_RETURN(contents, LookIn(set, database));
+  if (IsReady(set, contents)) return absl::OkStatus();
   RETURN_IF_ERROR(made);
-  return Refuse(contents, shown_uri);
+  return Refuse(set, contents, shown_uri);
+}
+
+}  // namespace
+
+std::string_view Revision() {
+  static const std::string_view revision = Revisions(kTracking).back();
+  return revision;
+}
+
+absl::Status PrepareSchema(sql::Database* database,
+                           std::string_view shown_uri) {
+  return Prepare(kTracking, database, shown_uri);
+}
+
+absl::Status PrepareUserSchema(sql::Database* database,
+                               std::string_view shown_uri) {
+  return Prepare(kUsers, database, shown_uri);
 }
 
 }  // namespace millstream::storage::mlflow

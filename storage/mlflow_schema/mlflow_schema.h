@@ -37,6 +37,16 @@ std::string_view Revision();
 // all of them anew.
 absl::Status PrepareSchema(sql::Database* database, std::string_view shown_uri);
 
+// The same for the tables of MLflow's basic-auth app, its users with what they
+// are permitted, whose revision is in alembic_version_auth. They may be in a
+// database of their own or beside those of PrepareSchema; either passes over
+// the other's tables.
+//
+// In MySQL the tables are ours to make: MLflow's own migrations fail there. It
+// uses them once they are there.
+absl::Status PrepareUserSchema(sql::Database* database,
+                               std::string_view shown_uri);
+
 }  // namespace millstream::storage::mlflow
 
 #endif  // MILLSTREAM_STORAGE_MLFLOW_SCHEMA_MLFLOW_SCHEMA_H_

@@ -10,6 +10,11 @@ extern const char kPostgresql[];
 extern const char kMysql[];
 // Alembic's revisions, a line each, oldest first; the last is ours.
 extern const char kRevisions[];
+// The same of the basic-auth app.
+extern const char kUsersSqlite[];
+extern const char kUsersPostgresql[];
+extern const char kUsersMysql[];
+extern const char kUsersRevisions[];
 
 }  // namespace millstream::storage::mlflow
 

@@ -1,32 +1,41 @@
-#include "auth/sqlite_user_store.h"
+#include "auth/sql_user_store.h"
 
+#include <algorithm>
 #include <atomic>
+#include <thread>
 #include <utility>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/functional/function_ref.h"
 #include "absl/strings/match.h"
 #include "absl/synchronization/mutex.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
 #include "auth/credentials.h"
 #include "auth/password_hash.h"
-#include "auth/user_schema.h"
+#include "auth/user_tables.h"
 #include "base/error.h"
 #include "base/limits.h"
+#include "base/liveness.h"
 #include "base/log.h"
 #include "base/status_macros.h"
 #include "base/str_cat.h"
 #include "base/text.h"
-#include "storage/sqlite/sqlite_connection.h"
+#include "storage/mlflow_schema/mlflow_schema.h"
 
 namespace millstream::auth {
 namespace {
 
+using storage::sql::Connection;
 using storage::sql::StatementPtr;
 using storage::sql::Transaction;
-using storage::sqlite::SqliteConnection;
 
-// How often other programs' changes are looked for.
-constexpr int64_t kLookMs = 1000;
+// How often other programs' changes are looked for; if that takes long, less
+// often, so that it takes one part in kLookShare of the time.
+constexpr absl::Duration kLookInterval = absl::Seconds(1);
+constexpr int kLookShare = 20;
+// How long a call that asks anew waits for a database that does not answer.
+constexpr absl::Duration kRefreshMax = absl::Seconds(2);
 // MLflow's.
 constexpr size_t kPasswordLengthMin = 12;
 // Widths of the columns.
@@ -37,6 +46,24 @@ constexpr size_t kWorkspaceBytesMax = 63;
 constexpr std::string_view kKnownToAll = "password1234";
 // Names of roles that belong to one user.
 constexpr std::string_view kOwnRolePrefix = "__user_";
+
+// Of those that begin with kOwnRolePrefix, in each database's words.
+constexpr std::string_view kInOwnRoles =
+    " AND role_id IN (SELECT id FROM roles WHERE substr(name, 1, 7) = "
+    "'__user_')";
+
+// Waits until then.
+class Until final : public Liveness {
+ public:
+  explicit Until(absl::Time end) : end_(end) {}
+  absl::Status Alive() const override {
+    return absl::Now() < end_ ? absl::OkStatus()
+                              : absl::DeadlineExceededError("");
+  }
+
+ private:
+  const absl::Time end_;
+};
 
 std::string OwnRoleName(int64_t user_id) {
   return StrCat(kOwnRolePrefix, user_id, "__");
@@ -59,6 +86,12 @@ absl::Status CheckPassword(std::string_view password) {
   return absl::OkStatus();
 }
 
+// Whose check costs what a user's would.
+const std::string& NobodysHash() {
+  static const auto* const hash = new std::string(HashPassword("nobody's"));
+  return *hash;
+}
+
 absl::Status NoUser(std::string_view name) {
   return DoesNotExist("There is no user '", Shown(name), "'.");
 }
@@ -70,84 +103,6 @@ absl::Status NoRole(int64_t id) {
 absl::Status Taken(absl::Status status, std::string_view what) {
   if (status.code() != absl::StatusCode::kAlreadyExists) return status;
   return AlreadyExists(what, " already exists.");
-}
-
-absl::Status LoadUsers(Transaction& connection, UserTable* table,
-                       std::map<int64_t, std::string>* names) {
-  ASSIGN_OR_RETURN(StatementPtr rows,
-                   connection.Query("SELECT id, username, password_hash, "
-                                    "is_admin FROM users ORDER BY id"));
-  for (;;) {
-    ASSIGN_OR_RETURN(const bool more, rows->Step());
-    if (!more) return absl::OkStatus();
-    User user;
-    user.id = rows->Int64(0);
-    user.name = std::string(rows->Text(1));
-    user.password_hash = std::string(rows->Text(2));
-    user.is_admin = rows->Int64(3) != 0;
-    (*names)[user.id] = user.name;
-    std::string name = user.name;
-    table->users.emplace(std::move(name), std::move(user));
-  }
-}
-
-absl::Status LoadRoles(Transaction& connection, UserTable* table) {
-  ASSIGN_OR_RETURN(StatementPtr roles,
-                   connection.Query("SELECT id, name, workspace, description "
-                                    "FROM roles ORDER BY id"));
-  for (;;) {
-    ASSIGN_OR_RETURN(const bool more, roles->Step());
-    if (!more) break;
-    Role& role = table->roles[roles->Int64(0)];
-    role.id = roles->Int64(0);
-    role.name = std::string(roles->Text(1));
-    role.workspace = std::string(roles->Text(2));
-    if (!roles->IsNull(3)) role.description = std::string(roles->Text(3));
-  }
-  ASSIGN_OR_RETURN(
-      StatementPtr grants,
-      connection.Query("SELECT id, role_id, resource_type, resource_pattern, "
-                       "permission FROM role_permissions ORDER BY id"));
-  for (;;) {
-    ASSIGN_OR_RETURN(const bool more, grants->Step());
-    if (!more) return absl::OkStatus();
-    const auto role = table->roles.find(grants->Int64(1));
-    // What this server does not know must not become a permission.
-    const auto permission = ParsePermission(grants->Text(4));
-    if (role == table->roles.end() || !permission.has_value()) continue;
-    role->second.grants.push_back(
-        {grants->Int64(0), role->first,
-         Grant{std::string(grants->Text(2)), std::string(grants->Text(3)),
-               *permission}});
-  }
-}
-
-absl::StatusOr<std::shared_ptr<const UserTable>> LoadTable(
-    Transaction& connection) {
-  auto table = std::make_shared<UserTable>();
-  std::map<int64_t, std::string> names;
-  RETURN_IF_ERROR(LoadUsers(connection, table.get(), &names));
-  RETURN_IF_ERROR(LoadRoles(connection, table.get()));
-  ASSIGN_OR_RETURN(StatementPtr rows,
-                   connection.Query("SELECT id, user_id, role_id FROM "
-                                    "user_role_assignments ORDER BY id"));
-  for (;;) {
-    ASSIGN_OR_RETURN(const bool more, rows->Step());
-    if (!more) break;
-    const Assignment assignment = {rows->Int64(0), rows->Int64(1),
-                                   rows->Int64(2)};
-    const auto name = names.find(assignment.user_id);
-    const auto role = table->roles.find(assignment.role_id);
-    if (name == names.end() || role == table->roles.end()) continue;
-    table->assignments.push_back(assignment);
-    User& user = table->users[name->second];
-    user.roles.push_back(role->first);
-    if (role->second.workspace != kDefaultWorkspace) continue;
-    for (const RoleGrant& each : role->second.grants) {
-      user.grants.push_back(each.grant);
-    }
-  }
-  return table;
 }
 
 // Whether credentials that were right may be wrong now.
@@ -163,70 +118,62 @@ bool SameUsers(const UserTable& left, const UserTable& right) {
   return true;
 }
 
-class SqliteUserStore final : public UserStore {
+class SqlUserStore final : public UserStore {
  public:
-  SqliteUserStore(std::unique_ptr<SqliteConnection> connection,
-                  const Clock* clock)
-      : clock_(clock),
-        nobodys_hash_(HashPassword("nobody's")),
-        connection_(std::move(connection)) {}
+  explicit SqlUserStore(std::unique_ptr<storage::sql::Database> database)
+      : database_(std::move(database)) {}
 
-  absl::Status Prepare() {
-    absl::MutexLock lock(&mutex_);
-    ASSIGN_OR_RETURN(
-        const int64_t tables,
-        connection_->QueryInt64("SELECT count(*) FROM sqlite_master WHERE type "
-                                "= 'table' AND name = 'users'"));
-    if (tables == 0) {
-      RETURN_IF_ERROR(connection_->ExecuteScript(
-          StrCat("BEGIN IMMEDIATE;", kUserSchema, "COMMIT;")));
+  ~SqlUserStore() override {
+    {
+      absl::MutexLock lock(&look_mutex_);
+      stopping_ = true;
     }
-    ASSIGN_OR_RETURN(
-        const int64_t versioned,
-        connection_->QueryInt64("SELECT count(*) FROM sqlite_master WHERE "
-                                "name = 'alembic_version_auth'"));
-    std::string revision;
-    if (versioned > 0) {
-      ASSIGN_OR_RETURN(StatementPtr row,
-                       connection_->Query(
-                           "SELECT version_num FROM alembic_version_auth"));
-      ASSIGN_OR_RETURN(const bool found, row->Step());
-      if (found) revision = std::string(row->Text(0));
-    }
-    if (revision != kUserSchemaRevision) {
-      return absl::FailedPreconditionError(StrCat(
-          "it has the tables of another version of MLflow (revision '",
-          revision, "', and not '", kUserSchemaRevision,
-          "'); bring it to 3.17's with `python -m mlflow.server.auth db "
-          "upgrade --url sqlite:///FILE`"));
-    }
-    return Reload();
+    if (looker_.joinable()) looker_.join();
+  }
+
+  absl::Status Begin() {
+    // The first to be asked must not take longer than others.
+    NobodysHash();
+    RETURN_IF_ERROR(Load(Liveness::Always(), absl::InfiniteFuture()));
+    looker_ = std::thread([this] { LookAgain(); });
+    return absl::OkStatus();
   }
 
   Verdict Verify(std::string_view user, std::string_view password) override {
-    const std::shared_ptr<const UserTable> users = table();
-    const User* found = users->Find(user);
-    const bool right = Matches(
-        password, found == nullptr ? nobodys_hash_ : found->password_hash);
-    if (found == nullptr || !right) return WrongCredentials();
-    if (found->is_admin && password == kKnownToAll) {
-      LogWarning("The administrator ", Shown(user), " still has the password "
-                 "that old versions of MLflow came with; it is not taken. "
-                 "Another administrator can set a new one.");
-      return WrongCredentials();
+    std::shared_ptr<const UserTable> users = table();
+    Verdict verdict = VerifyIn(*users, user, password);
+    if (verdict.ok()) return verdict;
+    // Another server may have made the user, or changed the password, just now.
+    Refresh();
+    const std::shared_ptr<const UserTable> now = table();
+    const User* found = now->Find(user);
+    const User* before = users->Find(user);
+    if (found == nullptr || (before != nullptr && before->password_hash ==
+                                                      found->password_hash)) {
+      return verdict;
     }
-    return std::make_shared<Identity>(Identity{found->name});
+    return VerifyIn(*now, user, password);
+  }
+
+  bool Holds(const Identity& identity) override {
+    const std::shared_ptr<const UserTable> users = table();
+    const User* found = users->Find(identity.user);
+    return found != nullptr && found->password_hash == identity.proof;
   }
 
   uint64_t generation() override {
-    Look();
     return generation_.load(std::memory_order_acquire);
   }
 
   std::shared_ptr<const UserTable> table() override {
-    Look();
     absl::MutexLock lock(&table_mutex_);
     return table_;
+  }
+
+  void Refresh() override {
+    const absl::Time now = absl::Now();
+    const absl::Status status = Load(Until(now + kRefreshMax), now);
+    if (!status.ok()) NoteFailure(status);
   }
 
   absl::Status CreateUser(std::string_view name, std::string_view password,
@@ -241,7 +188,7 @@ class SqliteUserStore final : public UserStore {
                    return t.Execute(
                        "INSERT INTO users (username, password_hash, is_admin) "
                        "VALUES (?, ?, ?)",
-                       name, hash, is_admin ? 1 : 0);
+                       name, hash, is_admin);
                  }),
                  StrCat("User '", Shown(name), "'"));
   }
@@ -251,18 +198,17 @@ class SqliteUserStore final : public UserStore {
     RETURN_IF_ERROR(CheckPassword(password));
     const std::string hash = HashPassword(password);
     return Write([&](Transaction& t) -> absl::Status {
-      RETURN_IF_ERROR(t.Execute(
-          "UPDATE users SET password_hash = ? WHERE username = ?", hash, name));
-      return t.changes() == 0 ? NoUser(name) : absl::OkStatus();
+      ASSIGN_OR_RETURN(const int64_t id, UserId(t, name));
+      return t.Execute("UPDATE users SET password_hash = ? WHERE id = ?", hash,
+                       id);
     });
   }
 
   absl::Status SetAdmin(std::string_view name, bool is_admin) override {
     return Write([&](Transaction& t) -> absl::Status {
-      RETURN_IF_ERROR(
-          t.Execute("UPDATE users SET is_admin = ? WHERE username = ?",
-                    is_admin ? 1 : 0, name));
-      return t.changes() == 0 ? NoUser(name) : absl::OkStatus();
+      ASSIGN_OR_RETURN(const int64_t id, UserId(t, name));
+      return t.Execute("UPDATE users SET is_admin = ? WHERE id = ?", is_admin,
+                       id);
     });
   }
 
@@ -295,9 +241,9 @@ class SqliteUserStore final : public UserStore {
     RETURN_IF_ERROR(CheckRole(name, description));
     RETURN_IF_ERROR(CheckName("workspace", workspace, kWorkspaceBytesMax));
     return Insert(StrCat("Role '", Shown(name), "'"), [&](Transaction& t) {
-      return t.Execute(
+      return t.InsertForId(
           "INSERT INTO roles (name, workspace, description) VALUES (?, ?, ?)",
-          name, workspace, description);
+          "id", name, workspace, description);
     });
   }
 
@@ -307,11 +253,14 @@ class SqliteUserStore final : public UserStore {
     RETURN_IF_ERROR(CheckRole(name.value_or("x"), description));
     return Taken(
         Write([&](Transaction& t) -> absl::Status {
-          RETURN_IF_ERROR(t.Execute(
-              "UPDATE roles SET name = coalesce(?, name), description = "
-              "coalesce(?, description) WHERE id = ?",
-              name, description, id));
-          return t.changes() == 0 ? NoRole(id) : absl::OkStatus();
+          RETURN_IF_ERROR(CheckRoleExists(t, id));
+          if (name.has_value()) {
+            RETURN_IF_ERROR(t.Execute("UPDATE roles SET name = ? WHERE id = ?",
+                                      *name, id));
+          }
+          if (!description.has_value()) return absl::OkStatus();
+          return t.Execute("UPDATE roles SET description = ? WHERE id = ?",
+                           *description, id);
         }),
         StrCat("Role '", Shown(name.value_or("")), "'"));
   }
@@ -364,12 +313,12 @@ class SqliteUserStore final : public UserStore {
   absl::StatusOr<int64_t> Assign(std::string_view user,
                                  int64_t role_id) override {
     return Insert("That assignment of the role",
-                  [&](Transaction& t) -> absl::Status {
+                  [&](Transaction& t) -> absl::StatusOr<int64_t> {
                     ASSIGN_OR_RETURN(const int64_t id, UserId(t, user));
                     RETURN_IF_ERROR(CheckRoleExists(t, role_id));
-                    return t.Execute("INSERT INTO user_role_assignments "
-                                     "(user_id, role_id) VALUES (?, ?)",
-                                     id, role_id);
+                    return t.InsertForId("INSERT INTO user_role_assignments "
+                                         "(user_id, role_id) VALUES (?, ?)",
+                                         "id", id, role_id);
                   });
   }
 
@@ -396,7 +345,7 @@ class SqliteUserStore final : public UserStore {
           if (replace) {
             RETURN_IF_ERROR(DeleteGrant(t, role, type, pattern));
           }
-          return AddGrant(t, role, type, pattern, permission);
+          return AddGrant(t, role, type, pattern, permission).status();
         }),
         StrCat("A permission of '", Shown(user), "' on ", type, " '",
                Shown(pattern), "'"));
@@ -417,26 +366,41 @@ class SqliteUserStore final : public UserStore {
   absl::Status DropGrants(std::string_view type,
                           std::string_view pattern) override {
     return Write([&](Transaction& t) {
-      return t.Execute(
-          "DELETE FROM role_permissions WHERE resource_type = ? AND "
-          "resource_pattern = ? AND role_id IN (SELECT id FROM roles WHERE "
-          "name GLOB '__user_[0-9]*__')",
-          type, pattern);
+      return DropOwnGrants(t, type, pattern);
     });
   }
 
   absl::Status RenameGrants(std::string_view type, std::string_view pattern,
                             std::string_view new_pattern) override {
-    return Write([&](Transaction& t) {
+    if (pattern == new_pattern) return absl::OkStatus();
+    return Write([&](Transaction& t) -> absl::Status {
+      // What is left of a thing that had the new name before.
+      RETURN_IF_ERROR(DropOwnGrants(t, type, new_pattern));
       return t.Execute(
-          "UPDATE OR REPLACE role_permissions SET resource_pattern = ? WHERE "
-          "resource_type = ? AND resource_pattern = ? AND role_id IN (SELECT "
-          "id FROM roles WHERE name GLOB '__user_[0-9]*__')",
+          StrCat("UPDATE role_permissions SET resource_pattern = ? WHERE "
+                 "resource_type = ? AND resource_pattern = ?",
+                 kInOwnRoles),
           new_pattern, type, pattern);
     });
   }
 
  private:
+  Verdict VerifyIn(const UserTable& users, std::string_view user,
+                   std::string_view password) const {
+    const User* found = users.Find(user);
+    const bool right = Matches(
+        password, found == nullptr ? NobodysHash() : found->password_hash);
+    if (found == nullptr || !right) return WrongCredentials();
+    if (found->is_admin && password == kKnownToAll) {
+      LogWarning("The administrator ", Shown(user), " still has the password "
+                 "that old versions of MLflow came with; it is not taken. "
+                 "Another administrator can set a new one.");
+      return WrongCredentials();
+    }
+    return std::make_shared<Identity>(
+        Identity{found->name, found->password_hash});
+  }
+
   static absl::Status CheckRole(std::string_view name,
                                 const std::optional<std::string>& description) {
     RETURN_IF_ERROR(CheckName("role's name", name));
@@ -466,10 +430,12 @@ class SqliteUserStore final : public UserStore {
 
   static absl::StatusOr<int64_t> UserId(Transaction& t,
                                         std::string_view name) {
-    ASSIGN_OR_RETURN(StatementPtr row,
-                     t.Query("SELECT id FROM users WHERE username = ?", name));
+    ASSIGN_OR_RETURN(
+        StatementPtr row,
+        t.Query("SELECT id, username FROM users WHERE username = ?", name));
     ASSIGN_OR_RETURN(const bool found, row->Step());
-    if (!found) return NoUser(name);
+    // A database that ignores case finds others as well.
+    if (!found || row->Text(1) != name) return NoUser(name);
     return row->Int64(0);
   }
 
@@ -480,14 +446,24 @@ class SqliteUserStore final : public UserStore {
     return found ? absl::OkStatus() : NoRole(id);
   }
 
-  static absl::Status AddGrant(Transaction& t, int64_t role_id,
-                               std::string_view type, std::string_view pattern,
-                               std::string_view permission) {
+  // Its id.
+  static absl::StatusOr<int64_t> AddGrant(Transaction& t, int64_t role_id,
+                                          std::string_view type,
+                                          std::string_view pattern,
+                                          std::string_view permission) {
     RETURN_IF_ERROR(CheckRoleExists(t, role_id));
-    return t.Execute(
+    return t.InsertForId(
         "INSERT INTO role_permissions (role_id, resource_type, "
         "resource_pattern, permission) VALUES (?, ?, ?, ?)",
-        role_id, type, pattern, permission);
+        "id", role_id, type, pattern, permission);
+  }
+
+  static absl::Status DropOwnGrants(Transaction& t, std::string_view type,
+                                    std::string_view pattern) {
+    return t.Execute(StrCat("DELETE FROM role_permissions WHERE resource_type "
+                            "= ? AND resource_pattern = ?",
+                            kInOwnRoles),
+                     type, pattern);
   }
 
   static absl::Status DeleteGrant(Transaction& t, int64_t role_id,
@@ -505,21 +481,24 @@ class SqliteUserStore final : public UserStore {
     ASSIGN_OR_RETURN(const int64_t id, UserId(t, user));
     const std::string name = OwnRoleName(id);
     RETURN_IF_ERROR(t.Execute(
-        "INSERT OR IGNORE INTO roles (name, workspace) VALUES (?, ?)", name,
-        kDefaultWorkspace));
+        StrCat("INSERT INTO roles (name, workspace) VALUES (?, ?)",
+               OnConflictDoNothing(t.dialect(), "name")),
+        name, kDefaultWorkspace));
     int64_t role = 0;
     {
       ASSIGN_OR_RETURN(StatementPtr row,
                        t.Query("SELECT id FROM roles WHERE name = ? AND "
                                "workspace = ?",
                                name, kDefaultWorkspace));
-      RETURN_IF_ERROR(row->Step().status());
+      ASSIGN_OR_RETURN(const bool found, row->Step());
+      if (!found) return absl::InternalError("a role that was made is gone");
       role = row->Int64(0);
     }
-    RETURN_IF_ERROR(
-        t.Execute("INSERT OR IGNORE INTO user_role_assignments (user_id, "
-                  "role_id) VALUES (?, ?)",
-                  id, role));
+    RETURN_IF_ERROR(t.Execute(
+        StrCat("INSERT INTO user_role_assignments (user_id, role_id) VALUES "
+               "(?, ?)",
+               OnConflictDoNothing(t.dialect(), "user_id")),
+        id, role));
     // A role that others have too would give them what is meant for one.
     ASSIGN_OR_RETURN(StatementPtr others,
                      t.Query("SELECT 1 FROM user_role_assignments WHERE "
@@ -534,52 +513,37 @@ class SqliteUserStore final : public UserStore {
 
   // One transaction, durable when it returns; then the table is new.
   absl::Status Write(absl::FunctionRef<absl::Status(Transaction&)> body) {
-    absl::MutexLock lock(&mutex_);
-    RETURN_IF_ERROR(connection_->ExecuteScript("BEGIN IMMEDIATE"));
-    absl::Status status = body(*connection_);
-    if (status.ok()) status = connection_->ExecuteScript("COMMIT");
-    if (!status.ok() && connection_->in_transaction()) {
-      connection_->ExecuteScript("ROLLBACK").IgnoreError();
-    }
-    RETURN_IF_ERROR(status);
-    return Reload();
+    RETURN_IF_ERROR(database_->Write(body));
+    return Load(Liveness::Always(), absl::Now());
   }
 
   absl::StatusOr<int64_t> Insert(
       std::string_view what,
-      absl::FunctionRef<absl::Status(Transaction&)> body) {
+      absl::FunctionRef<absl::StatusOr<int64_t>(Transaction&)> body) {
     int64_t id = 0;
     RETURN_IF_ERROR(Taken(Write([&](Transaction& t) -> absl::Status {
-                            RETURN_IF_ERROR(body(t));
-                            id = t.last_insert_id();
+                            ASSIGN_OR_RETURN(id, body(t));
                             return absl::OkStatus();
                           }),
                           what));
     return id;
   }
 
-  // Takes over what other programs have changed.
-  void Look() {
-    const int64_t now_ms = clock_->NowMs();
-    if (now_ms - looked_ms_.load(std::memory_order_relaxed) < kLookMs) return;
-    absl::MutexLock lock(&mutex_);
-    if (now_ms - looked_ms_ < kLookMs) return;
-    looked_ms_ = now_ms;
-    const absl::StatusOr<int64_t> version =
-        connection_->QueryInt64("PRAGMA data_version");
-    if (version.ok() && *version == data_version_) return;
-    const absl::Status status = version.ok() ? Reload() : version.status();
-    if (!status.ok()) {
-      LogError("The users cannot be read again: ", status.ToString());
-    }
-  }
-
-  absl::Status Reload() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-    ASSIGN_OR_RETURN(data_version_,
-                     connection_->QueryInt64("PRAGMA data_version"));
-    ASSIGN_OR_RETURN(std::shared_ptr<const UserTable> loaded,
-                     LoadTable(*connection_));
-    absl::MutexLock lock(&table_mutex_);
+  // Reads the tables, unless that was begun after `since` by another thread.
+  absl::Status Load(const Liveness& caller, absl::Time since) {
+    absl::MutexLock lock(&load_mutex_);
+    if (loading_since_ > since) return absl::OkStatus();
+    const absl::Time begin = absl::Now();
+    std::shared_ptr<const UserTable> loaded;
+    RETURN_IF_ERROR(database_->ReadFor(
+        caller, [&](Connection& connection) -> absl::Status {
+          ASSIGN_OR_RETURN(loaded, LoadUserTable(connection));
+          return absl::OkStatus();
+        }));
+    loading_since_ = begin;
+    failing_.store(false, std::memory_order_relaxed);
+    absl::MutexLock table_lock(&table_mutex_);
+    if (table_ != nullptr && *table_ == *loaded) return absl::OkStatus();
     if (table_ == nullptr || !SameUsers(*table_, *loaded)) {
       generation_.fetch_add(1, std::memory_order_release);
     }
@@ -587,28 +551,50 @@ class SqliteUserStore final : public UserStore {
     return absl::OkStatus();
   }
 
-  const Clock* const clock_;
-  // Whose check costs what a user's would.
-  const std::string nobodys_hash_;
+  void NoteFailure(const absl::Status& status) {
+    if (failing_.exchange(true, std::memory_order_relaxed)) return;
+    LogError("The users cannot be read again, and stay as they were: ",
+             status.ToString());
+  }
+
+  // Takes over what other programs have changed, until the end.
+  void LookAgain() {
+    absl::Duration wait = kLookInterval;
+    absl::MutexLock lock(&look_mutex_);
+    while (!look_mutex_.AwaitWithTimeout(absl::Condition(&stopping_), wait)) {
+      look_mutex_.Unlock();
+      const absl::Time begin = absl::Now();
+      const absl::Status status = Load(Until(begin + kRefreshMax), begin);
+      if (!status.ok()) NoteFailure(status);
+      wait = std::max(kLookInterval, kLookShare * (absl::Now() - begin));
+      look_mutex_.Lock();
+    }
+  }
+
+  const std::unique_ptr<storage::sql::Database> database_;
   std::atomic<uint64_t> generation_{0};
-  std::atomic<int64_t> looked_ms_{0};
-  absl::Mutex mutex_;
-  const std::unique_ptr<SqliteConnection> connection_ ABSL_GUARDED_BY(mutex_);
-  int64_t data_version_ ABSL_GUARDED_BY(mutex_) = 0;
-  // Taken after mutex_, for a moment.
+  // The last attempt to read failed.
+  std::atomic<bool> failing_{false};
+  // One reads at a time, so that the last that began is what holds.
+  absl::Mutex load_mutex_;
+  absl::Time loading_since_ ABSL_GUARDED_BY(load_mutex_) = absl::InfinitePast();
+  // Taken after load_mutex_, for a moment.
   absl::Mutex table_mutex_;
   std::shared_ptr<const UserTable> table_ ABSL_GUARDED_BY(table_mutex_);
+  absl::Mutex look_mutex_;
+  bool stopping_ ABSL_GUARDED_BY(look_mutex_) = false;
+  std::thread looker_;
 };
 
 }  // namespace
 
-absl::StatusOr<std::shared_ptr<UserStore>> OpenSqliteUserStore(
-    const std::string& path, const Clock* clock) {
-  ASSIGN_OR_RETURN(std::unique_ptr<SqliteConnection> connection,
-                   SqliteConnection::Open(path, {}));
-  auto store =
-      std::make_shared<SqliteUserStore>(std::move(connection), clock);
-  RETURN_IF_ERROR(store->Prepare());
+absl::StatusOr<std::shared_ptr<UserStore>> OpenSqlUserStore(
+    std::unique_ptr<storage::sql::Database> database,
+    std::string_view shown_uri) {
+  RETURN_IF_ERROR(
+      storage::mlflow::PrepareUserSchema(database.get(), shown_uri));
+  auto store = std::make_shared<SqlUserStore>(std::move(database));
+  RETURN_IF_ERROR(store->Begin());
   return store;
 }
 
@@ -627,7 +613,12 @@ absl::Status EnsureAdmin(UserStore* store, const std::string& name,
         ": set MLFLOW_AUTH_ADMIN_PASSWORD, or admin_password in the file of "
         "--auth-config."));
   }
-  if (absl::Status made = store->CreateUser(name, password, true); !made.ok()) {
+  absl::Status made = store->CreateUser(name, password, true);
+  // Several servers may begin at once.
+  if (GetErrorCode(made) == v1::RESOURCE_ALREADY_EXISTS) {
+    return absl::OkStatus();
+  }
+  if (!made.ok()) {
     return absl::InvalidArgumentError(StrCat(
         "MLFLOW_AUTH_ADMIN_PASSWORD (or admin_password): ", made.message()));
   }
