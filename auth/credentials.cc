@@ -77,11 +77,15 @@ std::optional<Credentials> ParseAuthorization(std::string_view header) {
   return credentials;
 }
 
-std::string AddressOf(std::string_view peer) {
+std::string HostOf(std::string_view peer) {
   std::string text(peer);
   for (const std::string_view scheme : {"ipv4:", "ipv6:"}) {
     if (absl::StartsWith(text, AbslView(scheme))) text.erase(0, scheme.size());
   }
+  in6_addr address;
+  // Without a port; or with one that reads as a part of it, which makes no
+  // difference to the network.
+  if (inet_pton(AF_INET6, text.c_str(), &address) == 1) return text;
   const size_t colon = text.rfind(':');
   if (colon != std::string::npos) text.resize(colon);
   if (absl::StartsWith(text, "%5B") && text.size() > 6) {
@@ -92,6 +96,11 @@ std::string AddressOf(std::string_view peer) {
   if (const size_t zone = text.find('%'); zone != std::string::npos) {
     text.resize(zone);
   }
+  return text;
+}
+
+std::string AddressOf(std::string_view peer) {
+  std::string text = HostOf(peer);
   in6_addr address;
   if (inet_pton(AF_INET6, text.c_str(), &address) != 1) return text;
   // An IPv4 address in the form of IPv6 is one all the same.

@@ -26,8 +26,12 @@ struct Credentials {
 // it is neither.
 std::optional<Credentials> ParseAuthorization(std::string_view header);
 
-// The address of a peer such as "1.2.3.4:567" or "ipv6:%5B::1%5D:567". Of IPv6
-// the network of 64 bits, which one caller has to himself.
+// The address of a peer such as "1.2.3.4:567" or "ipv6:%5B::1%5D:567", or of
+// one without a port.
+std::string HostOf(std::string_view peer);
+
+// The same to count by: of IPv6 the network of 64 bits, which one caller has to
+// himself.
 std::string AddressOf(std::string_view peer);
 
 // UNAUTHENTICATED: there are none, and they are wrong.

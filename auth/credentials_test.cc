@@ -41,6 +41,12 @@ TEST(CredentialsTest, PeersHaveAddresses) {
   EXPECT_EQ(AddressOf("ipv6:[2001:db8:1::1]:567"), "2001:db8:1::");
   EXPECT_EQ(AddressOf("::ffff:1.2.3.4:567"), "1.2.3.4");
   EXPECT_EQ(AddressOf("unix:/x"), "unix");
+  // As proxies tell them, without ports.
+  EXPECT_EQ(AddressOf("1.2.3.4"), "1.2.3.4");
+  EXPECT_EQ(AddressOf("2001:db8::1"), "2001:db8::");
+  EXPECT_EQ(AddressOf("2001:db8:0:0:1:2:3:4"), "2001:db8::");
+  EXPECT_EQ(HostOf("ipv6:%5B2001:db8::1%5D:567"), "2001:db8::1");
+  EXPECT_EQ(HostOf("ipv4:1.2.3.4:567"), "1.2.3.4");
 }
 
 TEST(CredentialsTest, FingerprintsTellTextsApart) {

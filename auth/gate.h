@@ -23,10 +23,11 @@
 
 namespace millstream::auth {
 
-// Thread-safe. Credentials that were right are remembered by a keyed hash, for
-// a minute or until the users change; so a call costs a look into memory, and
-// a password is put through its slow hash once. That happens on threads of the
-// gate's own, few of them: no worker of a door waits for it.
+// Thread-safe. Credentials that were right are remembered by a keyed hash,
+// until nobody has sent them for a minute or the users change; so a call costs
+// a look into memory, and a password is put through its slow hash once. That
+// happens on threads of the gate's own, few of them: no worker of a door waits
+// for it, and who is known does not wait for those who guess.
 class Gate {
  public:
   // `clock` must outlive this.
@@ -41,6 +42,11 @@ class Gate {
   // returns or from a thread of the gate; it must not block.
   void Check(std::string_view authorization, std::string_view peer,
              std::function<void(Verdict)> done);
+
+  // For calls that last: whether a caller who was let in would be so still. It
+  // may be another answer once generation() is another number. Neither blocks.
+  bool Holds(const Identity& identity) { return users_->Holds(identity); }
+  uint64_t generation() { return users_->generation(); }
 
  private:
   struct Known {

@@ -32,6 +32,7 @@ class Counting final : public UserSource {
     if (user.empty() || password != "right") return WrongCredentials();
     return std::make_shared<Identity>(Identity{std::string(user)});
   }
+  bool Holds(const Identity&) override { return !broken; }
   uint64_t generation() override { return changes; }
 
   std::atomic<int> checks = 0, under_way = 0, under_way_max = 0, changes = 0;
@@ -84,10 +85,22 @@ TEST_F(GateTest, RefusesWhatIsWrongOrNothing) {
   EXPECT_EQ(Code(Basic("alice", "wrong")), v1::UNAUTHENTICATED);
 }
 
-TEST_F(GateTest, ChecksAPasswordOnceInAMinute) {
+TEST_F(GateTest, ChecksAPasswordAgainAfterAMinuteWithoutCalls) {
   for (int i = 0; i < 10; ++i) EXPECT_EQ(Code(Basic("alice", "right")), kOk);
   EXPECT_EQ(users_->checks, 1);
   clock_.now_ms += limits::kKnownCredentialsMsMax;
+  EXPECT_EQ(Code(Basic("alice", "right")), kOk);
+  EXPECT_EQ(users_->checks, 2);
+}
+
+TEST_F(GateTest, WhoGoesOnCallingIsCheckedOnce) {
+  EXPECT_EQ(Code(Basic("alice", "right")), kOk);
+  for (int i = 0; i < 10; ++i) {
+    clock_.now_ms += limits::kKnownCredentialsMsMax * 2 / 3;
+    EXPECT_EQ(Code(Basic("alice", "right")), kOk);
+  }
+  EXPECT_EQ(users_->checks, 1);
+  ++users_->changes;
   EXPECT_EQ(Code(Basic("alice", "right")), kOk);
   EXPECT_EQ(users_->checks, 2);
 }

@@ -7,7 +7,7 @@
 #include "base/error.h"
 #include "base/names.h"
 #include "base/status_macros.h"
-#include "server/uri.h"
+#include "base/str_cat.h"
 
 namespace millstream::server {
 namespace {
@@ -45,10 +45,12 @@ absl::StatusOr<ArtifactPath> PathOfProxied(const Uri& uri) {
 
 ArtifactLocations::ArtifactLocations(
     ArtifactStore* proxy, std::vector<LocalRoot> local_roots,
-    std::vector<storage::ArtifactStoreOpener*> openers)
+    std::vector<storage::ArtifactStoreOpener*> openers,
+    const std::vector<std::string>& own_uris)
     : proxy_(proxy),
       local_roots_(std::move(local_roots)),
       openers_(std::move(openers)) {
+  for (const std::string& uri : own_uris) own_uris_.push_back(SplitUri(uri));
   for (LocalRoot& root : local_roots_) {
     root.folder = NormalizePath(root.folder);
   }
@@ -111,6 +113,37 @@ absl::StatusOr<ArtifactLocations::Location> ArtifactLocations::Find(
   }
   return InvalidParameter("This server cannot reach artifacts at '", uri.scheme,
                           ":' locations; ask the storage directly.");
+}
+
+std::optional<std::string> ArtifactLocations::OwnPath(
+    std::string_view text) const {
+  const Uri uri = SplitUri(text);
+  if (IsProxyScheme(uri.scheme)) {
+    const absl::StatusOr<ArtifactPath> path = PathOfProxied(uri);
+    if (path.ok()) return path->canonical();
+    if (uri.scheme == "mlflow-artifacts") return uri.path;
+    return std::nullopt;
+  }
+  if (uri.scheme.empty() || uri.scheme == "file") {
+    const absl::StatusOr<Location> location = Find(text);
+    if (!location.ok()) return std::nullopt;
+    return location->path.canonical();
+  }
+  const std::vector<std::string_view> parts = SplitPath(uri.path);
+  for (const Uri& root : own_uris_) {
+    if (root.scheme != uri.scheme || root.authority != uri.authority) continue;
+    const std::vector<std::string_view> above = SplitPath(root.path);
+    const size_t common = std::min(parts.size(), above.size());
+    if (!std::equal(parts.begin(), parts.begin() + common, above.begin())) {
+      continue;
+    }
+    std::string below;
+    for (size_t i = common; i < parts.size(); ++i) {
+      StrAppend(&below, below.empty() ? "" : "/", parts[i]);
+    }
+    return below;
+  }
+  return std::nullopt;
 }
 
 bool IsProxiedUri(std::string_view uri) {

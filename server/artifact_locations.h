@@ -4,11 +4,13 @@
 #define MILLSTREAM_SERVER_ARTIFACT_LOCATIONS_H_
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "server/uri.h"
 #include "storage/artifact_path.h"
 #include "storage/artifact_store.h"
 
@@ -34,15 +36,22 @@ class ArtifactLocations {
   // `proxy` serves mlflow-artifacts: URIs, and http(s): URIs of the artifact
   // proxy; null with --no-serve-artifacts. `openers` open roots of further
   // schemes, wherever they are: whoever may write there is theirs to say.
-  // Stores and openers must outlive this.
+  // `own_uris` are those of them where the proxy, or experiments without a
+  // location of their own, keep files. Stores and openers must outlive this.
   ArtifactLocations(storage::ArtifactStore* proxy,
                     std::vector<LocalRoot> local_roots,
-                    std::vector<storage::ArtifactStoreOpener*> openers = {});
+                    std::vector<storage::ArtifactStoreOpener*> openers = {},
+                    const std::vector<std::string>& own_uris = {});
 
   // INVALID_PARAMETER_VALUE: nothing that this server may read, or a kind of
   // storage it cannot reach. (MLflow breaks there; a code below 500 keeps
   // clients from asking again.)
   absl::StatusOr<Location> Find(std::string_view uri) const;
+
+  // The path that `uri` has below the proxy or another root that holds files of
+  // all experiments; empty for the root, and for a folder above it. Nothing for
+  // what lies elsewhere. A path that is none is returned as it is.
+  std::optional<std::string> OwnPath(std::string_view uri) const;
 
   // The proxy's store. TEMPORARILY_UNAVAILABLE: this server has none.
   absl::StatusOr<storage::ArtifactStore*> Proxy() const;
@@ -53,6 +62,7 @@ class ArtifactLocations {
   storage::ArtifactStore* const proxy_;
   std::vector<LocalRoot> local_roots_;  // deepest first
   const std::vector<storage::ArtifactStoreOpener*> openers_;
+  std::vector<Uri> own_uris_;
 };
 
 // Whether `uri` is one that the artifact proxy serves, of this server or

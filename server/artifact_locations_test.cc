@@ -154,5 +154,40 @@ TEST_F(ArtifactLocationsTest, OpenersTakeTheirSchemesWherever) {
   EXPECT_EQ(Find("s3://bucket/x"), "INVALID_PARAMETER_VALUE");
 }
 
+TEST(OwnPathTest, IsWhereFilesOfAllAreKept) {
+  SomeStore proxy, local;
+  SomeOpener opener;
+  const ArtifactLocations locations(
+      &proxy, {{"/srv/files", &local}}, {&opener},
+      {"s3://bucket/team/mlflow", "s3://other"});
+  const auto path = [&](std::string_view uri) {
+    return locations.OwnPath(uri).value_or("elsewhere");
+  };
+  for (const char* uri :
+       {"mlflow-artifacts:/1/run", " mlflow-artifacts:/1/run",
+        "MLFLOW-artifacts:1/run", "mlflow-artifacts:///%31/./run",
+        "mlflow-artifacts:/1/run?x=/..", "mlflow-artifacts:/1/run#/..",
+        "http://host/api/2.0/mlflow-artifacts/artifacts/1/run",
+        "/srv/files/1/run", "file:///srv/files/1/run",
+        "FILE:/srv/files/%31/run", "s3://bucket/team/mlflow/1/run",
+        "S3://bucket/team/mlflow//1/run/",
+        "s3://other/1/run?x"}) {
+    EXPECT_EQ(path(uri), "1/run") << uri;
+  }
+  for (const char* uri :
+       {"mlflow-artifacts:/", "/srv/files", "s3://bucket/team", "s3://bucket",
+        "s3://other/"}) {
+    EXPECT_EQ(path(uri), "") << uri;
+  }
+  // No path of ours, so nobody is permitted anything there.
+  EXPECT_EQ(path("mlflow-artifacts:/../x"), "/../x");
+  for (const char* uri :
+       {"s3://bucket/team/mlflow2/1", "s3://third/team/mlflow",
+        "gs://bucket/team/mlflow/1", "/srv/files2/1", "/etc",
+        "http://host/1/run", "dbfs:/x"}) {
+    EXPECT_EQ(path(uri), "elsewhere") << uri;
+  }
+}
+
 }  // namespace
 }  // namespace millstream::server

@@ -289,7 +289,13 @@ absl::Status Authorizer::AddArtifactUri(const Demand& demand,
   // there. (Sources of model versions are held to their own run's folder.)
   const bool local = uri.scheme.empty() || uri.scheme == "file";
   if (local && demand.right() == Demand::UPDATE) return PermissionDenied();
-  if (uri.scheme != "models") return absl::OkStatus();
+  if (uri.scheme != "models") {
+    // Buckets where the server keeps the files of all.
+    const std::optional<std::string> own =
+        own_path_ == nullptr ? std::nullopt : own_path_(text);
+    return own.has_value() ? AddArtifact(demand, *own, needs)
+                           : absl::OkStatus();
+  }
   const absl::StatusOr<ModelsUri> model = ParseModelsUri(text);
   // The handler says what is wrong with it.
   if (!model.ok()) return absl::OkStatus();
@@ -334,7 +340,10 @@ absl::Status Authorizer::AddNeeds(const Demand& demand,
       const absl::Status status =
           tracking_->GetExperimentByName(name, &experiment);
       // The handler says that there is none.
-      if (!status.ok()) return absl::OkStatus();
+      if (denied_if_absent(status) == PermissionDenied()) {
+        return absl::OkStatus();
+      }
+      RETURN_IF_ERROR(status);
       needs->push_back(
           {experiment_type, experiment.experiment_id(), action, "", ""});
       return absl::OkStatus();
@@ -402,6 +411,15 @@ absl::Status Authorizer::Collect(const v1::Access& access,
 absl::Status Authorizer::Check(std::string_view user, const v1::Access& access,
                                const Message& request) {
   if (access.open()) return absl::OkStatus();
+  absl::Status status = CheckNow(user, access, request);
+  if (GetErrorCode(status) != v1::PERMISSION_DENIED) return status;
+  users_.Refresh();
+  return CheckNow(user, access, request);
+}
+
+absl::Status Authorizer::CheckNow(std::string_view user,
+                                  const v1::Access& access,
+                                  const Message& request) {
   const Caller caller = Find(user);
   if (caller.user == nullptr) return PermissionDenied();
   if (caller.user->is_admin || access.user()) return absl::OkStatus();

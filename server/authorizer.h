@@ -6,8 +6,10 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "absl/functional/function_ref.h"
@@ -48,27 +50,26 @@ class Authorizer {
   };
   using Needs = std::vector<Need>;
 
+  // The path below the artifact proxy of what a URI names, if that is where
+  // this server keeps the files of all: see ArtifactLocations::OwnPath.
+  using OwnPath =
+      std::function<std::optional<std::string>(std::string_view uri)>;
+
   // All must outlive this.
   Authorizer(auth::UserStore* users, storage::TrackingStore* tracking,
-             storage::RegistryStore* registry, auth::Permission by_default)
+             storage::RegistryStore* registry, auth::Permission by_default,
+             OwnPath own_path = nullptr)
       : users_(*users),
         tracking_(tracking),
         registry_(registry),
-        by_default_(by_default) {}
+        by_default_(by_default),
+        own_path_(std::move(own_path)) {}
 
   // PERMISSION_DENIED unless `user` may call an rpc of `access` with `request`.
+  // Before it denies, it asks the users' database: what another server granted
+  // a moment ago holds here too.
   absl::Status Check(std::string_view user, const v1::Access& access,
                      const Message& request);
-
-  // What the messages of one stream named so far. Not thread-safe.
-  class Named;
-
-  // The same for the next message of a stream, which may go on long after
-  // permissions have changed: asks anew for all that the messages named so far.
-  absl::Status CheckNext(std::string_view user, const v1::Access& access,
-                         const Message& message, Named* named);
-  // And without a message.
-  absl::Status CheckAgain(std::string_view user, const Named& named) const;
 
   // The same for one message of a stream, which may go on long after
   // permissions have changed: `named` collects what its messages need, and all
@@ -83,6 +84,9 @@ class Authorizer {
   absl::Status Call(std::string_view user, const v1::Access& access,
                     const Message& request, Message* response,
                     Handler handler);
+
+  // Another whenever users or permissions are others.
+  std::shared_ptr<const void> rules() const { return users_.table(); }
 
   bool IsAdmin(std::string_view user) const;
   // Administrators, and those who manage the workspace.
@@ -102,6 +106,8 @@ class Authorizer {
   };
   Caller Find(std::string_view user) const;
 
+  absl::Status CheckNow(std::string_view user, const v1::Access& access,
+                        const Message& request);
   bool Meets(const Caller& caller, const Needs& needs) const;
   // Adds what all demands of an rpc need for one request.
   absl::Status Collect(const v1::Access& access, const Message& request,
@@ -146,6 +152,7 @@ class Authorizer {
   storage::TrackingStore* const tracking_;
   storage::RegistryStore* const registry_;
   const auth::Permission by_default_;
+  const OwnPath own_path_;
   // Experiments of runs and of logged models.
   OwnerCache experiments_;
 };

@@ -3,87 +3,18 @@
 #include <memory>
 #include <string>
 
-#include "auth/user_store.h"
 #include "base/error.h"
 #include "base/limits.h"
 #include "gtest/gtest.h"
 #include "millstream/v1/tracking.pb.h"
 #include "server/owner_cache.h"
+#include "server/testing_users.h"
 
 namespace millstream::server {
 namespace {
 
 // What each right allows is tested with whole servers, over every rpc:
 // tests/api/test_permissions.py.
-
-// One user, "alice", with the grants that a test gives.
-class Users final : public auth::UserStore {
- public:
-  Users() {
-    table_->users["alice"].name = "alice";
-  }
-  void Give(auth::Grant grant) {
-    table_->users["alice"].grants.push_back(std::move(grant));
-  }
-
-  std::shared_ptr<const auth::UserTable> table() override { return table_; }
-  auth::Verdict Verify(std::string_view, std::string_view) override {
-    return None();
-  }
-  uint64_t generation() override { return 0; }
-  absl::Status CreateUser(std::string_view, std::string_view, bool) override {
-    return None();
-  }
-  absl::Status SetPassword(std::string_view, std::string_view) override {
-    return None();
-  }
-  absl::Status SetAdmin(std::string_view, bool) override { return None(); }
-  absl::Status DeleteUser(std::string_view) override { return None(); }
-  absl::StatusOr<int64_t> CreateRole(
-      std::string_view, std::string_view,
-      const std::optional<std::string>&) override {
-    return None();
-  }
-  absl::Status UpdateRole(int64_t, const std::optional<std::string>&,
-                          const std::optional<std::string>&) override {
-    return None();
-  }
-  absl::Status DeleteRole(int64_t) override { return None(); }
-  absl::StatusOr<int64_t> AddRoleGrant(int64_t, std::string_view,
-                                       std::string_view,
-                                       std::string_view) override {
-    return None();
-  }
-  absl::Status UpdateRoleGrant(int64_t, std::string_view) override {
-    return None();
-  }
-  absl::Status RemoveRoleGrant(int64_t) override { return None(); }
-  absl::StatusOr<int64_t> Assign(std::string_view, int64_t) override {
-    return None();
-  }
-  absl::Status Unassign(std::string_view, int64_t) override { return None(); }
-  absl::Status GrantUser(std::string_view, std::string_view, std::string_view,
-                         std::string_view, bool) override {
-    return None();
-  }
-  absl::Status RevokeUser(std::string_view, std::string_view,
-                          std::string_view) override {
-    return None();
-  }
-  absl::Status DropGrants(std::string_view, std::string_view) override {
-    return None();
-  }
-  absl::Status RenameGrants(std::string_view, std::string_view,
-                            std::string_view) override {
-    return None();
-  }
-
- private:
-  static absl::Status None() { return absl::UnimplementedError("not here"); }
-
-  const std::shared_ptr<auth::UserTable> table_ =
-      std::make_shared<auth::UserTable>();
-};
 
 const v1::Access& AccessOf(const std::string& rpc) {
   return v1::SearchExperimentsRequest::descriptor()
@@ -96,7 +27,7 @@ const v1::Access& AccessOf(const std::string& rpc) {
 
 class AuthorizerTest : public testing::Test {
  protected:
-  Users users_;
+  OneUser users_;
   Authorizer authorizer_{&users_, nullptr, nullptr, auth::Permission::kNone};
 };
 
@@ -133,6 +64,49 @@ TEST_F(AuthorizerTest, StrangersMayNothing) {
   users_.Give({"experiment", "1", auth::Permission::kRead});
   EXPECT_TRUE(
       authorizer_.Check("alice", AccessOf("GetExperiment"), request).ok());
+}
+
+TEST_F(AuthorizerTest, WhatWasGrantedElsewhereJustNowHolds) {
+  v1::GetExperimentRequest request;
+  request.set_experiment_id("1");
+  users_.made_elsewhere = {{"experiment", "1", auth::Permission::kRead}};
+  EXPECT_TRUE(
+      authorizer_.Check("alice", AccessOf("GetExperiment"), request).ok());
+}
+
+TEST_F(AuthorizerTest, IdsOfExperimentsHaveOneForm) {
+  Authorizer open{&users_, nullptr, nullptr, auth::Permission::kManage};
+  users_.Give({"experiment", "1", auth::Permission::kDeny});
+  const auto code = [&](std::string_view rpc, auto request) {
+    return GetErrorCode(open.Check("alice", AccessOf(std::string(rpc)),
+                                   request));
+  };
+  for (const char* id : {"1", " 1", "1 ", "01", "+1", "\t0001"}) {
+    v1::GetExperimentRequest get;
+    get.set_experiment_id(id);
+    EXPECT_EQ(code("GetExperiment", get), v1::PERMISSION_DENIED) << id;
+    v1::DeleteExperimentRequest gone;
+    gone.set_experiment_id(id);
+    EXPECT_EQ(code("DeleteExperiment", gone), v1::PERMISSION_DENIED) << id;
+    v1::CreateRunRequest run;
+    run.set_experiment_id(id);
+    EXPECT_EQ(code("CreateRun", run), v1::PERMISSION_DENIED) << id;
+    v1::CreateLoggedModelRequest model;
+    model.set_experiment_id(id);
+    EXPECT_EQ(code("CreateLoggedModel", model), v1::PERMISSION_DENIED) << id;
+    v1::SearchRunsRequest search;
+    search.add_experiment_ids(id);
+    v1::SearchRunsResponse response;
+    bool searched = false;
+    const auto handler = [&](const Authorizer::Message&,
+                             Authorizer::Message*) {
+      searched = true;
+      return absl::OkStatus();
+    };
+    EXPECT_TRUE(open.Call("alice", AccessOf("SearchRuns"), search, &response,
+                          handler).ok());
+    EXPECT_FALSE(searched) << id;
+  }
 }
 
 TEST(OwnerCacheTest, IsBounded) {

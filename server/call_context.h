@@ -8,7 +8,9 @@
 #include <string>
 #include <utility>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
+#include "absl/synchronization/mutex.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "auth/identity.h"
@@ -43,10 +45,23 @@ class CallContext final : public Liveness {
   const std::string& request_id() const { return request_id_; }
   void set_request_id(std::string id) { request_id_ = std::move(id); }
 
-  // Why a message of the call was refused, if one was; messages of a stream
-  // outlive it.
-  struct Refusal {
-    absl::Status status;
+  // Why a message of the call was refused, or the call ended, if so; messages
+  // of a stream outlive it. Thread-safe.
+  class Refusal {
+   public:
+    // The first counts.
+    void Set(absl::Status status) {
+      absl::MutexLock lock(&mutex_);
+      if (status_.ok()) status_ = std::move(status);
+    }
+    absl::Status Get() const {
+      absl::MutexLock lock(&mutex_);
+      return status_;
+    }
+
+   private:
+    mutable absl::Mutex mutex_;
+    absl::Status status_ ABSL_GUARDED_BY(mutex_);
   };
   const std::shared_ptr<Refusal>& refusal() const { return refusal_; }
   void set_refusal(std::shared_ptr<Refusal> refusal) {

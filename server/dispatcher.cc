@@ -11,6 +11,7 @@
 #include "server/authorizer.h"
 #include "server/call_monitor.h"
 #include "server/required_fields.h"
+#include "server/stream_guard.h"
 
 namespace millstream::server {
 namespace {
@@ -97,85 +98,6 @@ class LeavingSink final : public ByteSink {
   const std::unique_ptr<ByteSink> sink_;
 };
 
-// What the messages of one stream need, of which each is asked for again as
-// the stream goes on. Thread-safe.
-class StreamNeeds {
- public:
-  StreamNeeds(auth::IdentityPtr identity,
-              std::shared_ptr<CallContext::Refusal> refusal,
-              const v1::Access& access, Authorizer* authorizer)
-      : identity_(std::move(identity)),
-        refusal_(std::move(refusal)),
-        access_(access),
-        authorizer_(authorizer) {}
-
-  bool Allow(const Message& message) {
-    absl::MutexLock lock(&mutex_);
-    return Note(authorizer_->CheckNext(identity_->user, access_, message,
-                                       &named_));
-  }
-  bool StillAllow() {
-    absl::MutexLock lock(&mutex_);
-    return Note(authorizer_->CheckAgain(identity_->user, named_));
-  }
-
- private:
-  bool Note(absl::Status status) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-    if (status.ok()) return true;
-    refusal_->status = std::move(status);
-    return false;
-  }
-
-  const auth::IdentityPtr identity_;
-  const std::shared_ptr<CallContext::Refusal> refusal_;
-  const v1::Access& access_;
-  Authorizer* const authorizer_;
-  absl::Mutex mutex_;
-  Authorizer::Needs named_ ABSL_GUARDED_BY(mutex_);
-};
-
-// A message of a stream that is parsed only if its sender may send it.
-class CheckedMessage final : public StreamMessage {
- public:
-  CheckedMessage(std::unique_ptr<StreamMessage> message,
-                 std::shared_ptr<StreamNeeds> needs)
-      : message_(std::move(message)), needs_(std::move(needs)) {}
-
-  size_t size() const override { return message_->size(); }
-  bool Parse(Message* message) override {
-    return message_->Parse(message) && needs_->Allow(*message);
-  }
-
- private:
-  const std::unique_ptr<StreamMessage> message_;
-  const std::shared_ptr<StreamNeeds> needs_;
-};
-
-class CheckedStream final : public StreamBody {
- public:
-  CheckedStream(std::shared_ptr<StreamBody> body,
-                std::shared_ptr<StreamNeeds> needs)
-      : body_(std::move(body)), needs_(std::move(needs)) {}
-
-  void Start(StreamCaller* caller) override { body_->Start(caller); }
-  void OnMessage(std::unique_ptr<StreamMessage> message) override {
-    body_->OnMessage(
-        std::make_unique<CheckedMessage>(std::move(message), needs_));
-  }
-  void OnNoMoreMessages() override { body_->OnNoMoreMessages(); }
-  // Whoever may not read any more gets one answer more at most.
-  void OnWritten() override {
-    const bool allowed = needs_->StillAllow();
-    body_->OnWritten();
-    if (!allowed) body_->OnGone();
-  }
-  void OnGone() override { body_->OnGone(); }
-
- private:
-  const std::shared_ptr<StreamBody> body_;
-  const std::shared_ptr<StreamNeeds> needs_;
-};
-
 }  // namespace
 
 Dispatcher::Dispatcher(const MethodTable* methods, IngestBudget* budget,
@@ -185,7 +107,13 @@ Dispatcher::Dispatcher(const MethodTable* methods, IngestBudget* budget,
       budget_(budget),
       gate_(gate),
       authorizer_(authorizer),
-      monitor_(monitor) {}
+      monitor_(monitor) {
+  if (gate != nullptr) {
+    guard_ = std::make_unique<StreamGuard>(gate, authorizer);
+  }
+}
+
+Dispatcher::~Dispatcher() = default;
 
 absl::Status Dispatcher::Count(const CallContext& context,
                                const Method& method,
@@ -261,13 +189,8 @@ absl::StatusOr<std::shared_ptr<StreamBody>> Dispatcher::OpenStream(
   absl::Status status = Admit(context, method);
   if (status.ok()) {
     absl::StatusOr<std::shared_ptr<StreamBody>> body = method.stream(context);
-    if (body.ok() && Asks(context)) {
-      auto refusal = std::make_shared<CallContext::Refusal>();
-      context.set_refusal(refusal);
-      return std::make_shared<CheckedStream>(
-          *std::move(body),
-          std::make_shared<StreamNeeds>(context.identity(), std::move(refusal),
-                                        *method.access, authorizer_));
+    if (body.ok() && guard_ != nullptr && context.identity() != nullptr) {
+      return guard_->Guard(*std::move(body), &context, *method.access);
     }
     if (body.ok()) return body;
     status = std::move(body).status();
@@ -277,8 +200,8 @@ absl::StatusOr<std::shared_ptr<StreamBody>> Dispatcher::OpenStream(
 
 absl::Status Dispatcher::EndStream(const CallContext& context,
                                    const Method& method, absl::Status status) {
-  if (context.refusal() != nullptr && !context.refusal()->status.ok()) {
-    status = context.refusal()->status;
+  if (context.refusal() != nullptr && !context.refusal()->Get().ok()) {
+    status = context.refusal()->Get();
   }
   status = Leave(method, context, std::move(status));
   if (monitor_ != nullptr) monitor_->StreamEnded(method, status);

@@ -19,6 +19,7 @@ namespace millstream::server {
 
 class Authorizer;
 class CallMonitor;
+class StreamGuard;
 
 // Thread-safe. Calls block until the answer is known: for a write, until it is
 // durable at the server's level.
@@ -28,7 +29,8 @@ class CallMonitor;
 // check; that they have is checked here.
 //
 // Where there is an authorizer, it is asked for each call of a known caller and
-// for each message that a stream parses.
+// for each message that a stream parses. Streams end soon after their callers
+// have lost what let them in.
 //
 // Every Status that comes out of here, from the streams that it opens too,
 // carries an ErrorCode; faults of ours are in the log by then, and their text
@@ -44,6 +46,8 @@ class Dispatcher {
                       auth::Gate* gate = nullptr,
                       Authorizer* authorizer = nullptr,
                       CallMonitor* monitor = nullptr);
+  // When the streams that it opened have ended.
+  ~Dispatcher();
 
   const MethodTable& methods() const { return *methods_; }
   // Null if callers are not asked.
@@ -95,6 +99,8 @@ class Dispatcher {
   auth::Gate* const gate_;
   Authorizer* const authorizer_;
   CallMonitor* const monitor_;
+  // Null without a gate.
+  std::unique_ptr<StreamGuard> guard_;
 };
 
 }  // namespace millstream::server

@@ -134,6 +134,7 @@ TEST_F(DispatcherTest, WhereThereIsAGateCallersMustBeKnown) {
     auth::Verdict Verify(std::string_view, std::string_view) override {
       return auth::WrongCredentials();
     }
+    bool Holds(const auth::Identity&) override { return false; }
     uint64_t generation() override { return 0; }
   };
   auth::Gate gate(std::make_unique<Nobody>(), &Clock::System());

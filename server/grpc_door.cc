@@ -50,10 +50,10 @@ constexpr int kCallersKeepaliveMs = 10'000;
 
 class UnaryCall final : public grpc::ServerUnaryReactor, Call {
  public:
-  UnaryCall(grpc::CallbackServerContext* grpc, Dispatcher* dispatcher,
-            ThreadPool* pool, const Method* method, const ByteBuffer* request,
+  UnaryCall(grpc::CallbackServerContext* grpc, const DoorParts& door,
+            const Method* method, const ByteBuffer* request,
             ByteBuffer* response)
-      : Call(grpc, dispatcher, pool, method),
+      : Call(grpc, door, method),
         request_(*request),
         response_(response) {
     Introduce([this](const absl::Status& status) {
@@ -89,10 +89,9 @@ class UnaryCall final : public grpc::ServerUnaryReactor, Call {
 // been taken.
 class DownloadCall final : public grpc::ServerWriteReactor<ByteBuffer>, Call {
  public:
-  DownloadCall(grpc::CallbackServerContext* grpc, Dispatcher* dispatcher,
-               ThreadPool* pool, const Method* method,
-               const ByteBuffer* request)
-      : Call(grpc, dispatcher, pool, method), request_(*request) {
+  DownloadCall(grpc::CallbackServerContext* grpc, const DoorParts& door,
+               const Method* method, const ByteBuffer* request)
+      : Call(grpc, door, method), request_(*request) {
     Introduce([this](const absl::Status& status) {
       if (!status.ok()) {
         End(status);
@@ -173,9 +172,9 @@ class DownloadCall final : public grpc::ServerWriteReactor<ByteBuffer>, Call {
 // been written.
 class UploadCall final : public grpc::ServerReadReactor<ByteBuffer>, Call {
  public:
-  UploadCall(grpc::CallbackServerContext* grpc, Dispatcher* dispatcher,
-             ThreadPool* pool, const Method* method, ByteBuffer* response)
-      : Call(grpc, dispatcher, pool, method), response_(response) {
+  UploadCall(grpc::CallbackServerContext* grpc, const DoorParts& door,
+             const Method* method, ByteBuffer* response)
+      : Call(grpc, door, method), response_(response) {
     Introduce([this](const absl::Status& status) {
       if (!status.ok()) {
         End(status);
@@ -263,12 +262,12 @@ class UploadCall final : public grpc::ServerReadReactor<ByteBuffer>, Call {
 class DescriptorService final : public grpc::Service {
  public:
   DescriptorService(const google::protobuf::ServiceDescriptor* service,
-                    Dispatcher* dispatcher, ThreadPool* pool)
-      : dispatcher_(dispatcher), pool_(pool) {
+                    const DoorParts* door)
+      : door_(*door) {
     names_.reserve(service->method_count());
     for (int i = 0; i < service->method_count(); ++i) {
       const google::protobuf::MethodDescriptor* rpc = service->method(i);
-      const Method* method = dispatcher->methods().Find(rpc);
+      const Method* method = door_.dispatcher->methods().Find(rpc);
       // Cannot be in a table that passed its check; gRPC itself answers
       // UNIMPLEMENTED then.
       if (method == nullptr) continue;
@@ -291,7 +290,7 @@ class DescriptorService final : public grpc::Service {
                                                                    ByteBuffer>(
           [this, m](grpc::CallbackServerContext* context,
                     const ByteBuffer* request) {
-            return new DownloadCall(context, dispatcher_, pool_, m, request);
+            return new DownloadCall(context, door_, m, request);
           });
     } else if (method.upload != nullptr) {
       type = RpcMethod::CLIENT_STREAMING;
@@ -299,7 +298,7 @@ class DescriptorService final : public grpc::Service {
                                                                    ByteBuffer>(
           [this, m](grpc::CallbackServerContext* context,
                     ByteBuffer* response) {
-            return new UploadCall(context, dispatcher_, pool_, m, response);
+            return new UploadCall(context, door_, m, response);
           });
     } else if (method.stream != nullptr) {
       // Of one request or of many: the same on the wire.
@@ -307,15 +306,14 @@ class DescriptorService final : public grpc::Service {
       handler =
           new grpc::internal::CallbackBidiHandler<ByteBuffer, ByteBuffer>(
               [this, m](grpc::CallbackServerContext* context) {
-                return StartStreamCall(context, dispatcher_, pool_, m);
+                return StartStreamCall(context, door_, m);
               });
     } else {
       handler =
           new grpc::internal::CallbackUnaryHandler<ByteBuffer, ByteBuffer>(
               [this, m](grpc::CallbackServerContext* context,
                         const ByteBuffer* request, ByteBuffer* response) {
-                return new UnaryCall(context, dispatcher_, pool_, m, request,
-                                     response);
+                return new UnaryCall(context, door_, m, request, response);
               });
     }
     AddMethod(new grpc::internal::RpcServiceMethod(names_.back().c_str(), type,
@@ -324,8 +322,7 @@ class DescriptorService final : public grpc::Service {
     MarkMethodRawCallback(static_cast<int>(names_.size()) - 1, handler);
   }
 
-  Dispatcher* const dispatcher_;
-  ThreadPool* const pool_;
+  const DoorParts& door_;
   // Never grows past what it reserved: gRPC keeps pointers into it.
   std::vector<std::string> names_;
 };
@@ -353,10 +350,11 @@ std::shared_ptr<grpc::ServerCredentials> CredentialsOf(
 class GrpcDoorImpl final : public GrpcDoor {
  public:
   GrpcDoorImpl(const GrpcDoorOptions& options, Dispatcher* dispatcher)
-      : pool_(options.threads_max, limits::kGrpcCallsWaitingMax) {
+      : pool_(options.threads_max, limits::kGrpcCallsWaitingMax),
+        door_{dispatcher, &pool_, options.caller_of} {
     for (const auto* service : dispatcher->methods().services()) {
       services_.push_back(
-          std::make_unique<DescriptorService>(service, dispatcher, &pool_));
+          std::make_unique<DescriptorService>(service, &door_));
     }
   }
 
@@ -417,6 +415,7 @@ class GrpcDoorImpl final : public GrpcDoor {
  private:
   // Outlives the calls, which outlive the server.
   ThreadPool pool_;
+  const DoorParts door_;
   std::vector<std::unique_ptr<DescriptorService>> services_;
   std::unique_ptr<grpc::Server> server_;
   std::unique_ptr<grpc::experimental::ExternalConnectionAcceptor> connections_;

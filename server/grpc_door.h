@@ -13,8 +13,11 @@
 #define MILLSTREAM_SERVER_GRPC_DOOR_H_
 
 #include <cstdint>
+#include <functional>
 #include <memory>
+#include <optional>
 #include <string>
+#include <string_view>
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
@@ -39,6 +42,12 @@ struct GrpcDoorOptions {
   // Handlers that may run at once; more wait.
   size_t threads_max = 16;
   GrpcTlsFiles tls;
+  // Who calls, where proxies pass calls on: of the address that a call came
+  // from, and the metadata "x-forwarded-for" of it, a list with commas. Nothing
+  // if it is the address itself. Not set: always so. Thread-safe.
+  std::function<std::optional<std::string>(std::string_view address,
+                                           std::string_view forwarded_for)>
+      caller_of = nullptr;
 };
 
 // Thread-safe.

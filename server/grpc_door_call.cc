@@ -77,10 +77,34 @@ grpc::Status ToGrpc(grpc::CallbackServerContext* context,
   return grpc::Status(grpc_code, message, details.SerializeAsString());
 }
 
-Call::Call(grpc::CallbackServerContext* grpc, Dispatcher* dispatcher,
-           ThreadPool* pool, const Method* method)
-    : grpc_(grpc), dispatcher_(dispatcher), pool_(pool), method_(method) {
-  context_.set_peer(grpc->peer());
+namespace {
+
+// Whose call it is: its peer, or whom a proxy names.
+std::string PeerOf(const grpc::CallbackServerContext& grpc,
+                   const DoorParts& door) {
+  std::string peer = grpc.peer();
+  if (door.caller_of == nullptr) return peer;
+  std::string hops;
+  const auto [begin, end] =
+      grpc.client_metadata().equal_range("x-forwarded-for");
+  for (auto each = begin; each != end; ++each) {
+    absl::StrAppend(&hops, hops.empty() ? "" : ",",
+                    absl::string_view(each->second.data(),
+                                      each->second.size()));
+  }
+  if (hops.empty()) return peer;
+  return door.caller_of(auth::HostOf(peer), hops).value_or(peer);
+}
+
+}  // namespace
+
+Call::Call(grpc::CallbackServerContext* grpc, const DoorParts& door,
+           const Method* method)
+    : grpc_(grpc),
+      dispatcher_(door.dispatcher),
+      pool_(door.pool),
+      method_(method) {
+  context_.set_peer(PeerOf(*grpc, door));
   if (const auto id = grpc->client_metadata().find(kRequestIdMetadata);
       id != grpc->client_metadata().end() &&
       id->second.size() <= limits::kRequestIdLengthMax) {

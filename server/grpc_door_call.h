@@ -4,6 +4,9 @@
 #define MILLSTREAM_SERVER_GRPC_DOOR_CALL_H_
 
 #include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
 
 #include "absl/status/status.h"
 #include "base/thread_pool.h"
@@ -28,11 +31,20 @@ absl::Status Overloaded();
 grpc::Status ToGrpc(grpc::CallbackServerContext* context,
                     const absl::Status& status);
 
+// What all calls of a door share; it outlives them.
+struct DoorParts {
+  Dispatcher* dispatcher = nullptr;
+  ThreadPool* pool = nullptr;
+  // As GrpcDoorOptions has it.
+  std::function<std::optional<std::string>(std::string_view, std::string_view)>
+      caller_of;
+};
+
 // Lives from the call's start to OnDone. Not thread-safe.
 class Call {
  public:
-  Call(grpc::CallbackServerContext* grpc, Dispatcher* dispatcher,
-       ThreadPool* pool, const Method* method);
+  Call(grpc::CallbackServerContext* grpc, const DoorParts& door,
+       const Method* method);
 
  protected:
   // Finds out who calls, then says so to `next`: at once, or from another
@@ -48,8 +60,8 @@ class Call {
 
 // Starts a call of an rpc that streams messages; it deletes itself.
 grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* StartStreamCall(
-    grpc::CallbackServerContext* grpc, Dispatcher* dispatcher,
-    ThreadPool* pool, const Method* method);
+    grpc::CallbackServerContext* grpc, const DoorParts& door,
+    const Method* method);
 
 }  // namespace millstream::server
 

@@ -110,9 +110,9 @@ class StreamCall final
 }  // namespace
 
 grpc::ServerBidiReactor<ByteBuffer, ByteBuffer>* StartStreamCall(
-    grpc::CallbackServerContext* grpc, Dispatcher* dispatcher,
-    ThreadPool* pool, const Method* method) {
-  auto* call = new StreamCall(grpc, dispatcher, pool, method);
+    grpc::CallbackServerContext* grpc, const DoorParts& door,
+    const Method* method) {
+  auto* call = new StreamCall(grpc, door, method);
   call->Begin();
   return call;
 }

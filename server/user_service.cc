@@ -92,6 +92,11 @@ void UserService::Register(MethodTable* methods) {
   bind("ListRoleUsers", &UserService::ListRoleUsers);
 }
 
+std::shared_ptr<const auth::UserTable> UserService::Now() const {
+  users_.Refresh();
+  return users_.table();
+}
+
 bool UserService::Manages(const CallContext& context) const {
   return authorizer_.ManagesUsers(CallerOf(context));
 }
@@ -101,7 +106,7 @@ absl::Status UserService::CreateUser(CallContext&,
                                      v1::CreateUserResponse* response) {
   RETURN_IF_ERROR(users_.CreateUser(request.username(), request.password(),
                                     /*is_admin=*/false));
-  const Table table = users_.table();
+  const Table table = Now();
   ASSIGN_OR_RETURN(const auth::User* user, FindUser(table, request.username()));
   FillUser(*user, response->mutable_user());
   return absl::OkStatus();
@@ -110,7 +115,7 @@ absl::Status UserService::CreateUser(CallContext&,
 absl::Status UserService::GetUser(CallContext&,
                                   const v1::GetUserRequest& request,
                                   v1::GetUserResponse* response) {
-  const Table table = users_.table();
+  const Table table = Now();
   ASSIGN_OR_RETURN(const auth::User* user, FindUser(table, request.username()));
   FillUser(*user, response->mutable_user());
   return absl::OkStatus();
@@ -119,7 +124,7 @@ absl::Status UserService::GetUser(CallContext&,
 absl::Status UserService::GetCurrentUser(CallContext& context,
                                          const v1::GetCurrentUserRequest&,
                                          v1::GetCurrentUserResponse* response) {
-  const Table table = users_.table();
+  const Table table = Now();
   ASSIGN_OR_RETURN(const auth::User* user, FindUser(table, CallerOf(context)));
   FillUser(*user, response->mutable_user());
   response->set_is_basic_auth(true);
@@ -129,7 +134,7 @@ absl::Status UserService::GetCurrentUser(CallContext& context,
 absl::Status UserService::ListUsers(CallContext& context,
                                     const v1::ListUsersRequest&,
                                     v1::ListUsersResponse* response) {
-  const Table table = users_.table();
+  const Table table = Now();
   std::map<int64_t, const auth::User*> by_id;
   for (const auto& [name, user] : table->users) by_id[user.id] = &user;
   const bool manages = Manages(context);
@@ -181,7 +186,7 @@ absl::Status UserService::DeleteUser(CallContext& context,
 
 absl::Status UserService::FillPermissions(
     std::string_view name, v1::ListUserPermissionsResponse* response) {
-  const Table table = users_.table();
+  const Table table = Now();
   ASSIGN_OR_RETURN(const auth::User* user, FindUser(table, name));
   response->set_is_admin(user->is_admin);
   for (const int64_t id : user->roles) {
@@ -219,6 +224,8 @@ absl::Status UserService::CheckMayGrant(const CallContext& context,
         "Permissions on the workspace are given by roles, not to users.");
   }
   RETURN_IF_ERROR(auth::CheckType(type));
+  // Another server may have made it, and so its owner, just now.
+  users_.Refresh();
   const bool may = id == "*" ? Manages(context)
                              : auth::Allows(authorizer_.PermissionOf(
                                                 CallerOf(context), type, id),
@@ -253,7 +260,7 @@ absl::Status UserService::GetUserPermission(
         "Permissions on the workspace are given by roles, not to users.");
   }
   RETURN_IF_ERROR(auth::CheckType(request.resource_type()));
-  const Table table = users_.table();
+  const Table table = Now();
   RETURN_IF_ERROR(FindUser(table, request.username()).status());
   const auth::Permission permission = authorizer_.PermissionOf(
       request.username(), request.resource_type(), request.resource_id());
@@ -263,7 +270,7 @@ absl::Status UserService::GetUserPermission(
 }
 
 absl::Status UserService::FillRole(int64_t id, v1::RoleResponse* response) {
-  const Table table = users_.table();
+  const Table table = Now();
   ASSIGN_OR_RETURN(const auth::Role* role, FindRole(table, id));
   FillRoleOf(*role, response->mutable_role());
   return absl::OkStatus();
@@ -296,7 +303,7 @@ absl::Status UserService::ListRoles(CallContext& context,
   } else {
     RETURN_IF_ERROR(authorizer_.CheckSeesRoles(CallerOf(context)));
   }
-  const Table table = users_.table();
+  const Table table = Now();
   for (const auto& [id, role] : table->roles) {
     const auto& wanted = request.workspace();
     if (wanted.empty() || std::find(wanted.begin(), wanted.end(),
@@ -328,7 +335,7 @@ absl::Status UserService::DeleteRole(CallContext&,
 
 absl::Status UserService::FillGrant(int64_t id,
                                     v1::RolePermissionResponse* response) {
-  const Table table = users_.table();
+  const Table table = Now();
   for (const auto& [role_id, role] : table->roles) {
     for (const auth::RoleGrant& grant : role.grants) {
       if (grant.id == id) {
@@ -360,7 +367,7 @@ absl::Status UserService::ListRolePermissions(
     CallContext& context, const v1::ListRolePermissionsRequest& request,
     v1::ListRolePermissionsResponse* response) {
   RETURN_IF_ERROR(authorizer_.CheckSeesRoles(CallerOf(context)));
-  const Table table = users_.table();
+  const Table table = Now();
   ASSIGN_OR_RETURN(const auth::Role* role, FindRole(table, request.role_id()));
   for (const auth::RoleGrant& grant : role->grants) {
     FillGrantOf(grant, response->add_role_permissions());
@@ -381,7 +388,7 @@ absl::Status UserService::AssignRole(CallContext&,
                                      v1::AssignRoleResponse* response) {
   ASSIGN_OR_RETURN(const int64_t id,
                    users_.Assign(request.username(), request.role_id()));
-  const Table table = users_.table();
+  const Table table = Now();
   ASSIGN_OR_RETURN(const auth::User* user, FindUser(table, request.username()));
   v1::RoleAssignment* assignment = response->mutable_assignment();
   assignment->set_id(id);
@@ -399,7 +406,7 @@ absl::Status UserService::UnassignRole(CallContext&,
 absl::Status UserService::ListUserRoles(CallContext&,
                                         const v1::ListUserRolesRequest& request,
                                         v1::ListRolesResponse* response) {
-  const Table table = users_.table();
+  const Table table = Now();
   ASSIGN_OR_RETURN(const auth::User* user, FindUser(table, request.username()));
   for (const int64_t id : user->roles) {
     FillRoleOf(table->roles.at(id), response->add_roles());
@@ -410,7 +417,7 @@ absl::Status UserService::ListUserRoles(CallContext&,
 absl::Status UserService::ListRoleUsers(CallContext&,
                                         const v1::ListRoleUsersRequest& request,
                                         v1::ListRoleUsersResponse* response) {
-  const Table table = users_.table();
+  const Table table = Now();
   RETURN_IF_ERROR(FindRole(table, request.role_id()).status());
   for (const auth::Assignment& each : table->assignments) {
     if (each.role_id != request.role_id()) continue;

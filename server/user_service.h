@@ -84,6 +84,8 @@ class UserService {
                              v1::ListRoleUsersResponse*);
 
  private:
+  // With what other servers have changed up to now.
+  std::shared_ptr<const auth::UserTable> Now() const;
   // Whether the caller administers users: all, or those of the workspace.
   bool Manages(const CallContext& context) const;
   absl::Status FillPermissions(std::string_view user,

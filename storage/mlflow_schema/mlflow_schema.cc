@@ -28,10 +28,6 @@ constexpr std::string_view kLockName = "millstream_schema";
 // How long to wait for another server that makes it.
 constexpr int kLockSeconds = 60;
 
-// MySQL commits each statement that makes a table. Where this one is, tables
-// without a revision are ours: a server began to make them, and was killed.
-constexpr std::string_view kMark = "millstream_schema_being_made";
-
 // What a database holds.
 struct Contents {
   bool has_tables = false;
@@ -51,6 +47,9 @@ struct Set {
   bool (*is_in_the_way)(absl::string_view name);
   // What brings an older revision to this one, but for the URI.
   std::string_view upgrade;
+  // MySQL commits each statement that makes a table. Where this one is, tables
+  // without a revision are ours: a server began to make them, and was killed.
+  std::string_view mark;
 };
 
 bool IsOfUsers(absl::string_view name) {
@@ -72,10 +71,11 @@ bool IsForeign(absl::string_view name) {
 
 constexpr Set kTracking = {
     "alembic_version", kRevisions, kSqlite, kPostgresql, kMysql, &IsForeign,
-    "mlflow db upgrade "};
+    "mlflow db upgrade ", "millstream_schema_being_made"};
 constexpr Set kUsers = {
     "alembic_version_auth", kUsersRevisions, kUsersSqlite, kUsersPostgresql,
-    kUsersMysql, &IsOfUsers, "python -m mlflow.server.auth db upgrade --url "};
+    kUsersMysql, &IsOfUsers, "python -m mlflow.server.auth db upgrade --url ",
+    "millstream_users_being_made"};
 
 std::vector<std::string_view> Revisions(const Set& set) {
   std::vector<std::string_view> revisions;
@@ -112,7 +112,7 @@ absl::StatusOr<Contents> Look(const Set& set, Connection& connection) {
                                    table->Text(0).size());
       if (name == AbslView(set.revision_table)) {
         has_revision = true;
-      } else if (name == AbslView(kMark)) {
+      } else if (name == AbslView(set.mark)) {
         contents.is_marked = true;
       } else if (set.is_in_the_way(name)) {
         contents.has_tables = true;
@@ -237,7 +237,7 @@ absl::Status Make(const Set& set, Transaction& transaction) {
   const bool needs_mark = transaction.dialect() == Dialect::kMysql;
   if (needs_mark) {
     RETURN_IF_ERROR(transaction.Execute(
-        StrCat("CREATE TABLE IF NOT EXISTS ", kMark, " (id INT)")));
+        StrCat("CREATE TABLE IF NOT EXISTS ", set.mark, " (id INT)")));
   }
   const std::string_view script = Script(set, transaction.dialect());
   for (absl::string_view part : absl::StrSplit(
@@ -252,7 +252,7 @@ absl::Status Make(const Set& set, Transaction& transaction) {
       StrCat("INSERT INTO ", set.revision_table, " (version_num) VALUES (?)"),
       Revisions(set).back()));
   if (!needs_mark) return absl::OkStatus();
-  return transaction.Execute(StrCat("DROP TABLE ", kMark));
+  return transaction.Execute(StrCat("DROP TABLE ", set.mark));
 }
 
 absl::Status MakeUnlessThere(const Set& set, Transaction& transaction) {
