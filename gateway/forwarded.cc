@@ -73,23 +73,32 @@ bool Forwarded::IsTrusted(std::string_view address) const {
                      [&](const Network& n) { return n.Contains(*parsed); });
 }
 
+std::optional<std::string> Forwarded::CallerOf(std::string_view address,
+                                               std::string_view hops) const {
+  if (!IsTrusted(address)) return std::nullopt;
+  // Each proxy added whom it was asked by; the first that is no proxy of ours,
+  // from the back, is the caller.
+  std::optional<std::string> caller;
+  for (size_t i = 0; i < limits::kForwardedHopsMax && !hops.empty(); ++i) {
+    const std::string_view hop = LastOf(hops);
+    if (!ParseAddress(hop).has_value()) break;
+    caller = std::string(hop);
+    if (!IsTrusted(hop)) break;
+    const size_t comma = hops.rfind(',');
+    hops = comma == std::string_view::npos ? "" : hops.substr(0, comma);
+  }
+  return caller;
+}
+
 Origination Forwarded::Of(const RequestHead& head) const {
   Origination from;
   from.peer = std::string(head.peer);
   from.scheme = secure_ ? "https" : "http";
   from.host = std::string(head.Header("host").value_or(""));
   if (trusted_.empty() || !IsTrusted(WithoutPort(head.peer))) return from;
-  // Each proxy added whom it was asked by; the first that is no proxy of ours,
-  // from the back, is the caller.
-  const std::string hops = AllOf(head, "x-forwarded-for");
-  std::string_view left = hops;
-  for (size_t i = 0; i < limits::kForwardedHopsMax && !left.empty(); ++i) {
-    const std::string_view hop = LastOf(left);
-    if (!ParseAddress(hop).has_value()) break;
-    from.peer = std::string(hop);
-    if (!IsTrusted(hop)) break;
-    const size_t comma = left.rfind(',');
-    left = comma == std::string_view::npos ? "" : left.substr(0, comma);
+  if (auto caller = CallerOf(WithoutPort(head.peer),
+                             AllOf(head, "x-forwarded-for"))) {
+    from.peer = *std::move(caller);
   }
   const std::string protos = AllOf(head, "x-forwarded-proto");
   const std::string proto = absl::AsciiStrToLower(AbslView(LastOf(protos)));

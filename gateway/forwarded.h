@@ -2,6 +2,7 @@
 #ifndef MILLSTREAM_GATEWAY_FORWARDED_H_
 #define MILLSTREAM_GATEWAY_FORWARDED_H_
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -38,6 +39,12 @@ class Forwarded {
   Forwarded() = default;
 
   Origination Of(const RequestHead& head) const;
+
+  // Who called a proxy at `address`, by the list that X-Forwarded-For was, or
+  // nothing if that is no proxy of ours or named nobody. An address without
+  // port. For the other door.
+  std::optional<std::string> CallerOf(std::string_view address,
+                                      std::string_view hops) const;
 
  private:
   bool IsTrusted(std::string_view address) const;

@@ -253,25 +253,32 @@ class Session {
       co_return *std::move(known);
     }
     entry_.SetDeadline(MonotonicMs() + limits::kPasswordCheckMsMax);
+    co_return co_await Told<auth::Verdict>([&](auto tell) {
+      gate.Check(authorization, peer, std::move(tell));
+    });
+  }
+
+  // Waits for what `ask` tells: it is called with a function that it calls
+  // once, with a T, at once or later, from any thread.
+  template <typename T, typename Ask>
+  asio::awaitable<T> Told(Ask ask) {
     const auto executor = shared_.io_context->get_executor();
     asio::use_awaitable_t<> token;
-    std::shared_ptr<auth::Verdict> verdict =
+    std::shared_ptr<T> told =
         co_await asio::async_initiate<asio::use_awaitable_t<>,
-                                      void(std::shared_ptr<auth::Verdict>)>(
-            [&gate, authorization, peer, executor](auto handler) {
+                                      void(std::shared_ptr<T>)>(
+            [&ask, executor](auto handler) {
               auto shared_handler =
                   std::make_shared<decltype(handler)>(std::move(handler));
-              gate.Check(
-                  authorization, peer,
-                  [shared_handler, executor](const auth::Verdict& said) {
-                    auto verdict = std::make_shared<auth::Verdict>(said);
-                    asio::post(executor, [shared_handler, verdict] {
-                      std::move (*shared_handler)(verdict);
-                    });
-                  });
+              ask([shared_handler, executor](T value) {
+                auto told = std::make_shared<T>(std::move(value));
+                asio::post(executor, [shared_handler, told] {
+                  std::move (*shared_handler)(told);
+                });
+              });
             },
             token);
-    co_return std::move(*verdict);
+    co_return std::move(*told);
   }
 
   // Runs a handler that takes its body whole.
@@ -371,21 +378,9 @@ class Session {
     if (slots->TryTake()) co_return true;
     const int64_t now_ms = MonotonicMs();
     entry_.SetDeadline(now_ms + 2 * limits::kHttpAdmissionMsMax);
-    const auto executor = shared_.io_context->get_executor();
-    asio::use_awaitable_t<> token;
-    co_return co_await asio::async_initiate<asio::use_awaitable_t<>,
-                                            void(bool)>(
-        [slots, now_ms, executor](auto handler) {
-          auto shared_handler =
-              std::make_shared<decltype(handler)>(std::move(handler));
-          slots->Wait(now_ms + limits::kHttpAdmissionMsMax,
-                      [shared_handler, executor](bool taken) {
-                        asio::post(executor, [shared_handler, taken] {
-                          std::move (*shared_handler)(taken);
-                        });
-                      });
-        },
-        token);
+    co_return co_await Told<bool>([&](auto tell) {
+      slots->Wait(now_ms + limits::kHttpAdmissionMsMax, std::move(tell));
+    });
   }
 
   // Waits for the slots of a step of a transfer, both the caller's to give

@@ -31,6 +31,22 @@ absl::Status RunLookups::Call(std::string_view method,
   return dispatcher_->Call(*context_, *found, request, response);
 }
 
+bool RunLookups::KeepReadable(google::protobuf::Message* request) {
+  auto* search = dynamic_cast<v1::SearchDatasetsRequest*>(request);
+  if (search == nullptr) return false;
+  google::protobuf::RepeatedPtrField<std::string> readable;
+  for (const std::string& id : search->experiment_ids()) {
+    v1::GetExperimentRequest get;
+    v1::GetExperimentResponse response;
+    get.set_experiment_id(id);
+    if (Call("TrackingService.GetExperiment", get, &response).ok()) {
+      *readable.Add() = id;
+    }
+  }
+  search->mutable_experiment_ids()->Swap(&readable);
+  return !search->experiment_ids().empty();
+}
+
 void RunLookups::Announce(
     const google::protobuf::RepeatedPtrField<v1::Run>& runs) {
   for (const v1::Run& run : runs) {

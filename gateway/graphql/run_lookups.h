@@ -31,6 +31,11 @@ class RunLookups {
                     const google::protobuf::Message& request,
                     google::protobuf::Message* response);
 
+  // Of a search for datasets, leaves those experiments that the caller may
+  // read; false if none is left, or if it is another request. (Over the other
+  // ways in such a search is refused whole, as the reference does.)
+  bool KeepReadable(google::protobuf::Message* request);
+
   // Tells that these runs are to be shown, so that one question may serve
   // many of them.
   void Announce(const google::protobuf::RepeatedPtrField<v1::Run>& runs);
