@@ -325,7 +325,8 @@ TEST_F(DemandsTest, ADenialOnPartsReachesWhateverIsAboutThem) {
        "DownloadArtifact UploadArtifact ListProxiedArtifacts DeleteArtifact "
        "CreateMultipartUpload UploadArtifactPart CompleteMultipartUpload "
        "AbortMultipartUpload GetPresignedDownloadUrl LogMetrics TailMetrics "
-       "WatchRuns DeleteExperiment RestoreExperiment CreateExperiment"},
+       "WatchRuns SearchDatasets DeleteExperiment RestoreExperiment "
+       "CreateExperiment"},
       {auth::kLoggedModelType,
        "FinalizeLoggedModel GetLoggedModel DeleteLoggedModel "
        "SetLoggedModelTags DeleteLoggedModelTag LogLoggedModelParams "
