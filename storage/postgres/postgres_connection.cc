@@ -165,7 +165,7 @@ bool PostgresConnection::SendPrepare(const std::shared_ptr<StatementText>& text,
     return false;
   }
   text->types = std::move(types);
-  text->name = StrCat("ms", next_name_++);
+  text->name = NameOf(*text);
   if (PQsendPrepare(conn_, text->name.c_str(), text->postgres.c_str(),
                     static_cast<int>(text->types.size()),
                     text->types.data()) != 1) {

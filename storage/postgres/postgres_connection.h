@@ -195,7 +195,6 @@ class PostgresConnection {
   TextList texts_;
   // Keys are texts of the list.
   absl::flat_hash_map<std::string_view, TextList::iterator> by_text_;
-  int64_t next_name_ = 0;
 };
 
 }  // namespace millstream::storage::postgres

@@ -1,8 +1,11 @@
 #include "storage/postgres/statement_text.h"
 
+#include <xxhash.h>
+
 #include <charconv>
 #include <cmath>
 
+#include "absl/strings/escaping.h"
 #include "base/str_cat.h"
 
 namespace millstream::storage::postgres {
@@ -25,6 +28,20 @@ std::string NumberPlaceholders(std::string_view sql, int* count) {
     out += c;
   }
   return out;
+}
+
+std::string NameOf(const StatementText& text) {
+  // The types are of a fixed length, so that no two pairs are one key.
+  std::string key(reinterpret_cast<const char*>(text.types.data()),
+                  text.types.size() * sizeof(TypeId));
+  key += text.postgres;
+  const XXH128_hash_t hash =
+      XXH3_128bits_withSeed(key.data(), key.size(), text.types.size());
+  XXH128_canonical_t canonical;
+  XXH128_canonicalFromHash(&canonical, hash);
+  return StrCat("ms_", absl::BytesToHexString(absl::string_view(
+                           reinterpret_cast<const char*>(canonical.digest),
+                           sizeof(canonical.digest))));
 }
 
 Parameters::Parameters(int count)

@@ -39,6 +39,11 @@ struct StatementText {
   std::vector<TypeId> types;
 };
 
+// A name for it on the server that no other text and no other types have:
+// poolers hand one session to several connections, of several processes, and
+// whose statement a name is must not depend on who prepared it. Thread-safe.
+std::string NameOf(const StatementText& text);
+
 // What is bound. Parameters have the type of the value that is bound to them,
 // not one that the server makes out: a number compares with columns of any
 // number type, and no value is taken for another type's text. Not thread-safe.

@@ -25,6 +25,23 @@ TEST(StatementTextTest, NumbersPlaceholdersOutsideOfQuotes) {
   EXPECT_EQ(Numbered("'unfinished ?", 0), "'unfinished ?");
 }
 
+TEST(StatementTextTest, NamesSayWhatIsPrepared) {
+  const StatementText a = {.postgres = "SELECT $1", .types = {kInt8Type}};
+  const StatementText same = {
+      .sql = "SELECT ?", .postgres = "SELECT $1", .types = {kInt8Type}};
+  const StatementText other_type = {.postgres = "SELECT $1",
+                                    .types = {kTextType}};
+  const StatementText other_text = {.postgres = "SELECT -$1",
+                                    .types = {kInt8Type}};
+  EXPECT_EQ(NameOf(a), NameOf(same));
+  EXPECT_NE(NameOf(a), NameOf(other_type));
+  EXPECT_NE(NameOf(a), NameOf(other_text));
+  // As SQL takes it without quotes, and not cut.
+  EXPECT_EQ(NameOf(a).size(), 3 + 32);
+  EXPECT_EQ(NameOf(a).find_first_not_of("ms_0123456789abcdef"),
+            std::string::npos);
+}
+
 TEST(StatementTextTest, MergesTypes) {
   bool changed = false;
   EXPECT_EQ(MergeTypes({}, {kInt8Type, kUnknownType}, &changed),

@@ -42,8 +42,10 @@ class PostgresServer {
 
   const std::string& folder() const { return folder_; }
 
- private:
+  // Runs a program as the server's user, in its folder. It ends with the test.
   pid_t Spawn(const std::vector<std::string>& command) const;
+
+ private:
   void StopWith(int signal);
 
   const Options options_;
