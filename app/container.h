@@ -2,7 +2,11 @@
 #ifndef MILLSTREAM_APP_CONTAINER_H_
 #define MILLSTREAM_APP_CONTAINER_H_
 
+#include <functional>
+#include <string>
+
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "app/flags.h"
 
 namespace millstream::app {
@@ -13,6 +17,12 @@ namespace millstream::app {
 // balancers are not known beforehand, and no page of another site knows a
 // password. As FlagsOfContainer.
 absl::Status ReadContainer(ParsedFlags* flags);
+
+// How to ask for the password of the database again, which a rotated secret
+// changes; null if no secret tells it, or if the database was given. May be
+// called by any thread.
+std::function<absl::StatusOr<std::string>()> PasswordOfContainer(
+    const ParsedFlags& flags);
 
 }  // namespace millstream::app
 

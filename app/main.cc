@@ -126,6 +126,9 @@ int Main(int argc, char** argv) {
     if (flags->container) status = ReadContainer(&*flags);
     absl::StatusOr<Config> config =
         status.ok() ? MakeConfig(*flags) : absl::StatusOr<Config>(status);
+    if (config.ok() && config->backend.has_value()) {
+      config->backend->fresh_password = PasswordOfContainer(*flags);
+    }
     if (config.ok()) SetLogFormat(config->log_format);
     for (const std::string& warning : flags->warnings) LogWarning(warning);
     if (config.ok()) return Serve(*config);

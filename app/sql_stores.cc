@@ -5,7 +5,9 @@
 #include "app/sql_database.h"
 #include "app/stores.h"
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/status_macros.h"
+#include "storage/mlflow_schema/key_collation.h"
 #include "storage/mlflow_schema/mlflow_schema.h"
 #include "storage/sql/database.h"
 #include "storage/sql/registry/sql_registry_store.h"
@@ -19,6 +21,18 @@ namespace {
 // Transactions of logs that a database server is given at a time: enough to
 // keep it busy while others wait for its disk, few enough to find company.
 constexpr int kLogLanes = 4;
+
+// For whoever made the database, who may still make another.
+absl::Status WarnOfLooseKeys(storage::sql::Database* database) {
+  ASSIGN_OR_RETURN(const std::string collation,
+                   storage::mlflow::LooseKeyCollation(database));
+  if (collation.empty()) return absl::OkStatus();
+  LogWarning(
+      "The database takes names that differ in case alone for one (collation ",
+      collation, "): of experiments and models, and keys of params, tags and "
+      "metrics. Make it with COLLATE utf8mb4_bin to tell them apart.");
+  return absl::OkStatus();
+}
 
 class SqlStores final : public Stores {
  public:
@@ -34,6 +48,7 @@ class SqlStores final : public Stores {
     database_ = std::move(backend.database);
     RETURN_IF_ERROR(storage::mlflow::PrepareSchema(
         database_.get(), config.backend->Redacted()));
+    RETURN_IF_ERROR(WarnOfLooseKeys(database_.get()));
     metrics_ = std::make_unique<storage::SqlMetricStore>(database_.get());
     run_log_ = std::make_unique<storage::TableRunLog>(
         database_.get(),

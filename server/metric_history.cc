@@ -56,7 +56,7 @@ absl::Status ReadHistory(const CallContext& context,
     const size_t wanted = std::min(end - points->size(), kReadPointsMax);
     const size_t before = points->size();
     RETURN_IF_ERROR(
-        store->ReadHistory(run_id, key, after, wanted, points));
+        store->ReadHistoryFor(context, run_id, key, after, wanted, points));
     if (points->size() - before < wanted) break;
     RETURN_IF_ERROR(context.Alive());
     last = points->back();
@@ -162,8 +162,8 @@ absl::Status TrackingService::GetMetricHistoryBulkInterval(
   for (const std::string& run_id : request.run_ids()) {
     RETURN_IF_ERROR(context.Alive());
     points.clear();
-    RETURN_IF_ERROR(points_->Sample(run_id, request.metric_key(), range,
-                                    max_results, &points));
+    RETURN_IF_ERROR(points_->SampleFor(context, run_id, request.metric_key(),
+                                       range, max_results, &points));
     AddPoints(run_id, request.metric_key(), points,
               response->mutable_metrics());
   }

@@ -25,6 +25,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
+#include "base/liveness.h"
 #include "base/reading.h"
 #include "storage/durability.h"
 #include "storage/metric_point.h"
@@ -88,11 +89,19 @@ class MetricStore {
 
   // Appends to *points, in history order, the first `limit` points of a series
   // that come after *after, or of all if `after` is null. Fewer than `limit`:
-  // the series ends there. Cost grows with the points read.
-  virtual absl::Status ReadHistory(std::string_view run_id,
-                                   std::string_view key,
-                                   const MetricPoint* after, size_t limit,
-                                   std::vector<MetricPoint>* points) = 0;
+  // the series ends there. Cost grows with the points read. A read that waits
+  // for a server ends with what `caller` says once that no longer waits.
+  virtual absl::Status ReadHistoryFor(const Liveness& caller,
+                                      std::string_view run_id,
+                                      std::string_view key,
+                                      const MetricPoint* after, size_t limit,
+                                      std::vector<MetricPoint>* points) = 0;
+  absl::Status ReadHistory(std::string_view run_id, std::string_view key,
+                           const MetricPoint* after, size_t limit,
+                           std::vector<MetricPoint>* points) {
+    return ReadHistoryFor(Liveness::Always(), run_id, key, after, limit,
+                          points);
+  }
 
   // Appends to *points a sample of those points of a series that are in
   // `range`, in step order, at most max_points. With n of them:
@@ -105,11 +114,18 @@ class MetricStore {
   //                              greatest value of each; cost follows
   //                              max_points then
   // With max_points of 8 or more, the answer has the first and the last point
-  // of all, and the least and the greatest value.
+  // of all, and the least and the greatest value. `caller` as above.
   // REQUIRES: max_points > 0.
-  virtual absl::Status Sample(std::string_view run_id, std::string_view key,
-                              const StepRange& range, size_t max_points,
-                              std::vector<MetricPoint>* points) = 0;
+  virtual absl::Status SampleFor(const Liveness& caller,
+                                 std::string_view run_id, std::string_view key,
+                                 const StepRange& range, size_t max_points,
+                                 std::vector<MetricPoint>* points) = 0;
+  absl::Status Sample(std::string_view run_id, std::string_view key,
+                      const StepRange& range, size_t max_points,
+                      std::vector<MetricPoint>* points) {
+    return SampleFor(Liveness::Always(), run_id, key, range, max_points,
+                     points);
+  }
 
   // Calls `visit` once for each series of the run with its last point in step
   // order. The key lives during the call only.

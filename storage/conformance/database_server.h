@@ -205,9 +205,10 @@ class SharedServerDatabaseTest
   DatabaseServer& server() const override { return GetParam()(); }
 };
 
-// What every sql::ServerDatabase must do, and what when its server goes away
-// and comes back.
+// What every sql::ServerDatabase must do, what long charts are on it, and what
+// happens when its server goes away and comes back.
 class ServerDatabaseConformance : public SharedServerDatabaseTest {};
+class ServerChartsConformance : public SharedServerDatabaseTest {};
 class ServerRestartConformance : public SharedServerDatabaseTest {
  protected:
   void Restart() {

@@ -2,11 +2,14 @@
 
 #include <gtest/gtest.h>
 
+#include "storage/mlflow_schema/key_collation.h"
 #include "storage/mysql/mysql_testing.h"
 
 namespace millstream::storage {
 
 INSTANTIATE_TEST_SUITE_P(Mysql, ServerDatabaseConformance,
+                         ::testing::Values(&mysql::SharedMariadb::Shared));
+INSTANTIATE_TEST_SUITE_P(Mysql, ServerChartsConformance,
                          ::testing::Values(&mysql::SharedMariadb::Shared));
 
 namespace mysql {
@@ -26,6 +29,17 @@ TEST_F(MysqlDatabaseTest, GoesOnWhereNothingStaysPrepared) {
         id);
   }
   mariadb.Run("", "SET GLOBAL max_prepared_stmt_count = 16382");
+}
+
+TEST_F(MysqlDatabaseTest, SaysWhetherKeysThatDifferInCaseAreOne) {
+  constexpr std::string_view kTable =
+      "CREATE TABLE params (\"key\" VARCHAR(250))";
+  ASSERT_TRUE(Run(kTable).ok());
+  EXPECT_EQ(*mlflow::LooseKeyCollation(database_.get()), "");
+  uri_ = SharedMariadb::Own().server().MakeDatabase("loose");
+  database_ = Open();
+  ASSERT_TRUE(Run(kTable).ok());
+  EXPECT_EQ(*mlflow::LooseKeyCollation(database_.get()), "utf8mb4_general_ci");
 }
 
 }  // namespace

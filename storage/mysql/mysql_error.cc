@@ -30,7 +30,9 @@ constexpr Meaning kMeanings[] = {
     {1216, FaultKind::kOrdinary, kPrecondition, "a foreign key does not hold"},
     {1217, FaultKind::kOrdinary, kPrecondition, "a foreign key does not hold"},
     {1451, FaultKind::kOrdinary, kPrecondition, "a foreign key does not hold"},
-    {1452, FaultKind::kOrdinary, kPrecondition, "a foreign key does not hold"},
+    // What it names was there when the transaction looked: another has removed
+    // it, which the next run sees. If it does not, this stays.
+    {1452, FaultKind::kKeyTaken, kPrecondition, "a foreign key does not hold"},
     {3819, FaultKind::kOrdinary, kPrecondition, "a constraint does not hold"},
     {4025, FaultKind::kOrdinary, kPrecondition, "a constraint does not hold"},
     // What was done is rolled back by 1213 and not by 1205; we see to it.

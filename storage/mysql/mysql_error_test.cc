@@ -18,7 +18,7 @@ TEST(MysqlErrorTest, HasAStatusForEachClass) {
   for (const Case& c : {
            Case{1062, FaultKind::kKeyTaken, StatusCode::kAlreadyExists},
            Case{1048, FaultKind::kOrdinary, StatusCode::kFailedPrecondition},
-           Case{1452, FaultKind::kOrdinary, StatusCode::kFailedPrecondition},
+           Case{1452, FaultKind::kKeyTaken, StatusCode::kFailedPrecondition},
            Case{4025, FaultKind::kOrdinary, StatusCode::kFailedPrecondition},
            Case{1213, FaultKind::kConflict, StatusCode::kUnavailable},
            Case{1205, FaultKind::kConflict, StatusCode::kUnavailable},

@@ -181,6 +181,7 @@ absl::StatusOr<MysqlOptions> MysqlOptionsOf(const sql::DatabaseUri& uri,
   options.password = uri.password;
   options.database = uri.database;
   options.name = uri.Redacted();
+  options.fresh_password = uri.fresh_password;
   Verify verify;
   for (const auto& [key, value] : uri.query) {
     RETURN_IF_ERROR(SetKey(flag, key, value, &options, &verify));

@@ -3,6 +3,7 @@
 #define MILLSTREAM_STORAGE_MYSQL_MYSQL_OPTIONS_H_
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -41,6 +42,8 @@ struct MysqlOptions {
   std::string tls_key_password;
   std::string tls_ciphers;
 
+  // As DatabaseUri::fresh_password.
+  std::function<absl::StatusOr<std::string>()> fresh_password;
   // How the log calls the database: no user, no password.
   std::string name;
   sql::PoolOptions pool;
@@ -55,6 +58,8 @@ struct MysqlOptions {
   absl::Duration reconnect = absl::Seconds(20);
   // How long Open waits for a database that is not there yet.
   absl::Duration wait_at_start = absl::Minutes(2);
+
+  void SetPassword(std::string_view fresh) { password = std::string(fresh); }
 };
 
 // The options for a URI of MySQL or MariaDB. Keys of the URI's query are those

@@ -68,8 +68,10 @@ void PostgresConnection::SetUp(absl::Duration statement_timeout) {
   const std::string timeout =
       StrCat("SET statement_timeout = ",
              absl::ToInt64Milliseconds(statement_timeout));
+  const std::string lock_timeout = StrCat(
+      "SET lock_timeout = ", absl::ToInt64Milliseconds(kLockWait));
   for (const char* sql :
-       {timeout.c_str(), "SET extra_float_digits = 3",
+       {timeout.c_str(), lock_timeout.c_str(), "SET extra_float_digits = 3",
         // A client that hangs in a transaction must not hold its locks.
         "SET idle_in_transaction_session_timeout = 60000"}) {
     if (!SendCommand(sql, /*left_over=*/true) || !SendSync()) return;
@@ -316,7 +318,7 @@ void PostgresConnection::Note(const pg_result* result, Expected::Kind kind,
   switch (PQresultStatus(result)) {
     case PGRES_COMMAND_OK:
     case PGRES_TUPLES_OK: {
-      if (committing_ && !fault_ &&
+      if (committing_ && !left_over && !fault_ &&
           std::strcmp(PQcmdStatus(const_cast<PGresult*>(result)),
                       "ROLLBACK") == 0) {
         fault_ = {FaultKind::kConflict,

@@ -60,6 +60,8 @@ class PostgresConnection {
   // waited for. Then the server or the network is taken for dead.
   static constexpr absl::Duration kGrace = absl::Seconds(20);
   static constexpr absl::Duration kCancelGrace = absl::Seconds(5);
+  // How long a statement waits for a lock.
+  static constexpr absl::Duration kLockWait = absl::Seconds(5);
 
   // Waits for the server as long as the keyword connect_timeout says.
   // kUnavailable with libpq's message, which names hosts and users: it is for

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <fstream>
 #include <limits>
 #include <string>
 
@@ -11,6 +12,8 @@
 namespace millstream::storage {
 
 INSTANTIATE_TEST_SUITE_P(Postgres, ServerDatabaseConformance,
+                         ::testing::Values(&postgres::SharedPostgres::Shared));
+INSTANTIATE_TEST_SUITE_P(Postgres, ServerChartsConformance,
                          ::testing::Values(&postgres::SharedPostgres::Shared));
 
 namespace postgres {
@@ -39,6 +42,40 @@ TEST_F(PostgresDatabaseTest, KeepsInfinities) {
   EXPECT_EQ(Number("SELECT count(*) FROM reals WHERE r IN ('Infinity', "
                    "'-Infinity')"),
             2);
+}
+
+// Connections that are open live on; the next is refused by the old one.
+TEST_F(PostgresDatabaseTest, AsksForAPasswordThatHasChanged) {
+  ASSERT_TRUE(Run("CREATE ROLE rotated LOGIN PASSWORD 'old'").ok());
+  const std::string& folder = SharedPostgres::Own().server().folder();
+  std::ofstream(StrCat(folder, "/data/pg_hba.conf"))
+      << "local all rotated scram-sha-256\nlocal all all trust\n";
+  server().Stop();
+  server().Start();
+  std::string text = uri_;
+  text.replace(text.find("postgres@"), 9, "rotated:old@");
+  auto uri = sql::ParseDatabaseUri(text, "--uri");
+  ASSERT_TRUE(uri.ok()) << uri.status();
+  int asked = 0;
+  uri->fresh_password = [&] {
+    ++asked;
+    return std::string("new");
+  };
+  auto database = PostgresDatabase::Open(*PostgresOptionsOf(*uri, "--uri"));
+  ASSERT_TRUE(database.ok()) << database.status();
+  const auto look = [](sql::Connection& connection) {
+    return Number(connection, "SELECT 1").status();
+  };
+  EXPECT_TRUE((*database)->Read(look).ok());
+  EXPECT_EQ(asked, 0);
+  ASSERT_TRUE(Run("ALTER ROLE rotated PASSWORD 'new'").ok());
+  const absl::Status status =
+      (*database)->Read([&](sql::Connection& connection) {
+        EXPECT_TRUE((*database)->Read(look).ok());
+        return look(connection);
+      });
+  EXPECT_TRUE(status.ok()) << status;
+  EXPECT_EQ(asked, 1);
 }
 
 // As behind a pooler that hands transactions to any session.

@@ -20,6 +20,10 @@ struct Meaning {
 constexpr Meaning kMeanings[] = {
     {"23505", FaultKind::kKeyTaken, absl::StatusCode::kAlreadyExists,
      "a key is taken"},
+    // What it names was there when the transaction looked: another has removed
+    // it, which the next run sees. If it does not, this stays.
+    {"23503", FaultKind::kKeyTaken, absl::StatusCode::kFailedPrecondition,
+     "a foreign key does not hold"},
     {"23", FaultKind::kOrdinary, absl::StatusCode::kFailedPrecondition,
      "a constraint does not hold"},
     {"40001", FaultKind::kConflict, absl::StatusCode::kUnavailable,
@@ -44,7 +48,7 @@ constexpr Meaning kMeanings[] = {
      "the database's disk is full"},
     {"53", FaultKind::kOrdinary, absl::StatusCode::kResourceExhausted,
      "the database lacks resources"},
-    {"55P03", FaultKind::kOrdinary, absl::StatusCode::kUnavailable,
+    {"55P03", FaultKind::kConflict, absl::StatusCode::kUnavailable,
      "a lock is held by others"},
     {"57014", FaultKind::kOrdinary, absl::StatusCode::kDeadlineExceeded,
      "a statement took longer than it may"},

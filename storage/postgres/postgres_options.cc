@@ -126,7 +126,14 @@ absl::StatusOr<PostgresOptions> PostgresOptionsOf(const sql::DatabaseUri& uri,
   PostgresOptions options;
   options.keywords = keywords.Take();
   options.name = uri.Redacted();
+  options.fresh_password = uri.fresh_password;
   return options;
+}
+
+void PostgresOptions::SetPassword(std::string_view password) {
+  for (auto& [key, value] : keywords) {
+    if (key == "password") value = std::string(password);
+  }
 }
 
 }  // namespace millstream::storage::postgres

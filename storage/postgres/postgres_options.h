@@ -2,6 +2,7 @@
 #ifndef MILLSTREAM_STORAGE_POSTGRES_POSTGRES_OPTIONS_H_
 #define MILLSTREAM_STORAGE_POSTGRES_POSTGRES_OPTIONS_H_
 
+#include <functional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -17,6 +18,8 @@ namespace millstream::storage::postgres {
 struct PostgresOptions {
   // libpq's keywords with values.
   std::vector<std::pair<std::string, std::string>> keywords;
+  // As DatabaseUri::fresh_password.
+  std::function<absl::StatusOr<std::string>()> fresh_password;
   // How the log calls the database: no user, no password.
   std::string name;
   sql::PoolOptions pool;
@@ -28,6 +31,8 @@ struct PostgresOptions {
   absl::Duration reconnect = absl::Seconds(20);
   // How long Open waits for a database that is not there yet.
   absl::Duration wait_at_start = absl::Minutes(2);
+
+  void SetPassword(std::string_view password);
 };
 
 // The options for a URI of PostgreSQL; all but the keywords and the name are

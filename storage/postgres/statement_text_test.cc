@@ -78,8 +78,11 @@ TEST(PostgresErrorTest, HasAStatusForEachClass) {
   for (const Case& c : {
            Case{"23505", FaultKind::kKeyTaken,
                 absl::StatusCode::kAlreadyExists},
-           Case{"23503", FaultKind::kOrdinary,
+           Case{"23503", FaultKind::kKeyTaken,
                 absl::StatusCode::kFailedPrecondition},
+           Case{"23514", FaultKind::kOrdinary,
+                absl::StatusCode::kFailedPrecondition},
+           Case{"55P03", FaultKind::kConflict, absl::StatusCode::kUnavailable},
            Case{"40001", FaultKind::kConflict, absl::StatusCode::kUnavailable},
            Case{"40P01", FaultKind::kConflict, absl::StatusCode::kUnavailable},
            Case{"26000", FaultKind::kStatementLost,

@@ -200,9 +200,10 @@ class Store final : public RocksDbMetricStore {
     return status;
   }
 
-  absl::Status ReadHistory(std::string_view run_id, std::string_view key,
-                           const MetricPoint* after, size_t limit,
-                           std::vector<MetricPoint>* points) override {
+  absl::Status ReadHistoryFor(const Liveness&, std::string_view run_id,
+                              std::string_view key, const MetricPoint* after,
+                              size_t limit,
+                              std::vector<MetricPoint>* points) override {
     if (run_id.size() > kKeyRunIdBytesMax) return absl::OkStatus();
     PointsSnapshot snapshot(db_.get());
     std::string prefix;
@@ -211,9 +212,10 @@ class Store final : public RocksDbMetricStore {
         .Read(limit, points);
   }
 
-  absl::Status Sample(std::string_view run_id, std::string_view key,
-                      const StepRange& range, size_t max_points,
-                      std::vector<MetricPoint>* points) override {
+  absl::Status SampleFor(const Liveness&, std::string_view run_id,
+                         std::string_view key, const StepRange& range,
+                         size_t max_points,
+                         std::vector<MetricPoint>* points) override {
     if (run_id.size() > kKeyRunIdBytesMax) return absl::OkStatus();
     // In this order: a snapshot from before might have what is packed by then.
     const std::optional<LooseExtent> loose = loose_runs_.ExtentOf(run_id, key);

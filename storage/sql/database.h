@@ -18,7 +18,9 @@
 //   kAlreadyExists        a unique or primary key is taken
 //   kFailedPrecondition   another constraint (foreign key, NOT NULL, CHECK)
 //   kResourceExhausted    too many writers wait, or the disk is full
-//   kUnavailable          the database is locked, closing, or poisoned
+//   kUnavailable          the database is locked, closing, or poisoned;
+//                         IsHeldUp (held_up.h) tells whether others were in
+//                         the way
 //   kDataLoss             the database file is damaged
 //   kCancelled            the caller of a ReadFor no longer waits
 //   kDeadlineExceeded     a statement took longer than the database lets it

@@ -12,6 +12,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -41,6 +42,10 @@ struct DatabaseUri {
   std::string database;
   // All other keys of the query, decoded, in their order.
   std::vector<std::pair<std::string, std::string>> query;
+
+  // Not in the text: where the password of now is to be had, if it changes
+  // while we run. Null: it does not. May be called by any thread, and block.
+  std::function<absl::StatusOr<std::string>()> fresh_password = nullptr;
 
   // What may be shown and logged: no user, no password, no query.
   // "postgresql://db.example:5432/mlflow".

@@ -1,5 +1,6 @@
 #include "storage/sql/experiment_rows.h"
 
+#include <utility>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
@@ -44,13 +45,11 @@ absl::Status LoadExperimentTags(
       });
 }
 
-absl::StatusOr<std::string> CheckExperimentActive(Connection& connection,
-                                                  int64_t experiment_id) {
-  ASSIGN_OR_RETURN(
-      StatementPtr row,
-      connection.Query("SELECT lifecycle_stage, artifact_location "
-                       "FROM experiments WHERE experiment_id = ?",
-                       experiment_id));
+namespace {
+
+// The artifact location, from the columns lifecycle_stage and artifact_location
+// of one row.
+absl::StatusOr<std::string> IfActive(StatementPtr row, int64_t experiment_id) {
   ASSIGN_OR_RETURN(const bool found, row->Step());
   if (!found) {
     return DoesNotExist("No Experiment with id=", experiment_id, " exists");
@@ -61,6 +60,31 @@ absl::StatusOr<std::string> CheckExperimentActive(Connection& connection,
                             row->Text(0), ".");
   }
   return std::string(row->Text(1));
+}
+
+constexpr char kSelectStage[] =
+    "SELECT lifecycle_stage, artifact_location FROM experiments "
+    "WHERE experiment_id = ?";
+constexpr char kHoldStage[] =
+    "SELECT lifecycle_stage, artifact_location FROM experiments "
+    "WHERE experiment_id = ? FOR SHARE";
+
+}  // namespace
+
+absl::StatusOr<std::string> CheckExperimentActive(Connection& connection,
+                                                  int64_t experiment_id) {
+  ASSIGN_OR_RETURN(StatementPtr row,
+                   connection.Query(kSelectStage, experiment_id));
+  return IfActive(std::move(row), experiment_id);
+}
+
+absl::StatusOr<std::string> HoldExperimentActive(Transaction& transaction,
+                                                 int64_t experiment_id) {
+  const bool asks = transaction.dialect() == Dialect::kPostgres;
+  ASSIGN_OR_RETURN(
+      StatementPtr row,
+      transaction.Query(asks ? kHoldStage : kSelectStage, experiment_id));
+  return IfActive(std::move(row), experiment_id);
 }
 
 }  // namespace millstream::storage::sql

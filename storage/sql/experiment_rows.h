@@ -37,6 +37,12 @@ absl::Status LoadExperimentTags(
 absl::StatusOr<std::string> CheckExperimentActive(Connection& connection,
                                                   int64_t experiment_id);
 
+// The same for who puts something into the experiment: it stays active until
+// the transaction ends. SQLite has one writer, and MySQL locks what is read
+// (SERIALIZABLE); others are asked for it.
+absl::StatusOr<std::string> HoldExperimentActive(Transaction& transaction,
+                                                 int64_t experiment_id);
+
 }  // namespace millstream::storage::sql
 
 #endif  // MILLSTREAM_STORAGE_SQL_EXPERIMENT_ROWS_H_

@@ -215,6 +215,12 @@ absl::Status SqlTrackingStore::SetExperimentStage(
     std::string_view experiment_id, std::string_view stage, int64_t now_ms) {
   ASSIGN_OR_RETURN(const int64_t id, ParseExperimentId(experiment_id));
   auto change = [&](Transaction& transaction) -> absl::Status {
+    // Who makes a run in the experiment is waited for (HoldExperimentActive),
+    // and that run must be seen then: not so on a snapshot from before.
+    if (transaction.dialect() == sql::Dialect::kPostgres) {
+      RETURN_IF_ERROR(transaction.ExecuteLater(
+          "SET TRANSACTION ISOLATION LEVEL READ COMMITTED"));
+    }
     RETURN_IF_ERROR(transaction.Execute(
         "UPDATE experiments SET lifecycle_stage = ?, last_update_time = ? "
         "WHERE experiment_id = ? AND lifecycle_stage <> ?",

@@ -48,7 +48,7 @@ absl::Status SqlTrackingStore::CreateLoggedModel(const v1::LoggedModel& model,
   };
   const auto make = [&](Transaction& transaction) -> absl::Status {
     ASSIGN_OR_RETURN(const std::string location,
-                     sql::CheckExperimentActive(transaction, experiment_id));
+                     sql::HoldExperimentActive(transaction, experiment_id));
     RETURN_IF_ERROR(transaction.Execute(
         "INSERT INTO logged_models (model_id, experiment_id, name, "
         "artifact_location, creation_timestamp_ms, last_updated_timestamp_ms, "

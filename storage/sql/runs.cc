@@ -33,7 +33,7 @@ absl::Status SqlTrackingStore::CreateRun(
       database_, is_made, [&](Transaction& transaction) -> absl::Status {
         ASSIGN_OR_RETURN(
             const std::string location,
-            sql::CheckExperimentActive(transaction, experiment_id));
+            sql::HoldExperimentActive(transaction, experiment_id));
         artifact_uri =
             AppendToUri(location, StrCat(info.run_id(), "/artifacts"));
         const absl::Status added = transaction.Execute(

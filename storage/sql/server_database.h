@@ -3,8 +3,9 @@
 // process remembers decides what is right.
 //
 // Repetition of bodies that have no effect yet:
-// - A transaction that met another one (serialization failure, deadlock) is
-//   run again, up to kConflictsMax times.
+// - A transaction that met another one (serialization failure, deadlock, a lock
+//   that is held too long) is run again, up to kConflictsMax times and for
+//   kConflictTime. Then it is IsHeldUp.
 // - One that found a key taken is run again once: the key may have been taken
 //   by a transaction that committed meanwhile, whose row the second run sees.
 //   What it says then stays.
@@ -23,7 +24,8 @@
 // write survives a crash of its machine.
 //
 // `Engine` names the parts of a backend (storage/postgres, storage/mysql):
-//   Options      with name, pool, reconnect and wait_at_start
+//   Options      with name, pool, reconnect, wait_at_start, fresh_password and
+//                SetPassword
 //   Connection   one session of the server, used by one thread at a time
 //   Session      a sql::Transaction on it, with what begins one
 //   Connect      opens a Connection; its message is for the log alone
@@ -38,9 +40,11 @@
 #include <string_view>
 #include <utility>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "base/liveness.h"
@@ -51,6 +55,7 @@
 #include "storage/sql/connection_pool.h"
 #include "storage/sql/database.h"
 #include "storage/sql/fault.h"
+#include "storage/sql/held_up.h"
 
 namespace millstream::storage::sql {
 
@@ -60,8 +65,9 @@ class ServerDatabase final : public Database {
  public:
   using Options = typename Engine::Options;
 
-  // Of one Write.
+  // Of one Write. Backends wait for a lock for half of the time.
   static constexpr int kConflictsMax = 50;
+  static constexpr absl::Duration kConflictTime = absl::Seconds(10);
 
   // Connects, and waits for a server that is not there yet or refuses (a
   // container that is being set up has no users at first), telling the log what
@@ -102,6 +108,8 @@ class ServerDatabase final : public Database {
   static constexpr absl::Duration kConflictLongest = absl::Milliseconds(50);
   // How often a start tells that it still waits.
   static constexpr absl::Duration kTellInterval = absl::Seconds(15);
+  // Between two questions for the password.
+  static constexpr absl::Duration kAskInterval = absl::Seconds(10);
   // Runs of one Write that found a key taken, or a statement lost.
   static constexpr int kKeyTakenMax = 2;
   static constexpr int kStatementLostMax = 3;
@@ -113,6 +121,15 @@ class ServerDatabase final : public Database {
     return StrCat(absl::ToInt64Seconds(duration), " s");
   }
 
+  // Tries once; if that fails, and another password is to be had, once more:
+  // secrets are rotated while we run.
+  absl::StatusOr<ConnectionPtr> ConnectOnce();
+  // Whether the password is another one than that of `tried` now.
+  bool AskForPassword(const std::string& tried);
+  std::string password() const {
+    absl::MutexLock lock(&password_mutex_);
+    return password_;
+  }
   // Goes on until `deadline`.
   absl::StatusOr<ConnectionPtr> Connect(const Liveness& caller,
                                         absl::Time deadline);
@@ -135,6 +152,10 @@ class ServerDatabase final : public Database {
 
   const Options options_;
   ConnectionPool<typename Engine::Connection> pool_;
+  // Instead of that of options_, once it was asked for; empty: not yet.
+  mutable absl::Mutex password_mutex_;
+  std::string password_ ABSL_GUARDED_BY(password_mutex_);
+  absl::Time asked_ ABSL_GUARDED_BY(password_mutex_) = absl::InfinitePast();
   // The last attempt to connect failed.
   std::atomic<bool> away_{false};
   // Cleared when a pooler turns out not to keep prepared statements.
@@ -153,8 +174,7 @@ ServerDatabase<Engine>::Open(Options options, const Liveness& starter) {
   absl::Time tell = begin;
   for (;;) {
     RETURN_IF_ERROR(starter.Alive());
-    absl::StatusOr<ConnectionPtr> connection =
-        Engine::Connect(database->options_);
+    absl::StatusOr<ConnectionPtr> connection = database->ConnectOnce();
     const absl::Time now = absl::Now();
     if (connection.ok()) {
       if (tell != begin) {
@@ -183,11 +203,46 @@ ServerDatabase<Engine>::Open(Options options, const Liveness& starter) {
 
 template <typename Engine>
 absl::StatusOr<typename ServerDatabase<Engine>::ConnectionPtr>
+ServerDatabase<Engine>::ConnectOnce() {
+  const auto connect = [this](const std::string& password) {
+    if (password.empty()) return Engine::Connect(options_);
+    Options options = options_;
+    options.SetPassword(password);
+    return Engine::Connect(options);
+  };
+  const std::string tried = password();
+  absl::StatusOr<ConnectionPtr> connection = connect(tried);
+  // Why it failed is not asked: products do not all say so.
+  if (connection.ok() || !AskForPassword(tried)) return connection;
+  return connect(password());
+}
+
+template <typename Engine>
+bool ServerDatabase<Engine>::AskForPassword(const std::string& tried) {
+  if (options_.fresh_password == nullptr) return false;
+  // Others wait for the answer, which is theirs too.
+  absl::MutexLock lock(&password_mutex_);
+  if (password_ != tried) return true;
+  if (absl::Now() - asked_ < kAskInterval) return false;
+  absl::StatusOr<std::string> fresh = options_.fresh_password();
+  asked_ = absl::Now();
+  if (!fresh.ok()) {
+    LogWarning("The password of ", options_.name, " cannot be asked for anew: ",
+               StdView(fresh.status().message()));
+    return false;
+  }
+  if (fresh->empty() || *fresh == password_) return false;
+  password_ = *std::move(fresh);
+  return true;
+}
+
+template <typename Engine>
+absl::StatusOr<typename ServerDatabase<Engine>::ConnectionPtr>
 ServerDatabase<Engine>::Connect(const Liveness& caller, absl::Time deadline) {
   Backoff backoff(kConnectFirst, kConnectLongest);
   for (;;) {
     RETURN_IF_ERROR(caller.Alive());
-    absl::StatusOr<ConnectionPtr> connection = Engine::Connect(options_);
+    absl::StatusOr<ConnectionPtr> connection = ConnectOnce();
     if (connection.ok()) {
       if (away_.exchange(false)) {
         LogInfo(Engine::kName, " at ", options_.name, " is back");
@@ -326,7 +381,8 @@ absl::Status ServerDatabase<Engine>::WriteOnce(
 template <typename Engine>
 absl::Status ServerDatabase<Engine>::Write(
     absl::FunctionRef<absl::Status(Transaction&)> body) {
-  const absl::Time deadline = absl::Now() + options_.reconnect;
+  const absl::Time begin = absl::Now();
+  const absl::Time deadline = begin + options_.reconnect;
   Backoff conflict_backoff(kConflictFirst, kConflictLongest);
   Backoff connect_backoff(kConnectFirst, kConnectLongest);
   int conflicts = 0, keys_taken = 0, statements_lost = 0;
@@ -343,7 +399,10 @@ absl::Status ServerDatabase<Engine>::Write(
         if (++keys_taken >= kKeyTakenMax) return status;
         break;
       case FaultKind::kConflict:
-        if (++conflicts > kConflictsMax) return status;
+        if (++conflicts > kConflictsMax ||
+            absl::Now() - begin >= kConflictTime) {
+          return HeldUp(std::move(status));
+        }
         wait = conflict_backoff.Next();
         break;
       case FaultKind::kStatementLost:

@@ -4,28 +4,18 @@
 #include <cmath>
 #include <cstdint>
 #include <limits>
-#include <optional>
 
 #include "base/status_macros.h"
 #include "storage/charts/chart_sample.h"
 #include "storage/sql/bulk_writes.h"
+#include "storage/sql/thinned_chart.h"
 
 namespace millstream::storage {
 namespace {
 
 using sql::Connection;
-using sql::Statement;
 using sql::StatementPtr;
 using sql::Transaction;
-
-// Columns timestamp, step, value and is_nan, from `first` on.
-MetricPoint ReadPoint(const Statement& row, int first) {
-  return {.timestamp_ms = row.Int64(first),
-          .step = row.Int64(first + 1),
-          .value = row.Int64(first + 3) != 0
-                       ? std::numeric_limits<double>::quiet_NaN()
-                       : row.Double(first + 2)};
-}
 
 // In history order. Places of NaN: storage/metric_point.h.
 absl::StatusOr<StatementPtr> QueryHistory(Connection& connection,
@@ -49,17 +39,24 @@ absl::StatusOr<StatementPtr> QueryHistory(Connection& connection,
       sql::StoredValue(after->value), std::isnan(after->value), limit);
 }
 
-absl::StatusOr<int64_t> CountSteps(Connection& connection,
-                                   std::string_view run_id,
-                                   std::string_view key,
-                                   const StepRange& range) {
-  ASSIGN_OR_RETURN(StatementPtr row,
-                   connection.Query("SELECT COUNT(*) FROM metrics "
-                                    "WHERE run_uuid = ? AND \"key\" = ? "
-                                    "AND step >= ? AND step <= ?",
-                                    run_id, key, range.first, range.last));
-  ASSIGN_OR_RETURN(const bool found, row->Step());
-  return found ? row->Int64(0) : 0;
+// All points of the range.
+absl::StatusOr<ChartSample> SampleExactly(Connection& connection,
+                                          const sql::ChartSeries& series,
+                                          size_t count, size_t max_points) {
+  ChartSample sample(count, max_points);
+  ASSIGN_OR_RETURN(
+      StatementPtr row,
+      connection.Query(
+          "SELECT \"timestamp\", step, value, is_nan FROM metrics "
+          "WHERE run_uuid = ? AND \"key\" = ? AND step >= ? AND step <= ? "
+          "ORDER BY step, \"timestamp\", value, is_nan",
+          series.run_id, series.key, series.range.first, series.range.last));
+  while (!sample.Done()) {
+    ASSIGN_OR_RETURN(const bool more, row->Step());
+    if (!more) return absl::InternalError("a read was not of one moment");
+    sample.Add(sql::ReadPoint(*row, 0));
+  }
+  return sample;
 }
 
 }  // namespace
@@ -84,52 +81,55 @@ absl::Status SqlMetricStore::Append(std::string_view run_id,
   });
 }
 
-absl::Status SqlMetricStore::ReadHistory(std::string_view run_id,
-                                         std::string_view key,
-                                         const MetricPoint* after, size_t limit,
-                                         std::vector<MetricPoint>* points) {
+absl::Status SqlMetricStore::ReadHistoryFor(const Liveness& caller,
+                                            std::string_view run_id,
+                                            std::string_view key,
+                                            const MetricPoint* after,
+                                            size_t limit,
+                                            std::vector<MetricPoint>* points) {
   const size_t begin = points->size();
   const auto rows_max = static_cast<int64_t>(
       std::min<size_t>(limit, std::numeric_limits<int64_t>::max()));
-  return database_->Read([&](Connection& connection) -> absl::Status {
+  const auto read = [&](Connection& connection) -> absl::Status {
     points->resize(begin);
     ASSIGN_OR_RETURN(StatementPtr row, QueryHistory(connection, run_id, key,
                                                     after, rows_max));
     for (;;) {
       ASSIGN_OR_RETURN(const bool more, row->Step());
       if (!more) return absl::OkStatus();
-      points->push_back(ReadPoint(*row, 0));
+      points->push_back(sql::ReadPoint(*row, 0));
     }
-  });
+  };
+  return database_->ReadFor(caller, read);
 }
 
-absl::Status SqlMetricStore::Sample(std::string_view run_id,
-                                    std::string_view key,
-                                    const StepRange& range, size_t max_points,
-                                    std::vector<MetricPoint>* points) {
-  std::optional<ChartSample> sample;
-  RETURN_IF_ERROR(database_->Read([&](Connection& connection) -> absl::Status {
-    sample.reset();
-    ASSIGN_OR_RETURN(const int64_t count,
-                     CountSteps(connection, run_id, key, range));
-    if (count <= 0) return absl::OkStatus();
-    sample.emplace(static_cast<size_t>(count), max_points);
-    ASSIGN_OR_RETURN(
-        StatementPtr row,
-        connection.Query(
-            "SELECT \"timestamp\", step, value, is_nan FROM metrics "
-            "WHERE run_uuid = ? AND \"key\" = ? AND step >= ? AND step <= ? "
-            "ORDER BY step, \"timestamp\", value, is_nan",
-            run_id, key, range.first, range.last));
-    while (!sample->Done()) {
-      ASSIGN_OR_RETURN(const bool more, row->Step());
-      if (!more) return absl::InternalError("a read was not of one moment");
-      sample->Add(ReadPoint(*row, 0));
+absl::Status SqlMetricStore::SampleFor(const Liveness& caller,
+                                       std::string_view run_id,
+                                       std::string_view key,
+                                       const StepRange& range,
+                                       size_t max_points,
+                                       std::vector<MetricPoint>* points) {
+  const size_t begin = points->size();
+  const sql::ChartSeries series = {run_id, key, range};
+  const auto read = [&](Connection& connection) -> absl::Status {
+    points->resize(begin);
+    ASSIGN_OR_RETURN(const sql::ChartExtent extent,
+                     sql::ReadChartExtent(connection, series));
+    const auto count = static_cast<size_t>(extent.count);
+    if (count == 0) return absl::OkStatus();
+    if (connection.dialect() != sql::Dialect::kSqlite &&
+        max_points >= kExtremesPointsMin && count > exact_points_ &&
+        count / kChartPointsExactEach > max_points) {
+      return sql::ReadThinnedChart(connection, series, extent, max_points,
+                                   points);
     }
+    ASSIGN_OR_RETURN(
+        const ChartSample sample,
+        SampleExactly(connection, series, count, max_points));
+    sample.Finish(points);
     return absl::OkStatus();
-  }));
-  if (sample.has_value()) sample->Finish(points);
-  return absl::OkStatus();
+  };
+  return database_->ReadFor(caller, read);
 }
 
 absl::Status SqlMetricStore::ReadLatest(
@@ -150,7 +150,7 @@ absl::Status SqlMetricStore::ReadLatest(
     for (;;) {
       ASSIGN_OR_RETURN(const bool more, row->Step());
       if (!more) return absl::OkStatus();
-      latest.push_back({std::string(row->Text(0)), ReadPoint(*row, 1)});
+      latest.push_back({std::string(row->Text(0)), sql::ReadPoint(*row, 1)});
     }
   }));
   // Only once it is known that nothing is repeated.

@@ -21,20 +21,26 @@ namespace millstream::storage {
 // Thread-safe.
 class SqlMetricStore final : public MetricStore {
  public:
-  // Of Schema::kMlflow; must outlive the store.
-  explicit SqlMetricStore(sql::Database* database)
-      : database_(database), frames_(database) {}
+  // The database is of Schema::kMlflow and must outlive the store. Samples of
+  // more points than `exact_points`, and than kChartPointsExactEach for each
+  // point asked for, are made by a database server itself.
+  explicit SqlMetricStore(sql::Database* database,
+                          size_t exact_points = kChartPointsExact)
+      : database_(database), exact_points_(exact_points), frames_(database) {}
 
   absl::Status Append(std::string_view run_id,
                       absl::Span<const SeriesAppend> series,
                       const AppendOptions& options) override;
-  absl::Status ReadHistory(std::string_view run_id, std::string_view key,
-                           const MetricPoint* after, size_t limit,
-                           std::vector<MetricPoint>* points) override;
-  // Reads all points in the range, whatever max_points; keeps max_points.
-  absl::Status Sample(std::string_view run_id, std::string_view key,
-                      const StepRange& range, size_t max_points,
-                      std::vector<MetricPoint>* points) override;
+  absl::Status ReadHistoryFor(const Liveness& caller, std::string_view run_id,
+                              std::string_view key, const MetricPoint* after,
+                              size_t limit,
+                              std::vector<MetricPoint>* points) override;
+  // The database looks at all points in the range, whatever max_points; where
+  // it is a server, not all of many are sent here.
+  absl::Status SampleFor(const Liveness& caller, std::string_view run_id,
+                         std::string_view key, const StepRange& range,
+                         size_t max_points,
+                         std::vector<MetricPoint>* points) override;
   absl::Status ReadLatest(
       std::string_view run_id,
       absl::FunctionRef<void(std::string_view, const MetricPoint&)> visit)
@@ -50,6 +56,7 @@ class SqlMetricStore final : public MetricStore {
 
  private:
   sql::Database* const database_;
+  const size_t exact_points_;
   sql::WriterFrames frames_;
 };
 

@@ -10,6 +10,7 @@
 #include "base/status_macros.h"
 #include "storage/sql/bulk_writes.h"
 #include "storage/sql/experiment_rows.h"
+#include "storage/sql/held_up.h"
 #include "storage/sql/in_list.h"
 #include "storage/sql/run_writes.h"
 
@@ -179,12 +180,36 @@ TableRunLog::TableRunLog(sql::Database* database, const Options& options)
 
 absl::Status TableRunLog::Log(const RunLogBatch& batch) {
   if (batch.frame.number != 0) RETURN_IF_ERROR(frames_.Prepare());
-  if (lanes_.empty()) {
-    const RunLogBatch* const alone = &batch;
-    return WriteTo(database_, {&alone, 1});
-  }
+  if (lanes_.empty() || IsHeldUpRun(batch.run_id)) return LogAlone(batch);
   const size_t lane = absl::HashOf(batch.run_id) % lanes_.size();
-  return lanes_[lane]->Commit(batch);
+  const absl::Status status = lanes_[lane]->Commit(batch);
+  // Nobody knows whose run it is, and the lane goes on without them.
+  return sql::IsHeldUp(status) ? LogAlone(batch) : status;
+}
+
+absl::Status TableRunLog::LogAlone(const RunLogBatch& batch) {
+  const RunLogBatch* const alone = &batch;
+  const absl::Status status = WriteTo(database_, {&alone, 1});
+  if (!lanes_.empty()) NoteHeldUp(batch.run_id, sql::IsHeldUp(status));
+  return status;
+}
+
+bool TableRunLog::IsHeldUpRun(std::string_view run_id) const {
+  if (held_up_count_.load(std::memory_order_acquire) == 0) return false;
+  absl::MutexLock lock(&mutex_);
+  return held_up_.contains(std::string(run_id));
+}
+
+void TableRunLog::NoteHeldUp(std::string_view run_id, bool is_held_up) {
+  absl::MutexLock lock(&mutex_);
+  if (!is_held_up) {
+    held_up_.erase(std::string(run_id));
+  } else {
+    // Forgotten runs cost their lane another wait.
+    if (held_up_.size() >= kHeldUpMax) held_up_.clear();
+    held_up_.emplace(run_id);
+  }
+  held_up_count_.store(held_up_.size(), std::memory_order_release);
 }
 
 absl::Status TableRunLog::CommitGroup(
@@ -195,13 +220,16 @@ absl::Status TableRunLog::CommitGroup(
   // One that cannot be written fails all: each is told for itself then. Not so
   // if the database cannot be reached, which would be waited for again and
   // again.
-  const bool is_for_all = together.ok() || group.size() == 1 ||
-                          absl::IsUnavailable(together) ||
-                          absl::IsResourceExhausted(together) ||
-                          absl::IsDeadlineExceeded(together);
+  const auto is_for_all = [](const absl::Status& status) {
+    return absl::IsUnavailable(status) || absl::IsResourceExhausted(status) ||
+           absl::IsDeadlineExceeded(status);
+  };
+  absl::Status last = together;
   for (size_t i = 0; i < group.size(); ++i) {
-    group[i]->status =
-        is_for_all ? together : WriteTo(database_, {&batches[i], 1});
+    if (group.size() > 1 && !together.ok() && !is_for_all(last)) {
+      last = WriteTo(database_, {&batches[i], 1});
+    }
+    group[i]->status = last;
   }
   // The database tells of each transaction what became of it.
   return absl::OkStatus();

@@ -12,11 +12,15 @@
 
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <string_view>
 #include <vector>
 
+#include "absl/base/thread_annotations.h"
+#include "absl/container/flat_hash_set.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
 #include "absl/types/span.h"
 #include "storage/group_committer.h"
 #include "storage/run_log.h"
@@ -47,11 +51,24 @@ class TableRunLog final : public RunLog {
  private:
   using Committer = GroupCommitter<const RunLogBatch>;
 
+  static constexpr size_t kHeldUpMax = 1024;
+
   absl::Status CommitGroup(absl::Span<Committer::Item* const> group);
+  // Outside of the lanes.
+  absl::Status LogAlone(const RunLogBatch& batch);
+  bool IsHeldUpRun(std::string_view run_id) const;
+  void NoteHeldUp(std::string_view run_id, bool is_held_up);
 
   sql::Database* const database_;
   sql::WriterFrames frames_;
   std::vector<std::unique_ptr<Committer>> lanes_;
+
+  // Runs whose rows somebody else's transaction holds, as far as is known:
+  // theirs are not lanes' batches, or all others would wait for them.
+  mutable absl::Mutex mutex_;
+  absl::flat_hash_set<std::string> held_up_ ABSL_GUARDED_BY(mutex_);
+  // How many they are, for the many calls of which none is.
+  std::atomic<size_t> held_up_count_{0};
 };
 
 }  // namespace millstream::storage

@@ -26,6 +26,30 @@ std::string_view CreateSql(Dialect dialect) {
   return "";
 }
 
+// The number only grows, also when a commit that another server was slow with
+// comes after the writer has gone on here.
+std::string_view RaiseSql(Dialect dialect) {
+  switch (dialect) {
+    case Dialect::kSqlite:
+      return "INSERT INTO millstream_writer_frames "
+             "(run_uuid, writer_id, last_frame) VALUES (?, ?, ?) "
+             "ON CONFLICT (run_uuid, writer_id) DO UPDATE SET "
+             "last_frame = MAX(last_frame, excluded.last_frame)";
+    case Dialect::kPostgres:
+      return "INSERT INTO millstream_writer_frames "
+             "(run_uuid, writer_id, last_frame) VALUES (?, ?, ?) "
+             "ON CONFLICT (run_uuid, writer_id) DO UPDATE SET last_frame = "
+             "GREATEST(millstream_writer_frames.last_frame, "
+             "excluded.last_frame)";
+    case Dialect::kMysql:
+      return "INSERT INTO millstream_writer_frames "
+             "(run_uuid, writer_id, last_frame) VALUES (?, ?, ?) "
+             "ON DUPLICATE KEY UPDATE last_frame = "
+             "GREATEST(last_frame, VALUES(last_frame))";
+  }
+  return "";
+}
+
 }  // namespace
 
 absl::Status WriterFrames::Prepare() {
@@ -44,10 +68,8 @@ absl::Status WriterFrames::Prepare() {
 absl::Status WriterFrames::Write(Transaction& transaction,
                                  std::string_view run_id,
                                  const WriterFrame& frame) {
-  static const UpsertTexts upsert("millstream_writer_frames",
-                                  {"run_uuid", "writer_id", "last_frame"}, 2);
   ASSIGN_OR_RETURN(StatementPtr row,
-                   transaction.Prepare(upsert.text(transaction.dialect())));
+                   transaction.Prepare(RaiseSql(transaction.dialect())));
   row->BindText(1, run_id);
   row->BindBlob(2, frame.writer_id);
   row->BindInt64(3, static_cast<int64_t>(frame.number));

@@ -30,20 +30,19 @@ absl::Status FaultyMetricStore::Append(std::string_view run_id,
   return absl::OkStatus();
 }
 
-absl::Status FaultyMetricStore::ReadHistory(std::string_view run_id,
-                                            std::string_view key,
-                                            const MetricPoint* after,
-                                            size_t limit,
-                                            std::vector<MetricPoint>* points) {
-  return store_->ReadHistory(run_id, key, after, limit, points);
+absl::Status FaultyMetricStore::ReadHistoryFor(
+    const Liveness& caller, std::string_view run_id, std::string_view key,
+    const MetricPoint* after, size_t limit, std::vector<MetricPoint>* points) {
+  return store_->ReadHistoryFor(caller, run_id, key, after, limit, points);
 }
 
-absl::Status FaultyMetricStore::Sample(std::string_view run_id,
-                                       std::string_view key,
-                                       const StepRange& range,
-                                       size_t max_points,
-                                       std::vector<MetricPoint>* points) {
-  return store_->Sample(run_id, key, range, max_points, points);
+absl::Status FaultyMetricStore::SampleFor(const Liveness& caller,
+                                          std::string_view run_id,
+                                          std::string_view key,
+                                          const StepRange& range,
+                                          size_t max_points,
+                                          std::vector<MetricPoint>* points) {
+  return store_->SampleFor(caller, run_id, key, range, max_points, points);
 }
 
 absl::Status FaultyMetricStore::ReadLatest(

@@ -34,12 +34,14 @@ class FaultyMetricStore final : public MetricStore {
   absl::Status Append(std::string_view run_id,
                       absl::Span<const SeriesAppend> series,
                       const AppendOptions& options) override;
-  absl::Status ReadHistory(std::string_view run_id, std::string_view key,
-                           const MetricPoint* after, size_t limit,
-                           std::vector<MetricPoint>* points) override;
-  absl::Status Sample(std::string_view run_id, std::string_view key,
-                      const StepRange& range, size_t max_points,
-                      std::vector<MetricPoint>* points) override;
+  absl::Status ReadHistoryFor(const Liveness& caller, std::string_view run_id,
+                              std::string_view key, const MetricPoint* after,
+                              size_t limit,
+                              std::vector<MetricPoint>* points) override;
+  absl::Status SampleFor(const Liveness& caller, std::string_view run_id,
+                         std::string_view key, const StepRange& range,
+                         size_t max_points,
+                         std::vector<MetricPoint>* points) override;
   absl::Status ReadLatest(
       std::string_view run_id,
       absl::FunctionRef<void(std::string_view, const MetricPoint&)> visit)
