@@ -6,12 +6,14 @@ meanwhile. At the end everything that was acknowledged is there, once, and
 nothing that was not sent. MILLSTREAM_TEAM_ROUNDS makes it a long test.
 """
 
+import collections
 import http.client
 import json
 import os
 import random
 import threading
 import time
+import urllib.parse
 
 import pytest
 
@@ -25,6 +27,7 @@ WRITERS = 32
 # Batches that are acknowledged between one fault and the next.
 BATCHES_A_ROUND = 150
 GIVE_UP_SECONDS = 120
+MODEL = "model"
 
 pytestmark = pytest.mark.skipif(
     harness.REFERENCE is not None, reason="starts several of our servers")
@@ -39,19 +42,20 @@ class Team:
 
     def call(self, method, path, body=None):
         """(status, answer) of the first server that gives one that counts; and
-        whether an earlier attempt may have been carried out."""
+        of each earlier attempt whether it was "refused" or "cut" off, which
+        may have been carried out."""
         deadline = time.monotonic() + GIVE_UP_SECONDS
-        in_doubt = False
+        earlier = []
         while time.monotonic() < deadline:
             url = random.choice(self.urls)
             try:
                 status, answer = self._send(url, method, path, body)
             except (OSError, http.client.HTTPException):
-                in_doubt = True
+                earlier.append("cut")
                 continue
             if status < 500 and status != 429:
-                return status, answer, in_doubt
-            in_doubt = True
+                return status, answer, earlier
+            earlier.append("refused")
             time.sleep(0.02)
         raise AssertionError(f"{path} was not answered")
 
@@ -83,6 +87,9 @@ class Writer(threading.Thread):
         self.run_id = None
         self.batches = 0
         self.experiments = 0
+        self.experiment_id = None
+        # How often each may be there.
+        self.made = {}
         self.error = None
 
     def run(self):
@@ -95,20 +102,28 @@ class Writer(threading.Thread):
 
     def _make_run(self):
         name = f"{self.key}-{self.experiments}"
-        status, answer, in_doubt = self._team.call(
+        status, answer, earlier = self._team.call(
             "POST", "experiments/create", {"name": name})
-        if status == 400 and in_doubt:
+        if status == 400 and earlier:
             assert answer["error_code"] == "RESOURCE_ALREADY_EXISTS"
             status, answer, _ = self._team.call(
                 "GET", f"experiments/get-by-name?experiment_name={name}")
             answer = answer["experiment"]
         assert status == 200, answer
         self.experiments += 1
-        status, answer, _ = self._team.call(
-            "POST", "runs/create",
-            {"experiment_id": answer["experiment_id"], "start_time": 1})
+        self.experiment_id = answer["experiment_id"]
+        self.run_id = self._make("runs/create", {
+            "experiment_id": self.experiment_id, "start_time": 1,
+            "run_name": "first"})["run"]["info"]["run_id"]
+
+    def _make(self, path, body):
+        """Something that gets a new id. It is there once, unless a server that
+        died could not say so."""
+        status, answer, earlier = self._team.call("POST", path, body)
         assert status == 200, answer
-        self.run_id = answer["run"]["info"]["run_id"]
+        name = body.get("run_name") or body["source"]
+        self.made[name] = 1 + earlier.count("cut")
+        return answer
 
     def _log_batch(self):
         n = self.batches
@@ -126,6 +141,12 @@ class Writer(threading.Thread):
                     {"key": "all", "value": self.number, "timestamp": n,
                      "step": n}]})
             assert status == 200, answer
+        if n % 8 == 4:
+            self._make("runs/create", {
+                "experiment_id": self.experiment_id, "start_time": 1,
+                "run_name": f"run-{n}"})
+            self._make("model-versions/create", {
+                "name": MODEL, "source": f"s3://{self.key}/{n}"})
         self.batches = n + 1
 
 
@@ -158,6 +179,44 @@ def check_run(team, writer):
     if batches:
         assert tags["last"] == str(batches - 1)
         assert latest == {"loss": 5 * batches - 1}
+
+
+def pages(team, method, path, body, field):
+    rows, token = [], ""
+    while True:
+        if method == "POST":
+            status, answer, _ = team.call(
+                method, path, dict(body, page_token=token))
+        else:
+            query = urllib.parse.urlencode(dict(body, page_token=token))
+            status, answer, _ = team.call(method, f"{path}?{query}")
+        assert status == 200, answer
+        rows += answer.get(field, [])
+        token = answer.get("next_page_token", "")
+        if not token:
+            return rows
+
+
+def check_made(team, writers):
+    """Runs and versions are there as often as they were made."""
+    versions = pages(team, "GET", "model-versions/search",
+                     {"filter": f"name = '{MODEL}'", "max_results": 1000},
+                     "model_versions")
+    numbers = {version["version"] for version in versions}
+    assert len(numbers) == len(versions)
+    sources = collections.Counter(version["source"] for version in versions)
+    for writer in writers:
+        found = collections.Counter(
+            run["info"]["run_name"] for run in pages(
+                team, "POST", "runs/search", {
+                    "experiment_ids": [writer.experiment_id],
+                    "max_results": 1000}, "runs"))
+        found += collections.Counter({
+            source: count for source, count in sources.items()
+            if source.startswith(f"s3://{writer.key}/")})
+        assert found.keys() == writer.made.keys()
+        for name, most in writer.made.items():
+            assert 1 <= found[name] <= most, name
 
 
 def make_fault(team_servers, database):
@@ -209,6 +268,9 @@ def test_nothing_acknowledged_is_lost_or_doubled(database, servers):
                                   {"experiment_id": "0", "start_time": 1})
     assert status == 200, answer
     shared_run = answer["run"]["info"]["run_id"]
+    status, answer, _ = team.call("POST", "registered-models/create",
+                                  {"name": MODEL})
+    assert status == 200, answer
     stop = threading.Event()
     writers = [Writer(team, number, shared_run, stop)
                for number in range(WRITERS)]
@@ -243,6 +305,7 @@ def test_nothing_acknowledged_is_lost_or_doubled(database, servers):
         logged = range(0, writer.batches, 8)
         points = history(team, shared_run, writer.key)
         assert [p["step"] for p in points] == list(logged)
+    check_made(team, writers)
     points = history(team, shared_run, "all")
     assert sorted((p["step"], p["value"]) for p in points) == sorted(
         (n, writer.number) for writer in writers
