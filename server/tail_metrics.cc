@@ -82,10 +82,14 @@ class TailSource final : public FeedSource {
     answer_.Clear();
     room_ = limits::kTailAnswerPointsMax;
     events_first_ = !events_first_;
-    for (bool events : {events_first_, !events_first_}) {
-      if (answer_.columns_size() > 0) break;
-      RETURN_IF_ERROR(events ? TakeEvents() : TakeStored());
-    }
+    // Once more if points were left out in between: nobody may wake it.
+    do {
+      for (bool events : {events_first_, !events_first_}) {
+        if (answer_.columns_size() > 0) break;
+        RETURN_IF_ERROR(events ? TakeEvents() : TakeStored());
+      }
+    } while (answer_.columns_size() == 0 &&
+             place_.subscription->has_left_out());
     const bool ahead = !events_.empty() || runs_.has_value() ||
                        !series_left_.empty() ||
                        place_.subscription->has_left_out();

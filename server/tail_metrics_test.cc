@@ -160,13 +160,15 @@ TEST_F(TailMetricsTest, ABusyRunBecomesLiveAndIsSentOnce) {
     steps.clear();
   }
   EXPECT_LT(static_cast<double>(points), 1.1 * static_cast<double>(last));
-  Log(run_, "m", last, 1);
-  while (!seen.contains(last) && !HasFailure()) {
-    take();
-    for (int64_t step : steps["run1/m"]) seen.insert(step);
+  while (!live && !HasFailure()) take();
+  // And there is a place to go on from: behind the second, all is quiet.
+  for (int i = 0; i < 2; ++i) {
+    Log(run_, "m", ++last, 1);
+    while (!seen.contains(last) && !HasFailure()) {
+      take();
+      for (int64_t step : steps["run1/m"]) seen.insert(step);
+    }
   }
-  EXPECT_TRUE(live);
-  // And there is a place to go on from.
   tail.reset();
   Log(run_, "m", last + 1, 1);
   auto request = OfRun();
@@ -197,12 +199,15 @@ TEST_F(TailMetricsTest, ALiveReaderThatIsSlowGetsTheRestFromTheStore) {
         }
       }
     }
+    // Some that came before may come again.
     auto is_complete = [&] {
-      for (auto& [key, of_key] : steps) {
-        std::sort(of_key.begin(), of_key.end());
-        of_key.erase(std::unique(of_key.begin(), of_key.end()), of_key.end());
-      }
-      return steps == expected;
+      for (auto& [_, of_key] : steps) std::sort(of_key.begin(), of_key.end());
+      return std::all_of(
+          expected.begin(), expected.end(), [&](const auto& of_key) {
+            const auto& sent = steps[of_key.first];
+            return std::includes(sent.begin(), sent.end(),
+                                 of_key.second.begin(), of_key.second.end());
+          });
     };
     while (!is_complete() && !HasFailure()) AddSteps(tail->Next(), &steps);
   }
