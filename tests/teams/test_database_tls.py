@@ -110,7 +110,8 @@ def start(database, files, tmp_path):
 
     yield begin
     for server in started:
-        server.kill()
+        if server.is_running():
+            server.kill()
 
 
 def test_who_trusts_the_right_authority_is_served(database, start):
