@@ -42,9 +42,10 @@ class MemoryStore final : public storage::MetricStore {
     }
     return absl::OkStatus();
   }
-  absl::Status ReadHistory(std::string_view run_id, std::string_view key,
-                           const MetricPoint* after, size_t limit,
-                           std::vector<MetricPoint>* points) override {
+  absl::Status ReadHistoryFor(const Liveness&, std::string_view run_id,
+                              std::string_view key, const MetricPoint* after,
+                              size_t limit,
+                              std::vector<MetricPoint>* points) override {
     absl::MutexLock lock(&mutex_);
     const auto& all = series_[std::string(run_id)][std::string(key)];
     auto it = after == nullptr ? all.begin() : all.upper_bound(*after);
@@ -61,9 +62,9 @@ class MemoryStore final : public storage::MetricStore {
     }
     return absl::OkStatus();
   }
-  absl::Status Sample(std::string_view, std::string_view,
-                      const storage::StepRange&, size_t,
-                      std::vector<MetricPoint>*) override {
+  absl::Status SampleFor(const Liveness&, std::string_view, std::string_view,
+                         const storage::StepRange&, size_t,
+                         std::vector<MetricPoint>*) override {
     return absl::UnimplementedError("");
   }
   absl::Status Sync() override { return absl::OkStatus(); }

@@ -65,18 +65,19 @@ class StepsStore final : public storage::MetricStore {
  public:
   explicit StepsStore(int64_t count) : count_(count) {}
 
-  absl::Status ReadHistory(std::string_view, std::string_view,
-                           const MetricPoint* after, size_t limit,
-                           std::vector<MetricPoint>* points) override {
+  absl::Status ReadHistoryFor(const Liveness&, std::string_view,
+                              std::string_view, const MetricPoint* after,
+                              size_t limit,
+                              std::vector<MetricPoint>* points) override {
     int64_t step = after == nullptr ? 0 : after->step + 1;
     for (; limit > 0 && step < count_; ++step, --limit) {
       points->push_back({step, step, 0.5});
     }
     return absl::OkStatus();
   }
-  absl::Status Sample(std::string_view, std::string_view,
-                      const storage::StepRange& range, size_t max_points,
-                      std::vector<MetricPoint>* points) override {
+  absl::Status SampleFor(const Liveness&, std::string_view, std::string_view,
+                         const storage::StepRange& range, size_t max_points,
+                         std::vector<MetricPoint>* points) override {
     last_range = range;
     last_max_points = max_points;
     points->push_back({1, 1, 0.5});

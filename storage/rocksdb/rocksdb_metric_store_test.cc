@@ -72,15 +72,17 @@ class PackedStore final : public MetricStore {
     if (++appends_ % 3 == 0) status.Update(store_->PackAll());
     return status;
   }
-  absl::Status ReadHistory(std::string_view run_id, std::string_view key,
-                           const MetricPoint* after, size_t limit,
-                           std::vector<MetricPoint>* points) override {
-    return store_->ReadHistory(run_id, key, after, limit, points);
+  absl::Status ReadHistoryFor(const Liveness& caller, std::string_view run_id,
+                              std::string_view key, const MetricPoint* after,
+                              size_t limit,
+                              std::vector<MetricPoint>* points) override {
+    return store_->ReadHistoryFor(caller, run_id, key, after, limit, points);
   }
-  absl::Status Sample(std::string_view run_id, std::string_view key,
-                      const StepRange& range, size_t max_points,
-                      std::vector<MetricPoint>* points) override {
-    return store_->Sample(run_id, key, range, max_points, points);
+  absl::Status SampleFor(const Liveness& caller, std::string_view run_id,
+                         std::string_view key, const StepRange& range,
+                         size_t max_points,
+                         std::vector<MetricPoint>* points) override {
+    return store_->SampleFor(caller, run_id, key, range, max_points, points);
   }
   absl::Status ReadLatest(
       std::string_view run_id,
