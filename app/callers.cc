@@ -1,5 +1,8 @@
 #include "app/callers.h"
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <filesystem>
 #include <utility>
 
@@ -16,6 +19,8 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/status_macros.h"
+#include "storage/data_directory.h"
+#include "storage/sql/database_uri.h"
 
 namespace millstream::app {
 namespace {
@@ -24,6 +29,17 @@ namespace {
 // changed seldom.
 constexpr int kUserConnections = 2;
 constexpr int kUserConnectionsOverflow = 4;
+
+// Makes the file of a database of SQLite, which holds hashes of passwords, so
+// that others on the machine cannot read it: SQLite would let them, and gives
+// its further files the rights of this one. What cannot be made here is for
+// SQLite to tell.
+void MakePrivateFile(const storage::sql::DatabaseUri& uri) {
+  if (uri.engine != storage::sql::Engine::kSqlite) return;
+  const int file = open(uri.database.c_str(),
+                        O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0600);
+  if (file >= 0) close(file);
+}
 
 // Those of MLflow's basic-auth app.
 absl::Status OpenUserStore(const Config& config, const Liveness& starter,
@@ -56,8 +72,9 @@ absl::Status OpenUserStore(const Config& config, const Liveness& starter,
     settings.database.database =
         (std::filesystem::path(config.data_dir) / settings.database.database)
             .string();
-    std::filesystem::create_directories(config.data_dir, error);
+    RETURN_IF_ERROR(storage::MakePrivateFolder(config.data_dir));
   }
+  MakePrivateFile(settings.database);
   auto database =
       OpenSqlDatabase(settings.database, "database_uri",
                       {.durability = config.durability,

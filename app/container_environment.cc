@@ -1,6 +1,8 @@
 #include "app/container_environment.h"
 
+#include <algorithm>
 #include <cstdint>
+#include <initializer_list>
 #include <optional>
 #include <string_view>
 #include <utility>
@@ -50,7 +52,8 @@ std::string UriOf(const Database& database) {
   return absl::StrCat(database.dialect, "://", Encoded(database.user), ":",
                       Encoded(database.password), "@", brackets ? "[" : "",
                       database.host, brackets ? "]" : "", ":", database.port,
-                      "/", Encoded(database.name));
+                      // As it is: SQLAlchemy decodes no names.
+                      "/", database.name);
 }
 
 class Container {
@@ -60,6 +63,7 @@ class Container {
 
   absl::StatusOr<absl::flat_hash_map<std::string, std::string>> Flags() {
     flags_[kHost] = "0.0.0.0";
+    RETURN_IF_ERROR(CheckPassword());
     RETURN_IF_ERROR(ReadDatabase());
     ReadArtifacts();
     return std::move(flags_);
@@ -76,6 +80,25 @@ class Container {
     return Get(name).value_or(fallback);
   }
 
+  bool AnyOf(std::initializer_list<const char*> names) {
+    return std::any_of(names.begin(), names.end(), [this](const char* name) {
+      return Get(name).has_value();
+    });
+  }
+
+  // A variable of a password that came to be empty, as compose makes it of one
+  // that is not set, must not open the server to everybody.
+  absl::Status CheckPassword() {
+    for (const char* name :
+         {"MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD"}) {
+      if (read_(name) == nullptr || Get(name).has_value()) continue;
+      return absl::InvalidArgumentError(absl::StrCat(
+          name, " is set and empty. Give it a value to ask callers for a "
+          "password, or do not set it to ask for none."));
+    }
+    return absl::OkStatus();
+  }
+
   absl::Status ReadDatabase() {
     if (auto uri = Get("MLFLOW_BACKEND_URI"); uri.has_value()) {
       flags_[kBackend] = *std::move(uri);
@@ -85,10 +108,14 @@ class Container {
     if (const auto secret = Get("SECRET_NAME"); secret.has_value()) {
       return TakeSecret(*secret);
     }
-    if (Get("MLFLOW_DB_DATABASE").has_value()) {
+    // With a part of them missing the rest must not be passed over: the server
+    // would keep everything in the container.
+    if (AnyOf({"MLFLOW_DB_DATABASE", "MLFLOW_DB_HOST", "MLFLOW_DB_USERNAME",
+               "MLFLOW_DB_PASSWORD", "MLFLOW_DB_PORT", "MLFLOW_DB_DIALECT"})) {
       flags_[kPort] = GetOr("PORT", "80");
       const std::string dialect = GetOr("MLFLOW_DB_DIALECT", "mysql+pymysql");
-      if (absl::StartsWith(dialect, "sqlite")) {
+      if (absl::StartsWith(dialect, "sqlite") &&
+          Get("MLFLOW_DB_DATABASE").has_value()) {
         flags_[kBackend] =
             absl::StrCat("sqlite:///", *Get("MLFLOW_DB_DATABASE"));
         return absl::OkStatus();
@@ -100,12 +127,15 @@ class Container {
     }
     if (Get("RDS_HOSTNAME").has_value()) {
       TakePort();
-      return TakeVariables("postgresql",
+      // Which product it is, nothing but its port tells.
+      const bool mysql = Get("RDS_PORT") == "3306";
+      return TakeVariables(mysql ? "mysql+pymysql" : "postgresql",
                            {"RDS_USERNAME", "RDS_PASSWORD", "RDS_HOSTNAME",
                             "RDS_PORT", "RDS_DB_NAME"},
                            "5432");
     }
-    if (Get("DATABASE").has_value()) {
+    if (AnyOf({"DATABASE"}) ||
+        (AnyOf({"HOST"}) && AnyOf({"PASSWORD", "USERNAME"}))) {
       return TakeVariables(
           "postgresql", {"USERNAME", "PASSWORD", "HOST", "PORT", "DATABASE"},
           "5432");

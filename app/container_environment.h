@@ -10,8 +10,9 @@
 //                                 maybe engine ("postgres", "mysql")
 //   MLFLOW_DB_DATABASE            with MLFLOW_DB_DIALECT (mysql+pymysql unless
 //                                 told), _USERNAME, _PASSWORD, _HOST, _PORT
-//   RDS_HOSTNAME                  with RDS_PORT, RDS_DB_NAME, RDS_USERNAME,
-//                                 RDS_PASSWORD, as Elastic Beanstalk sets them
+//   RDS_HOSTNAME                  with RDS_PORT (3306: MySQL), RDS_DB_NAME,
+//                                 RDS_USERNAME, RDS_PASSWORD, as Elastic
+//                                 Beanstalk sets them
 //   DATABASE                      of PostgreSQL, with HOST, PORT, USERNAME,
 //                                 PASSWORD
 // Artifacts go to MLFLOW_ARTIFACT_URI, or to the S3 bucket BUCKET; clients

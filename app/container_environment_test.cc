@@ -63,6 +63,36 @@ TEST(ContainerEnvironmentTest, AVariableThatIsMissingIsNamed) {
               HasSubstr("PORT is no port"));
 }
 
+TEST(ContainerEnvironmentTest, APartOfADatabaseIsNotPassedOver) {
+  EXPECT_THAT(FlagsOf({{"HOST", "h"}, {"USERNAME", "u"}, {"PASSWORD", "p"},
+                       {"PORT", "5432"}, {"DATABASE", ""}})
+                  .status()
+                  .message(),
+              HasSubstr("DATABASE is not set"));
+  for (const char* name : {"MLFLOW_DB_HOST", "MLFLOW_DB_USERNAME",
+                           "MLFLOW_DB_PASSWORD", "MLFLOW_DB_PORT",
+                           "MLFLOW_DB_DIALECT"}) {
+    EXPECT_THAT(FlagsOf({{name, "sqlite"}}).status().message(),
+                HasSubstr(" is not set"))
+        << name;
+  }
+}
+
+TEST(ContainerEnvironmentTest, NamesOfDatabasesAreNotEncoded) {
+  EXPECT_THAT((*FlagsOf({{"DATABASE", "ml flow+x"}, {"USERNAME", "u"},
+                         {"PASSWORD", "p"}, {"HOST", "h"}}))
+                  ["backend-store-uri"],
+              "postgresql://u:p@h:5432/ml flow+x");
+}
+
+TEST(ContainerEnvironmentTest, AnEmptyPasswordOpensNothing) {
+  for (const char* name :
+       {"MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD"}) {
+    EXPECT_THAT(FlagsOf({{name, ""}}).status().message(),
+                HasSubstr(std::string(name) + " is set and empty"));
+  }
+}
+
 TEST(ContainerEnvironmentTest, ASecretHoldsTheDatabase) {
   const Variables variables = {{"SECRET_NAME", "mlflow"}, {"BUCKET", "s3://b"}};
   Secret secret = {{"host", "h"},

@@ -57,18 +57,21 @@ bool SyncFolder(const std::filesystem::path& path) {
 
 }  // namespace
 
+absl::Status MakePrivateFolder(const std::string& path) {
+  std::error_code error;
+  const bool existed = std::filesystem::exists(path, error);
+  std::filesystem::create_directories(path, error);
+  if (error) return Cannot("made", path, error.message());
+  if (existed) return absl::OkStatus();
+  std::filesystem::permissions(path, std::filesystem::perms::owner_all, error);
+  if (error) return Cannot("made private", path, error.message());
+  return absl::OkStatus();
+}
+
 absl::StatusOr<std::unique_ptr<DataDirectory>> DataDirectory::Open(
     const std::string& path) {
   const std::string existing = NearestExisting(path).string();
-  const bool existed = std::filesystem::exists(path);
-  std::error_code error;
-  std::filesystem::create_directories(path, error);
-  if (error) return Cannot("made", path, error.message());
-  if (!existed) {
-    std::filesystem::permissions(path, std::filesystem::perms::owner_all,
-                                 error);
-    if (error) return Cannot("made private", path, error.message());
-  }
+  if (absl::Status made = MakePrivateFolder(path); !made.ok()) return made;
   const std::string lock_path = StrCat(path, "/", kLockFile);
   const int file = open(lock_path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
   if (file < 0) return Cannot("written", path, strerror(errno));

@@ -6,9 +6,14 @@
 #include <string>
 #include <string_view>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 
 namespace millstream::storage {
+
+// Makes a folder, readable by its owner alone, and those above it, unless it is
+// there. kFailedPrecondition: it cannot be made. Thread-safe.
+absl::Status MakePrivateFolder(const std::string& path);
 
 // Holds the lock while it lives; the operating system takes it back when the
 // process ends, however it ends. Thread-safe.

@@ -512,6 +512,15 @@ def test_there_is_a_page_to_sign_up_with(ask):
     assert b"users/create" in ask("admin", "GET", "/signup")
 
 
+def test_hashes_of_passwords_are_their_owners_to_read(start_server):
+    server = start_server("--app-name", "basic-auth", environment={
+        "MLFLOW_AUTH_ADMIN_PASSWORD": PASSWORD})
+    found = list(server.folder.rglob("basic_auth.db*"))
+    assert found
+    for path in found + [found[0].parent]:
+        assert path.stat().st_mode & 0o077 == 0, path
+
+
 def test_administrators_are_never_made_with_a_known_password(tmp_path):
     for password in ("", "password1234", "short"):
         ended = subprocess.run(
