@@ -132,7 +132,7 @@ http {{
     {door}
     location / {{
       proxy_pass {scheme}://copies;
-      proxy_connect_timeout 1s;
+      proxy_connect_timeout 300ms;
       proxy_http_version 1.1;
       proxy_set_header Connection "";
       proxy_set_header Host $host;
@@ -147,7 +147,8 @@ http {{
 
 class Nginx(Program):
     """Debian's nginx on the bridge, in front of `copies` (host:port) that it
-    asks in turn."""
+    asks in turn, also one that was away: copies that go one after the other
+    would be left out together."""
 
     def __init__(self, folder, copies, door, url, scheme="http"):
         self.folder = pathlib.Path(folder)
@@ -155,7 +156,7 @@ class Nginx(Program):
         configuration = self.folder / "nginx.conf"
         configuration.write_text(NGINX.format(
             folder=self.folder, door=door, scheme=scheme,
-            upstreams=" ".join(f"server {c} fail_timeout=2s;" for c in copies)))
+            upstreams=" ".join(f"server {c} max_fails=0;" for c in copies)))
         super().__init__(
             self.folder, ["/usr/sbin/nginx", "-e", self.folder / "error.log",
                           "-c", configuration,

@@ -111,7 +111,7 @@ def words(mapped: mmap.mmap) -> memoryview:
     """The words of a mapped segment, to read and to write each of them at once:
     struct does it byte by byte, and the other process would see numbers that
     were never written."""
-    return memoryview(mapped).cast("Q")
+    return memoryview(mapped)[:len(mapped) & ~7].cast("Q")
 
 
 def word(value: int) -> int:

@@ -345,7 +345,11 @@ class LogReader:
     # --- Segments
 
     def _sequences(self) -> list[int]:
-        return sorted(int(name[:-4]) for name in os.listdir(self.folder)
+        try:
+            names = os.listdir(self.folder)
+        except FileNotFoundError:  # all was done, and it was removed
+            return []
+        return sorted(int(name[:-4]) for name in names
                       if name.endswith(".seg") and name[:-4].isdigit())
 
     def _committed(self, sequence: int) -> int:

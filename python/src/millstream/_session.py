@@ -100,7 +100,8 @@ class Session:
             if found is None:
                 made = LogWriter(
                     self._open().folder / str(next(self._log_numbers)), run_id,
-                    self._budget, self._when_full)
+                    self._budget, self._when_full,
+                    lambda act: self.append(run_id, act))
                 found = self.logs.setdefault(run_id, made)
                 if found is not made:
                     # A signal handler was here in between.

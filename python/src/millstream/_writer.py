@@ -87,10 +87,14 @@ class LogWriter:
     belongs.
 
     `full_wait` is asked, when the spool is full, how many seconds to wait.
+    `elsewhere` is given what a signal handler appended in the middle of
+    close(): it belongs into the run's next log.
     """
 
     def __init__(self, folder: pathlib.Path, run_id: str, budget: Budget,
-                 full_wait: Callable[[], float]) -> None:
+                 full_wait: Callable[[], float],
+                 elsewhere: Callable[[Callable[[LogWriter], None]], None]
+                 | None = None) -> None:
         self.folder = folder
         self.run_id = run_id
         # Points in the log, and points that found no space.
@@ -99,13 +103,14 @@ class LogWriter:
         self._dropped_told = 0
         self._budget = budget
         self._full_wait = full_wait
+        self._elsewhere = elsewhere
         self._full_since = 0.0
         self._next_check = 0.0
         # One append at a time: of all threads, and of a thread and the signal
         # handlers that interrupt it.
         self._lock = threading.RLock()
         self._busy = False
-        self._later: collections.deque[Callable[[], object]] = (
+        self._later: collections.deque[Callable[[LogWriter], None]] = (
             collections.deque())
         # Index of each name that was logged. An index is used once, whatever
         # becomes of the name it was meant for.
@@ -151,7 +156,7 @@ class LogWriter:
         with self._lock:
             if self._busy and self._is_inside():
                 self._later.append(
-                    lambda: self.point(key, value, timestamp, step))
+                    lambda log: log.point(key, value, timestamp, step))
                 return
             try:
                 self._busy = True
@@ -194,7 +199,7 @@ class LogWriter:
             except OSError:
                 self.dropped += len(rows)
 
-        self._alone(append)
+        self._alone(append, lambda log: log.point_batch(rows))
 
     def block(self, key: str, steps: array.array[int],
               timestamps: array.array[int], values: array.array[float]) -> None:
@@ -218,7 +223,8 @@ class LogWriter:
                     [fmt.BLOCK_HEAD.pack(index, count),
                      *(column.tobytes() for column in columns)])), count)
 
-        self._alone(append)
+        self._alone(append, lambda log: log.block(key, steps, timestamps,
+                                                  values))
 
     def call(self, path: str, request: bytes, points: int = 0) -> None:
         """Appends an rpc; `points` if it logs so many and nothing else.
@@ -233,7 +239,7 @@ class LogWriter:
                 raise SpoolFull(
                     f"the spool {self.folder.parent} has no space left")
 
-        self._alone(append)
+        self._alone(append, lambda log: log.call(path, request, points))
 
     def dropped_untold(self, last: bool) -> int:
         """How many points were dropped, each time that some were and there is
@@ -261,7 +267,8 @@ class LogWriter:
             self._end = self._limit = 0
 
         self._settle()
-        self._alone(end)
+        # Of this log, whichever is the run's by then.
+        self._alone(end, lambda _: self.close())
 
     def abandon(self) -> None:
         """For a forked child: lets go of what is its parent's."""
@@ -273,12 +280,13 @@ class LogWriter:
 
     # --- All below: with the lock held.
 
-    def _alone(self, act: Callable[[], None]) -> None:
+    def _alone(self, act: Callable[[], None],
+               again: Callable[[LogWriter], None]) -> None:
         """Does it when no append of this thread is under way: at once, or,
-        for a signal handler in the middle of one, right after that."""
+        for a signal handler in the middle of one, `again` right after that."""
         with self._lock:
             if self._busy and self._is_inside():
-                self._later.append(act)
+                self._later.append(again)
                 return
             try:
                 self._busy = True
@@ -312,8 +320,14 @@ class LogWriter:
         """Does what handlers put off. What one of them may not do is no error
         of the caller whom it interrupted."""
         while self._later:
+            act = self._later.popleft()
             try:
-                self._later.popleft()()
+                try:
+                    act(self)
+                except LogClosed:
+                    if self._elsewhere is None:
+                        raise
+                    self._elsewhere(act)
             except Exception as error:
                 LOG.warning("millstream: what a signal handler logged to run "
                             "%s is lost: %s", self.run_id, error)
