@@ -138,6 +138,31 @@ def test_what_is_not_whole_yet_is_awaited(writer, monkeypatch):
     assert reader.lost_bytes == fmt.POINT_BYTES
 
 
+def test_what_comes_in_the_middle_of_the_end_goes_elsewhere(tmp_path):
+    """As from a signal handler: it belongs into the run's next log."""
+    later = LogWriter(tmp_path / "2", "run", Budget(1 << 30), lambda: 0.0)
+    log = LogWriter(tmp_path / "1", "run", Budget(1 << 30), lambda: 0.0,
+                    lambda act: act(later))
+    write(log, 1)
+    commit = log._commit
+
+    def interrupted():
+        commit()
+        if not log._busy:  # before the end begins
+            return
+        write(log, 1, first=1)
+        log.point_batch([("b", 1.0, 0, 2)])
+        log.block("c", *(array.array(code, [3]) for code in "qqd"))
+        log.call("/a/B", b"")
+        log.close()
+
+    log._commit = interrupted
+    log.close()
+    assert read(log.folder)[:2] == ({"m": [0]}, [])
+    assert read(later.folder)[:2] == (
+        {"m": [1], "b": [2], "c": [3]}, [("/a/B", b"")])
+
+
 def test_requests_that_log_points_are_merged(writer):
     for number in range(3):
         writer.call("/s/LogBatch", bytes([number]), points=400)
