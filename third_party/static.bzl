@@ -3,10 +3,10 @@
 # Debian's archives of the libraries that the program touches at each start.
 # Linked so, it starts with a tenth less memory than with the shared ones, of
 # which it would map, relocate and search more than it uses
-# (docs/performance.md). The rest stay shared: those that few installations use (clients of databases,
-# HTTP to object stores) and those whose security fixes should not wait for a
-# build of ours (OpenSSL), and RocksDB, whose archive Debian builds with its
-# assertions: a half more CPU for each point that is read.
+# (docs/performance.md). The rest stay shared: those that few installations use
+# (clients of databases, HTTP to object stores), those whose security fixes
+# should not wait for a build of ours (OpenSSL), and RocksDB, whose archive
+# Debian builds with its assertions.
 _ARCHIVES = [
     "grpc++",
     "grpc",
