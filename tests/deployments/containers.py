@@ -281,6 +281,10 @@ class Container:
         number = int(self.address.rpartition(".")[2])
         name = f"to{number}"
         hardware = f"02:00:00:00:01:{number:02x}"
+        # The kernel takes a dead container's cable away when it finds the
+        # time, which may be after its next start.
+        subprocess.run(["ip", "link", "delete", name], check=False,
+                       capture_output=True)
         run("ip", "link", "add", name, "type", "veth", "peer", "name", "eth0",
             "address", hardware, "netns", pid)
         # Nobody has to find out, and remember, where it is or was.
