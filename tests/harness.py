@@ -10,6 +10,7 @@ own, of a database server that all share.
 """
 
 import atexit
+import contextlib
 import functools
 import itertools
 import os
@@ -21,6 +22,7 @@ import time
 import urllib.error
 import urllib.request
 
+import evidence
 from mariadb import MariadbServer
 from postgres import PostgresServer
 
@@ -30,6 +32,9 @@ BINARY = os.environ.get("MILLSTREAM_TEST_BINARY",
 REFERENCE = os.environ.get("MILLSTREAM_TEST_REFERENCE")
 BACKEND = os.environ.get("MILLSTREAM_TEST_BACKEND")
 DATABASE_SERVERS = {"postgresql": PostgresServer, "mysql": MariadbServer}
+# How a program ends that did something wrong.
+CRASH_SIGNALS = {signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGILL,
+                 signal.SIGFPE}
 START_SECONDS = 60
 STOP_SECONDS = 30
 
@@ -55,6 +60,13 @@ def backend_of(folder):
 
 
 _numbers = itertools.count()
+_servers = {evidence.SERVERS: 0, evidence.CRASHED: 0}
+
+
+@atexit.register
+def _tell_of_servers():
+    if _servers[evidence.SERVERS]:
+        evidence.add("servers", _servers)
 
 
 class Server:
@@ -77,6 +89,8 @@ class Server:
     def start(self):
         """Returns once /health answers."""
         assert not self.is_running()
+        if self._process is not None:
+            self._count_crash()
         command = (self._reference() if self.reference
                    else self._millstream())
         environment = {
@@ -91,6 +105,7 @@ class Server:
                 command, cwd=self.folder, env=environment,
                 stdin=subprocess.DEVNULL, stdout=log,
                 stderr=subprocess.STDOUT, start_new_session=True)
+        _servers[evidence.SERVERS] += 1
         self._wait_until_healthy()
         return self
 
@@ -98,6 +113,7 @@ class Server:
         """Asks the server to end (SIGTERM) and returns its exit status."""
         self._process.send_signal(signal.SIGTERM)
         status = self._process.wait(STOP_SECONDS)
+        self._count_crash()
         self._process = None
         return status
 
@@ -105,9 +121,16 @@ class Server:
         """Ends the server as a crash would (SIGKILL)."""
         if self._process is None:
             return
-        os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.poll()
+        self._count_crash()
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
         self._process = None
+
+    def _count_crash(self):
+        if -(self._process.returncode or 0) in CRASH_SIGNALS:
+            _servers[evidence.CRASHED] += 1
 
     def is_running(self):
         return self._process is not None and self._process.poll() is None
