@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <limits>
 #include <list>
 
 #include "absl/base/thread_annotations.h"
@@ -42,6 +43,10 @@ class ConnectionList {
     // The connection is ended when MonotonicMs() goes past `ms`.
     void SetDeadline(int64_t ms) {
       deadline_ms_.store(ms, std::memory_order_relaxed);
+    }
+    // It waits for us, not we for it.
+    void ClearDeadline() {
+      SetDeadline(std::numeric_limits<int64_t>::max());
     }
     // Stopping ends those that are idle.
     void SetPhase(Phase phase) { phase_.store(phase); }

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "auth/identity.h"
+#include "base/liveness.h"
 #include "gateway/http_message.h"
 
 namespace millstream::gateway {
@@ -30,6 +31,9 @@ struct Request {
   std::string peer = {};
   // Who asks; null if callers are not asked who they are.
   auth::IdentityPtr identity = nullptr;
+  // Whether the caller still listens; null if nobody knows. Valid for as long
+  // as a call of a handler.
+  const Liveness* caller = nullptr;
 };
 
 // A body on its way in. Not thread-safe. Dropped before Finish(), what it took

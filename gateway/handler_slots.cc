@@ -1,5 +1,6 @@
 #include "gateway/handler_slots.h"
 
+#include <algorithm>
 #include <utility>
 #include <vector>
 
@@ -42,10 +43,14 @@ void HandlerSlots::ExpireBefore(int64_t now_ms) {
   std::vector<Waiter> expired;
   {
     absl::MutexLock lock(&mutex_);
-    while (!line_.empty() && line_.front().deadline_ms < now_ms) {
-      expired.push_back(std::move(line_.front().waiter));
-      line_.pop_front();
+    const auto first_expired = std::stable_partition(
+        line_.begin(), line_.end(), [now_ms](const Waiting& waiting) {
+          return waiting.deadline_ms >= now_ms;
+        });
+    for (auto it = first_expired; it != line_.end(); ++it) {
+      expired.push_back(std::move(it->waiter));
     }
+    line_.erase(first_expired, line_.end());
   }
   for (Waiter& waiter : expired) waiter(false);
 }

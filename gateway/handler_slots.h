@@ -41,8 +41,21 @@ class HandlerSlots {
 
   absl::Mutex mutex_;
   int free_ ABSL_GUARDED_BY(mutex_);
-  // In the order of their deadlines, since all wait equally long.
+  // In the order in which they came.
   std::deque<Waiting> line_ ABSL_GUARDED_BY(mutex_);
+};
+
+// A slot that was taken, given back at the end. Not thread-safe.
+class HeldSlot {
+ public:
+  // `slots` outlive this.
+  explicit HeldSlot(HandlerSlots* slots) : slots_(slots) {}
+  ~HeldSlot() { slots_->Give(); }
+  HeldSlot(const HeldSlot&) = delete;
+  HeldSlot& operator=(const HeldSlot&) = delete;
+
+ private:
+  HandlerSlots* const slots_;
 };
 
 }  // namespace millstream::gateway

@@ -61,5 +61,19 @@ TEST_F(HandlerSlotsTest, WhoWaitsTooLongIsSentAway) {
   EXPECT_EQ(told_, Told({"a out", "b in"}));
 }
 
+TEST_F(HandlerSlotsTest, WhoWaitsLongerDoesNotKeepOthersInLine) {
+  HandlerSlots slots(1);
+  ASSERT_TRUE(slots.TryTake());
+  slots.Wait(300, Named("a"));
+  slots.Wait(100, Named("b"));
+  slots.Wait(200, Named("c"));
+  slots.Wait(100, Named("d"));
+  slots.ExpireBefore(150);
+  EXPECT_EQ(told_, Told({"b out", "d out"}));
+  slots.Give();
+  slots.Give();
+  EXPECT_EQ(told_, Told({"b out", "d out", "a in", "c in"}));
+}
+
 }  // namespace
 }  // namespace millstream::gateway

@@ -55,6 +55,7 @@ class HttpServer::Impl {
                 .transfer_slots = &transfer_slots_,
                 .connections = &connections_,
                 .memory = &memory_,
+                .head_ms_max = options.head_ms_max,
                 .tls = options.tls,
                 .notes = options.notes} {}
 

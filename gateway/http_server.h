@@ -25,6 +25,8 @@ class HttpServer {
     int connections_max = 1;
     // For bodies and answers that are not small, of all connections.
     size_t held_bytes_max = 0;
+    // How long the head of a request may take to come.
+    int64_t head_ms_max = 0;
     // Null: connections are not encrypted. Must outlive the server.
     HttpTls* tls = nullptr;
     AnswerNotes notes = {};

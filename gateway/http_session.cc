@@ -41,6 +41,7 @@
 #include "gateway/http_tls.h"
 #include "gateway/http_writer.h"
 #include "gateway/request_id.h"
+#include "gateway/socket_caller.h"
 #include "openssl/err.h"
 #include "openssl/sslerr.h"
 
@@ -54,18 +55,6 @@ constexpr auto kAwait = asio::as_tuple(asio::use_awaitable);
 
 // What one read takes while nobody wants what is read.
 constexpr size_t kWasteBytes = 64 * 1024;
-
-// A handler's slot, while it is held.
-class HeldSlot {
- public:
-  explicit HeldSlot(HandlerSlots* slots) : slots_(slots) {}
-  ~HeldSlot() { slots_->Give(); }
-  HeldSlot(const HeldSlot&) = delete;
-  HeldSlot& operator=(const HeldSlot&) = delete;
-
- private:
-  HandlerSlots* const slots_;
-};
 
 HttpReply TooLarge() {
   return HtmlError(413, StrCat("A request here has at most ",
@@ -169,7 +158,7 @@ class Session {
         if (!begun) {
           begun = true;
           entry_.SetPhase(ConnectionList::Phase::kHead);
-          entry_.SetDeadline(MonotonicMs() + limits::kHttpHeadMsMax);
+          entry_.SetDeadline(MonotonicMs() + shared_.head_ms_max);
         }
         in_.Consume(parser_.Feed(in_.view()));
         if (parser_.fault().has_value()) {
@@ -213,9 +202,10 @@ class Session {
       }
     }
     if (plan.reply.has_value()) co_return co_await SendEarly(*plan.reply);
+    const SocketCaller caller(socket_.native_handle());
     const Request request{parser_.head(), std::move(plan.variables),
                           std::move(plan.base_url), request_id_,
-                          std::move(plan.peer), std::move(identity)};
+                          std::move(plan.peer), std::move(identity), &caller};
     if (plan.handler->streams_body()) {
       co_return co_await ServeStream(*plan.handler, request);
     }
@@ -311,7 +301,7 @@ class Session {
   asio::awaitable<bool> ServeStream(const Handler& handler,
                                     const Request& request) {
     Handler::Opening opening;
-    const bool slot_taken = co_await TakeTransferSlots();
+    const bool slot_taken = co_await TakeTransferSlots(/*begun=*/false);
     if (!slot_taken) {
       opening.reply = BusyReply();
     } else {
@@ -340,7 +330,7 @@ class Session {
         continue;
       }
       std::optional<HttpReply> reply;
-      const bool slot_taken = co_await TakeTransferSlots();
+      const bool slot_taken = co_await TakeTransferSlots(/*begun=*/true);
       if (!slot_taken) {
         reply = BusyReply();
       } else {
@@ -373,22 +363,29 @@ class Session {
     }
   }
 
-  // Waits for a slot. The one taken is the caller's to give back.
-  asio::awaitable<bool> TakeSlot(HandlerSlots* slots) {
+  // Waits for a slot. The one taken is the caller's to give back. From here to
+  // the next read or write the connection has no deadline: the wait has its
+  // own, and so have calls (kHttpCallMsMax), and who ends a connection whose
+  // request is being worked on makes its sender send it again.
+  asio::awaitable<bool> TakeSlot(
+      HandlerSlots* slots, int64_t wait_ms = limits::kHttpAdmissionMsMax) {
+    entry_.ClearDeadline();
     if (slots->TryTake()) co_return true;
     const int64_t now_ms = MonotonicMs();
-    entry_.SetDeadline(now_ms + 2 * limits::kHttpAdmissionMsMax);
     co_return co_await Told<bool>([&](auto tell) {
-      slots->Wait(now_ms + limits::kHttpAdmissionMsMax, std::move(tell));
+      slots->Wait(now_ms + wait_ms, std::move(tell));
     });
   }
 
   // Waits for the slots of a step of a transfer, both the caller's to give
-  // back.
-  asio::awaitable<bool> TakeTransferSlots() {
-    const bool first = co_await TakeSlot(shared_.transfer_slots);
+  // back. One that has begun waits longer: what it sent so far would be for
+  // nothing.
+  asio::awaitable<bool> TakeTransferSlots(bool begun) {
+    const int64_t wait_ms =
+        begun ? limits::kHttpBodyMsMax : limits::kHttpAdmissionMsMax;
+    const bool first = co_await TakeSlot(shared_.transfer_slots, wait_ms);
     if (!first) co_return false;
-    const bool second = co_await TakeSlot(shared_.slots);
+    const bool second = co_await TakeSlot(shared_.slots, wait_ms);
     if (!second) shared_.transfer_slots->Give();
     co_return second;
   }
@@ -400,6 +397,7 @@ class Session {
       co_return true;
     }
     static constexpr std::string_view kGoOn = "HTTP/1.1 100 Continue\r\n\r\n";
+    entry_.SetDeadline(MonotonicMs() + limits::kHttpWriteMsMax);
     co_return co_await WriteAll(asio::buffer(kGoOn));
   }
 
@@ -545,7 +543,7 @@ class Session {
     while (!sized || left > 0) {
       size_t count = 0;
       {
-        const bool taken = co_await TakeTransferSlots();
+        const bool taken = co_await TakeTransferSlots(/*begun=*/true);
         if (!taken) co_return false;
         HeldSlot slot(shared_.slots);
         HeldSlot transfer_slot(shared_.transfer_slots);

@@ -2,6 +2,8 @@
 #ifndef MILLSTREAM_GATEWAY_HTTP_SESSION_H_
 #define MILLSTREAM_GATEWAY_HTTP_SESSION_H_
 
+#include <cstdint>
+
 #include "gateway/answer_notes.h"
 
 namespace boost::asio {
@@ -32,6 +34,8 @@ struct SessionShared {
   ConnectionList* connections;
   // For bodies and answers that are not small.
   MemoryBudget* memory;
+  // How long the head of a request may take to come.
+  int64_t head_ms_max;
   // Null: connections are not encrypted.
   HttpTls* tls = nullptr;
   AnswerNotes notes = {};

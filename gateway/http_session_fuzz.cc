@@ -16,6 +16,7 @@
 
 #include "base/byte_stream.h"
 #include "base/error.h"
+#include "base/limits.h"
 #include "base/memory_budget.h"
 #include "boost/asio/io_context.hpp"
 #include "gateway/connection_list.h"
@@ -162,7 +163,8 @@ std::string Served(const Front* front, std::string_view bytes, size_t step) {
                              .large_slots = &large_slots,
                              .transfer_slots = &transfer_slots,
                              .connections = &connections,
-                             .memory = &memory};
+                             .memory = &memory,
+                             .head_ms_max = limits::kHttpHeadMsMax};
   int ends[2];
   if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0,
                  ends) != 0) {

@@ -52,6 +52,7 @@ absl::StatusOr<std::unique_ptr<RestDoor>> RestDoor::Start(
   server_options.threads = options.threads;
   server_options.connections_max = options.connections_max;
   server_options.held_bytes_max = options.held_bytes_max;
+  server_options.head_ms_max = options.head_ms_max;
   server_options.tls = tls.get();
   server_options.notes = {.monitor = monitor.get(),
                           .access_log = options.access_log};

@@ -1,6 +1,7 @@
 // The door over real sockets, in front of a real dispatcher and a few rpcs.
 #include "gateway/rest_door.h"
 
+#include <optional>
 #include <thread>
 #include <vector>
 
@@ -54,19 +55,33 @@ class Experiments {
         request.model_id());
     return absl::OkStatus();
   }
-  absl::Status Wait(server::CallContext&, const v1::GetRunRequest&,
+  // Or until its caller has gone.
+  absl::Status Wait(server::CallContext& context, const v1::GetRunRequest&,
                     v1::GetRunResponse*) {
     {
       absl::MutexLock lock(&mutex_);
       ++waiting_;
     }
-    go_on_.WaitForNotification();
+    while (!go_on_.WaitForNotificationWithTimeout(absl::Milliseconds(5))) {
+      if (absl::Status alive = context.Alive(); !alive.ok()) {
+        absl::MutexLock lock(&mutex_);
+        ++abandoned_;
+        return alive;
+      }
+    }
     return absl::OkStatus();
   }
   void WaitForWaiting(int count) {
     absl::MutexLock lock(&mutex_);
     const auto reached = [this, count]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
       return waiting_ >= count;
+    };
+    mutex_.Await(absl::Condition(&reached));
+  }
+  void WaitForAbandoned(int count) {
+    absl::MutexLock lock(&mutex_);
+    const auto reached = [this, count]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+      return abandoned_ >= count;
     };
     mutex_.Await(absl::Condition(&reached));
   }
@@ -81,6 +96,7 @@ class Experiments {
   absl::Mutex mutex_;
   std::vector<std::string> names_ ABSL_GUARDED_BY(mutex_);
   int waiting_ ABSL_GUARDED_BY(mutex_) = 0;
+  int abandoned_ ABSL_GUARDED_BY(mutex_) = 0;
   absl::Time deadline_ ABSL_GUARDED_BY(mutex_) = absl::InfiniteFuture();
   absl::Notification go_on_;
 };
@@ -106,6 +122,9 @@ class RestDoorTest : public DoorFixture {
 
 constexpr char kCreate[] = "/api/2.0/mlflow/experiments/create";
 constexpr char kGet[] = "/api/2.0/mlflow/experiments/get";
+constexpr char kWaitingCall[] =
+    "GET /api/2.0/mlflow/runs/get?run_id=r HTTP/1.1\r\n"
+    "Host: localhost\r\n\r\n";
 
 TEST_F(RestDoorTest, AnswersProbes) {
   Start();
@@ -308,14 +327,43 @@ TEST_F(RestDoorTest, HealthAnswersWhileAllHandlersAreBusy) {
   std::vector<std::unique_ptr<WireClient>> busy;
   for (int i = 0; i < 20; ++i) {
     busy.push_back(std::make_unique<WireClient>(door_->port()));
-    busy.back()->Send(
-        "GET /api/2.0/mlflow/runs/get?run_id=r HTTP/1.1\r\n"
-        "Host: localhost\r\n\r\n");
+    busy.back()->Send(kWaitingCall);
   }
   experiments_.WaitForWaiting(options_.threads - 1);
   EXPECT_EQ(Ask("GET", "/health").status, 200);
   experiments_.GoOn();
   for (auto& client : busy) EXPECT_EQ(client->Receive().status, 200);
+}
+
+// Who cuts a call makes its sender send it again, and that may double it.
+TEST_F(RestDoorTest, CallsMayTakeLongerThanTheirHeads) {
+  options_.threads = 2;  // One call at a time.
+  options_.head_ms_max = 100;
+  Start();
+  WireClient busy(door_->port()), in_line(door_->port());
+  busy.Send(kWaitingCall);
+  experiments_.WaitForWaiting(1);
+  in_line.Send(kWaitingCall);
+  // Overdue later than both, and ended for it.
+  WireClient half(door_->port());
+  half.Send("GET /health HTTP/1.1\r\nHost:");
+  EXPECT_TRUE(half.AtEnd());
+  experiments_.GoOn();
+  EXPECT_EQ(busy.Receive().status, 200);
+  EXPECT_EQ(in_line.Receive().status, 200);
+}
+
+TEST_F(RestDoorTest, NobodyWorksForCallersThatHaveGone) {
+  Start();
+  std::optional<WireClient> closed(door_->port());
+  closed->Send(kWaitingCall);
+  WireClient half_closed(door_->port());
+  half_closed.Send(kWaitingCall);
+  experiments_.WaitForWaiting(2);
+  closed.reset();
+  experiments_.WaitForAbandoned(1);
+  half_closed.FinishSending();
+  experiments_.WaitForAbandoned(2);
 }
 
 TEST_F(RestDoorTest, LargeBodiesDoNotKeepOthersWaiting) {
@@ -395,9 +443,7 @@ TEST_F(RestDoorTest, StopFinishesWhatWasTaken) {
   WireClient idle(door_->port());
   EXPECT_EQ(idle.Ask("GET", "/health").status, 200);
   WireClient busy(door_->port());
-  busy.Send(
-      "GET /api/2.0/mlflow/runs/get?run_id=r HTTP/1.1\r\n"
-      "Host: localhost\r\n\r\n");
+  busy.Send(kWaitingCall);
   experiments_.WaitForWaiting(1);
   std::thread stopper([this] { door_->Stop(); });
   EXPECT_TRUE(idle.AtEnd());

@@ -37,6 +37,8 @@ struct RestOptions {
   int connections_max = 4096;
   // Memory for bodies and answers under way.
   size_t held_bytes_max = limits::kHttpHeldBytesMax;
+  // How long the head of a request may take to come.
+  int64_t head_ms_max = limits::kHttpHeadMsMax;
   TlsFiles tls;
   // Networks and addresses of proxies whose X-Forwarded-For, -Proto, -Host and
   // -Prefix are believed.

@@ -25,6 +25,7 @@ void FillContext(const Request& request, server::CallContext* context) {
   context->set_request_id(std::string(request.id));
   context->set_deadline(absl::Now() +
                         absl::Milliseconds(limits::kHttpCallMsMax));
+  context->set_caller(request.caller);
 }
 
 absl::Status CheckJsonType(const RequestHead& head) {

@@ -85,6 +85,10 @@ class CallContext final : public Liveness {
   absl::Time deadline() const { return deadline_; }
   void set_deadline(absl::Time deadline) { deadline_ = deadline; }
 
+  // Who knows whether the caller still listens; null where Cancel() is called
+  // instead. Outlives this.
+  void set_caller(const Liveness* caller) { caller_ = caller; }
+
   // The caller has gone.
   void Cancel() { cancelled_.store(true, std::memory_order_relaxed); }
 
@@ -97,7 +101,7 @@ class CallContext final : public Liveness {
     if (deadline_ != absl::InfiniteFuture() && absl::Now() > deadline_) {
       return absl::DeadlineExceededError("deadline exceeded");
     }
-    return absl::OkStatus();
+    return caller_ == nullptr ? absl::OkStatus() : caller_->Alive();
   }
 
  private:
@@ -111,6 +115,7 @@ class CallContext final : public Liveness {
   size_t request_bytes_ = 0;
   absl::Time deadline_ = absl::InfiniteFuture();
   std::atomic<bool> cancelled_{false};
+  const Liveness* caller_ = nullptr;
 };
 
 }  // namespace millstream::server
