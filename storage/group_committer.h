@@ -61,15 +61,18 @@ class GroupCommitter {
   absl::Status Commit(Work& work) ABSL_LOCKS_EXCLUDED(mutex_) {
     Waiter me;
     me.item.work = &work;
-    absl::MutexLock lock(&mutex_);
-    if (!poison_.ok()) return poison_;
-    if (queue_.size() >= kWaitingMax) {
-      return absl::ResourceExhaustedError(
-          "Too many writes are waiting; send them again a little later.");
+    bool leads = false;
+    {
+      absl::MutexLock lock(&mutex_);
+      if (!poison_.ok()) return poison_;
+      if (queue_.size() >= kWaitingMax) {
+        return absl::ResourceExhaustedError(
+            "Too many writes are waiting; send them again a little later.");
+      }
+      leads = queue_.empty();
+      queue_.push_back(&me);
     }
-    queue_.push_back(&me);
-    while (!me.done && queue_.front() != &me) me.turn.Wait(&mutex_);
-    if (!me.done) Lead();
+    if (leads || me.Wait() == Turn::kLead) Lead();
     return std::move(me.item.status);
   }
 
@@ -80,34 +83,63 @@ class GroupCommitter {
   }
 
  private:
-  struct Waiter {
+  enum class Turn { kNotYet, kLead, kDone };
+
+  // One caller. Each waits at a lock of its own: woken at one that all share,
+  // they would queue there once more, in the way of who comes meanwhile.
+  class Waiter {
+   public:
     Item item;
-    bool done = false;
-    absl::CondVar turn;
+
+    Turn Wait() ABSL_LOCKS_EXCLUDED(mutex_) {
+      const auto has_come = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+        return turn_ != Turn::kNotYet;
+      };
+      absl::MutexLock lock(&mutex_, absl::Condition(&has_come));
+      return turn_;
+    }
+    // When told kDone, it may be gone by the time that this returns.
+    void Tell(Turn turn) ABSL_LOCKS_EXCLUDED(mutex_) {
+      absl::MutexLock lock(&mutex_);
+      turn_ = turn;
+    }
+
+   private:
+    absl::Mutex mutex_;
+    Turn turn_ ABSL_GUARDED_BY(mutex_) = Turn::kNotYet;
   };
 
-  // REQUIRES: the caller is in front. On return its work is done.
-  void Lead() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-    const size_t size = std::min(queue_.size(), kGroupMax);
-    std::vector<Item*> group;
-    group.reserve(size);
-    for (size_t i = 0; i < size; ++i) group.push_back(&queue_[i]->item);
-
-    // The group stays in the queue meanwhile: newcomers are not in front.
-    mutex_.Unlock();
-    absl::Status failure = commit_group_(group);
-    mutex_.Lock();
-
-    if (!failure.ok()) poison_ = failure;
-    size_t finished = failure.ok() ? size : queue_.size();
-    for (size_t i = 0; i < finished; ++i) {
-      Waiter* waiter = queue_.front();
-      queue_.pop_front();
-      if (i >= size) waiter->item.status = failure;
-      waiter->done = true;
-      if (i > 0) waiter->turn.Signal();
+  // Called by who is in front. On return its work is done.
+  void Lead() ABSL_LOCKS_EXCLUDED(mutex_) {
+    std::vector<Waiter*> group;
+    {
+      absl::MutexLock lock(&mutex_);
+      // The group stays in the queue meanwhile: newcomers are not in front.
+      group.assign(queue_.begin(),
+                   queue_.begin() + std::min(queue_.size(), kGroupMax));
     }
-    if (!queue_.empty()) queue_.front()->turn.Signal();
+    std::vector<Item*> items;
+    items.reserve(group.size());
+    for (Waiter* waiter : group) items.push_back(&waiter->item);
+    absl::Status failure = commit_group_(items);
+
+    Waiter* next = nullptr;
+    {
+      absl::MutexLock lock(&mutex_);
+      queue_.erase(queue_.begin(), queue_.begin() + group.size());
+      if (!failure.ok()) {
+        poison_ = failure;
+        for (Waiter* waiter : queue_) {
+          waiter->item.status = failure;
+          group.push_back(waiter);
+        }
+        queue_.clear();
+      }
+      if (!queue_.empty()) next = queue_.front();
+    }
+    // The disk first.
+    if (next != nullptr) next->Tell(Turn::kLead);
+    for (size_t i = 1; i < group.size(); ++i) group[i]->Tell(Turn::kDone);
   }
 
   const CommitGroup commit_group_;
