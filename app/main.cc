@@ -106,9 +106,12 @@ int Serve(const Config& config) {
   fflush(stdout);
   int signal = 0;
   sigwait(&stop_signals, &signal);
+  LogEvent(Severity::kInfo, "stopping",
+           {{"signal", signal == SIGINT ? "SIGINT" : "SIGTERM"}});
   // A second signal ends us at once: nothing acknowledged is lost by that.
   pthread_sigmask(SIG_UNBLOCK, &stop_signals, nullptr);
   server->reset();
+  LogInfo("stopped");
   return 0;
 }
 

@@ -111,6 +111,7 @@ class ServerImpl final : public Server {
     server::GrpcDoorOptions grpc_options;
     grpc_options.host = config.host;
     grpc_options.port = config.grpc_port;
+    grpc_options.access_log = config.access_log;
     grpc_options.tls = {config.tls_cert, config.tls_key, config.tls_client_ca};
     // Whom proxies name is the same at both doors.
     if (!config.trusted_proxies.empty()) {

@@ -58,9 +58,9 @@ class UnaryCall final : public grpc::ServerUnaryReactor, Call {
         response_(response) {
     Introduce([this](const absl::Status& status) {
       if (!status.ok()) {
-        Finish(ToGrpc(grpc_, status));
-      } else if (!pool_->Post([this] { Finish(ToGrpc(grpc_, Run())); })) {
-        Finish(ToGrpc(grpc_, Overloaded()));
+        Finish(Leave(status));
+      } else if (!pool_->Post([this] { Finish(Leave(Run())); })) {
+        Finish(Leave(Overloaded()));
       }
     });
   }
@@ -116,7 +116,7 @@ class DownloadCall final : public grpc::ServerWriteReactor<ByteBuffer>, Call {
     if (!pool_->Post(std::move(step))) End(Overloaded());
   }
 
-  void End(const absl::Status& status) { Finish(ToGrpc(grpc_, status)); }
+  void End(const absl::Status& status) { Finish(Leave(status)); }
 
   void Open() {
     Arena arena;
@@ -195,7 +195,7 @@ class UploadCall final : public grpc::ServerReadReactor<ByteBuffer>, Call {
  private:
   void End(const absl::Status& status) {
     upload_.sink.reset();
-    Finish(ToGrpc(grpc_, status));
+    Finish(Leave(status));
   }
 
   absl::Status Write(const Message& message) {
@@ -351,7 +351,7 @@ class GrpcDoorImpl final : public GrpcDoor {
  public:
   GrpcDoorImpl(const GrpcDoorOptions& options, Dispatcher* dispatcher)
       : pool_(options.threads_max, limits::kGrpcCallsWaitingMax),
-        door_{dispatcher, &pool_, options.caller_of} {
+        door_{dispatcher, &pool_, options.caller_of, options.access_log} {
     for (const auto* service : dispatcher->methods().services()) {
       services_.push_back(
           std::make_unique<DescriptorService>(service, &door_));

@@ -48,6 +48,9 @@ struct GrpcDoorOptions {
   std::function<std::optional<std::string>(std::string_view address,
                                            std::string_view forwarded_for)>
       caller_of = nullptr;
+  // Write a line to the log for each call of a known rpc when it ends, streams
+  // too.
+  bool access_log = false;
 };
 
 // Thread-safe.

@@ -9,6 +9,7 @@
 #include "absl/time/time.h"
 #include "base/error.h"
 #include "base/limits.h"
+#include "base/log.h"
 #include "grpcpp/support/proto_buffer_reader.h"
 #include "grpcpp/support/proto_buffer_writer.h"
 #include "server/request_items.h"
@@ -60,6 +61,8 @@ absl::Status Overloaded() {
                    "again later.");
 }
 
+namespace {
+
 grpc::Status ToGrpc(grpc::CallbackServerContext* context,
                     const absl::Status& status) {
   if (status.ok()) return grpc::Status::OK;
@@ -76,8 +79,6 @@ grpc::Status ToGrpc(grpc::CallbackServerContext* context,
   details.add_details()->PackFrom(detail);
   return grpc::Status(grpc_code, message, details.SerializeAsString());
 }
-
-namespace {
 
 // Whose call it is: its peer, or whom a proxy names.
 std::string PeerOf(const grpc::CallbackServerContext& grpc,
@@ -103,6 +104,7 @@ Call::Call(grpc::CallbackServerContext* grpc, const DoorParts& door,
     : grpc_(grpc),
       dispatcher_(door.dispatcher),
       pool_(door.pool),
+      access_log_(door.access_log),
       method_(method) {
   context_.set_peer(PeerOf(*grpc, door));
   if (const auto id = grpc->client_metadata().find(kRequestIdMetadata);
@@ -139,6 +141,21 @@ void Call::Introduce(std::function<void(const absl::Status&)> next) {
               [take, next = std::move(next)](auth::Verdict verdict) {
                 next(take(std::move(verdict)));
               });
+}
+
+grpc::Status Call::Leave(const absl::Status& status) {
+  if (access_log_) {
+    LogEvent(
+        Severity::kInfo, "call",
+        {{"rpc", std::string_view(method_->descriptor->full_name())},
+         {"code", status.ok() ? std::string_view("OK")
+                              : std::string_view(
+                                    GetErrorName(GetErrorCode(status)))},
+         {"ms", absl::ToDoubleMilliseconds(absl::Now() - context_.begun())},
+         {"peer", context_.peer()},
+         {"request_id", context_.request_id()}});
+  }
+  return ToGrpc(grpc_, status);
 }
 
 }  // namespace millstream::server

@@ -27,10 +27,6 @@ absl::Status UnreadableRequest(const Method& method);
 // Too many calls wait for a thread.
 absl::Status Overloaded();
 
-// The status as callers see it; its code goes into the trailing metadata.
-grpc::Status ToGrpc(grpc::CallbackServerContext* context,
-                    const absl::Status& status);
-
 // What all calls of a door share; it outlives them.
 struct DoorParts {
   Dispatcher* dispatcher = nullptr;
@@ -38,6 +34,8 @@ struct DoorParts {
   // As GrpcDoorOptions has it.
   std::function<std::optional<std::string>(std::string_view, std::string_view)>
       caller_of;
+  // As GrpcDoorOptions has it.
+  bool access_log = false;
 };
 
 // Lives from the call's start to OnDone. Not thread-safe.
@@ -51,9 +49,14 @@ class Call {
   // thread when a password had to be checked. The status is the refusal.
   void Introduce(std::function<void(const absl::Status&)> next);
 
+  // The status as callers see it; its code goes into the trailing metadata.
+  // To be called once, when the call ends: writes its line in the access log.
+  grpc::Status Leave(const absl::Status& status);
+
   grpc::CallbackServerContext* const grpc_;
   Dispatcher* const dispatcher_;
   ThreadPool* const pool_;
+  const bool access_log_;
   const Method* const method_;
   CallContext context_{Door::kGrpc};
 };

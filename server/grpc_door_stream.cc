@@ -49,7 +49,7 @@ class StreamCall final
   }
   void BreakOff() override { grpc_->TryCancel(); }
   void End(const absl::Status& status) override {
-    Finish(ToGrpc(grpc_, dispatcher_->EndStream(context_, *method_, status)));
+    Finish(Leave(dispatcher_->EndStream(context_, *method_, status)));
   }
 
   void OnReadDone(bool ok) override {
@@ -82,13 +82,13 @@ class StreamCall final
 
   void Open(const absl::Status& introduced) {
     if (!introduced.ok()) {
-      Finish(ToGrpc(grpc_, introduced));
+      Finish(Leave(introduced));
       return;
     }
     absl::StatusOr<std::shared_ptr<StreamBody>> body =
         dispatcher_->OpenStream(context_, *method_);
     if (!body.ok()) {
-      Finish(ToGrpc(grpc_, body.status()));
+      Finish(Leave(body.status()));
       return;
     }
     const std::shared_ptr<Opening> opening = opening_;

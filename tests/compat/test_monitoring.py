@@ -108,3 +108,11 @@ def test_a_request_is_found_again_in_the_log(watched):
     assert line["status"] == 404
     assert line["path"] == "/api/2.0/mlflow/experiments/get"
     assert line["ms"] > 0
+
+
+def test_the_log_says_that_the_server_stops(watched):
+    assert watched.stop() == 0
+    lines = [json.loads(line) for line in watched.log().splitlines()
+             if line.startswith("{")]
+    assert [(line["message"], line.get("signal")) for line in lines[-2:]] == [
+        ("stopping", "SIGTERM"), ("stopped", None)]
