@@ -41,6 +41,7 @@ CLIENT_SUITES = [
     # What of the package does not depend on mlflow or protobuf is tested once.
     ("2.20.2", "http", ["tests/python/test_client.py",
                         "tests/python/test_plugin.py",
+                        "tests/python/test_errors.py",
                         "tests/python/test_package.py"]),
     ("3.17.2", "grpc", ["tests/compat"]),
     ("2.20.2", "grpc", ["tests/compat"]),

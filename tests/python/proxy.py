@@ -19,6 +19,8 @@ class Proxy:
         # Of each writer: the content of each frame by its number, in the order
         # it was sent. Once only, however often it was sent again.
         self.frames = {}
+        # (writer, number) of each frame, as it was first sent.
+        self.order = []
         self.resent = 0
         self.broken = []
         self._lock = threading.Lock()
@@ -75,6 +77,8 @@ class Proxy:
                 self.resent += 1
                 if frames[frame.number] != content:
                     self.broken.append((writer, frame.number))
+            else:
+                self.order.append((writer, frame.number))
             frames[frame.number] = content
 
 

@@ -1,6 +1,7 @@
 """TLS, artifacts and large calls through the package."""
 
 import asyncio
+import json
 import os
 import subprocess
 import threading
@@ -88,6 +89,20 @@ def test_a_certificate_that_nobody_vouches_for_is_refused(
     with pytest.raises(millstream.Error) as error:
         client.create_run("Another")
     assert error.value.code == "TEMPORARILY_UNAVAILABLE"
+
+
+def test_a_port_with_tls_is_told_from_one_without(
+        secured, start_server, connect, connect_by_tls):
+    server, _ = secured
+    with pytest.raises(millstream.Error, match="Say millstreams://"):
+        connect(server, timeout=30).create_run()
+    plain = start_server()
+    with pytest.raises(millstream.Error, match="Say millstream://"):
+        connect_by_tls(plain, timeout=30).create_run()
+    # The port of its REST API.
+    server.grpc_address = server.url.removeprefix("https://")
+    with pytest.raises(millstream.Error, match="that is the HTTP port"):
+        connect_by_tls(server, timeout=30).create_run()
 
 
 @pytest.mark.parametrize("variables, told", [
@@ -295,3 +310,28 @@ def test_frames_of_long_names_are_bounded(start_server, connect):
         client.close()
     finally:
         proxy.close()
+
+
+# --- The server's log
+
+
+def test_calls_are_in_the_access_log(start_server, connect):
+    server = start_server("--access-log", "--log-format", "json")
+    client = connect(server)
+    run = client.create_run()
+    run.log("m", 1.0)
+    run.finish()
+    with pytest.raises(millstream.Error):
+        client.run("0" * 32).log("m", 1.0)
+    # Its stream ends.
+    client.close()
+    server.stop()
+    lines = [json.loads(line) for line in server.log().splitlines()
+             if line.startswith("{")]
+    calls = {(line["rpc"].rpartition(".")[2], line["code"]): line
+             for line in lines if line["message"] == "call"}
+    assert {("CreateRun", "OK"), ("UpdateRun", "OK"),
+            ("LogBatch", "RESOURCE_DOES_NOT_EXIST")} <= calls.keys()
+    assert "LogMetrics" in {rpc for rpc, _ in calls}
+    line = calls["CreateRun", "OK"]
+    assert line["ms"] > 0 and "127.0.0.1" in line["peer"]

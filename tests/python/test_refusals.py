@@ -10,6 +10,7 @@ import grpc
 import millstream
 import pytest
 from concurrent import futures
+from millstream import _refused
 
 import harness
 
@@ -220,6 +221,38 @@ def test_a_password_in_clear_is_told(monkeypatch, log_in, caplog):
                    "millstreams://far.example:5001"):
         assert not _who.secrets_in_clear(target, env)
     assert not _who.secrets_in_clear("far.example:5001", {"HOME": "/nowhere"})
+
+
+@pytest.mark.parametrize("what", ["a call", "a point"])
+def test_what_is_refused_is_kept_or_waits(start_server, connect, spool, command,
+                                          caplog, until, what):
+    """The file for it has a bound."""
+    server = start_server()
+    client = connect(server)
+    run = client.create_run()
+    run.log_params({"lr": 1})
+    file = spool / _refused.NAME
+    with file.open("wb") as full:
+        full.truncate(_refused.BYTES_MAX)
+    server.kill()
+    if what == "a call":
+        run.log_params({"lr": 2})
+    else:
+        client._session.log(run.id).point("#", 5.0, 0, 0)
+        run.set_tags({"t": 1})
+    run.log("m", 1.0)
+    server.start()
+    until(lambda: run.flush(0.2) or "move it away" in caplog.text)
+    assert not run.flush(0.2) and "it stays in" in caplog.text
+    assert "FULL" in command("status").stdout
+    file.rename(spool / "moved")
+    assert run.flush(30)
+    assert steps(client, run.id) == [0]
+    (line,) = file.read_text().splitlines()
+    assert "lr" in line if what == "a call" else '"#"' in line
+    assert file.stat().st_mode & 0o777 == 0o600
+    told = command("status").stdout
+    assert f"{file}  1 calls and frames" in told and "FULL" not in told
 
 
 def test_the_end_of_a_run_and_what_follows_keep_their_order(

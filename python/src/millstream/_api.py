@@ -58,6 +58,19 @@ def error_name(number: int) -> str:
     return str(values[number].name) if number in values else "INTERNAL_ERROR"
 
 
+def error_body(code: str, message: str) -> dict[str, str]:
+    """What an error of the server is in JSON, as it answers over HTTP."""
+    body = {"error_code": code, "message": message}
+    values = _pool().FindEnumTypeByName(f"{PACKAGE}.ErrorCode").values_by_name
+    if code in values:
+        traits = _options(values[code], "EnumValueOptions").Extensions[
+            _pool().FindExtensionByName(f"{PACKAGE}.traits")]
+        body.update({name: value for name, value in (
+            ("sqlstate", traits.sqlstate),
+            ("error_class", traits.error_class)) if value})
+    return body
+
+
 @functools.lru_cache(maxsize=None)
 def method(name: str) -> Method | None:
     """The rpc of that name, whichever service has it; None if none has."""
@@ -71,11 +84,15 @@ def method(name: str) -> Method | None:
     return None
 
 
-def _routes(found: Any) -> tuple[re.Pattern[str], ...]:
-    # The option is known in our pool, not in protobuf's own.
-    options = _message_class(_pool().FindMessageTypeByName(
-        "google.protobuf.MethodOptions")).FromString(
+def _options(found: Any, kind: str) -> Any:
+    # Ours are known in our pool, not in protobuf's own.
+    return _message_class(_pool().FindMessageTypeByName(
+        f"google.protobuf.{kind}")).FromString(
             found.GetOptions().SerializeToString())
+
+
+def _routes(found: Any) -> tuple[re.Pattern[str], ...]:
+    options = _options(found, "MethodOptions")
     extension = _pool().FindExtensionByName(f"{PACKAGE}.http")
     return tuple(
         re.compile(re.sub(r"\\\{(\w+)(=\\\*\\\*)?\\\}", r"(?P<\1>[^/]+)",

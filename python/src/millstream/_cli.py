@@ -10,9 +10,8 @@ import sys
 import time
 from typing import Sequence
 
-from . import _config, _who
+from . import __version__, _config, _refused, _who
 from . import _format as fmt
-
 from ._progress import Progress, human
 from ._spool import WriterSpool
 
@@ -27,6 +26,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="millstream", description=__doc__,
         epilog="The server itself is another program of the same name.")
+    parser.add_argument(
+        "--version", action="version",
+        version=f"millstream {__version__} (Python package)")
     commands = parser.add_subparsers(dest="command", required=True)
     sync = commands.add_parser(
         "sync", help="send what is in the spool",
@@ -50,8 +52,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--timeout", type=float, default=60.0, metavar="SECONDS",
         help="give up when nothing has moved for so long (60)")
     options = parser.parse_args(arguments)
-    spool = options.spool_dir or _config.parse("unused").spool_dir
     try:
+        spool = options.spool_dir or _config.parse("unused").spool_dir
         if options.command == "status":
             return _status(spool)
         target = _config.parse(options.uri).target if options.uri else None
@@ -68,14 +70,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _status(spool: pathlib.Path) -> int:
-    for folder in fmt.writer_folders(spool):
+    writers = list(fmt.writer_folders(spool))
+    refused = list(fmt.writer_folders(spool / fmt.REFUSED))
+    items = _refused.summary(spool)
+    for folder in writers:
         running = not fmt.Lock(folder / "writer.lock").is_free()
         _tell(folder, "its process runs" if running
               else "its process has ended")
-    for folder in fmt.writer_folders(spool / fmt.REFUSED):
+    for folder in refused:
         why = {str(found) for log in fmt.log_folders(folder)
                if (found := fmt.read_refusal(log)) is not None}
         _tell(folder, "refused: " + "; ".join(sorted(why)))
+    if items.lines:
+        print(f"{_refused.path_of(spool)}  {items.lines} calls and frames of "
+              f"points that a server refused, {human(items.bytes)}"
+              + (": FULL, runs of which more is refused wait until it is moved "
+                 "away" if items.is_full else ""))
+    if not (writers or refused or items.lines):
+        print(f"millstream: nothing is left in {spool}")
     return 0
 
 
@@ -90,7 +102,7 @@ async def _sync(spool: pathlib.Path, target: str | None, timeout: float,
                 again: bool) -> int:
     """Sends all leftovers, one server after another."""
     # Not before it is needed: loading gRPC takes longer than all else.
-    from ._helper import adopt
+    from ._leftovers import Leftovers
     from ._server import Server
 
     result = ALL_SENT
@@ -99,6 +111,8 @@ async def _sync(spool: pathlib.Path, target: str | None, timeout: float,
         found = fmt.read_writer(folder)
         if found is not None:
             by_target.setdefault(target or found["target"], []).append(folder)
+    if not by_target:
+        print(f"millstream: nothing to send in {spool}")
     # A run is given up only on the word of the server that it was logged to.
     lost_wait = None if target else 0.0
     refused: list[str] = []
@@ -113,15 +127,17 @@ async def _sync(spool: pathlib.Path, target: str | None, timeout: float,
                   "unencrypted; with TLS, say --uri millstreams://...",
                   file=sys.stderr)
         server = Server(address)
+        leftovers = Leftovers(server, spool, on_error, lost_wait=lost_wait,
+                              target=None if target else address)
         spools = []
         for folder in folders:
-            writer = adopt(server, folder, on_error, lost_wait, again)
+            writer = leftovers.take(folder, again)
             deadline = time.monotonic() + SENDER_SECONDS
             while (writer is None and time.monotonic() < deadline
                    and folder.exists()
                    and fmt.Lock(folder / "writer.lock").is_free()):
                 await asyncio.sleep(LOOK_SECONDS)
-                writer = adopt(server, folder, on_error, lost_wait, again)
+                writer = leftovers.take(folder, again)
             if writer is not None:
                 spools.append(writer)
             elif folder.exists():
@@ -157,8 +173,9 @@ async def _drain(address: str, spools: list[WriterSpool],
     progress.finish(done)
     points = sum(log.points_done for log in logs) - before
     calls = sum(log.calls_done for log in logs)
-    print(f"millstream: sent {points} points and {calls} calls of {len(logs)} "
-          f"runs to {address}")
+    if done or points or calls:
+        print(f"millstream: sent {points} points and {calls} calls of "
+              f"{len(logs)} runs to {address}")
     if not done:
         why = "does not take it" if stuck else "does not answer"
         print(f"millstream: {human(last)} of {human(total)} are left: "

@@ -81,14 +81,23 @@ def parse(uri: str | None = None,
             raise ValueError("no server is named: give a URI such as "
                              "millstream://host:5001, or set MILLSTREAM_URI")
     if "://" not in uri:
+        scheme, separator, rest = uri.partition(":")
+        if scheme.lower() in (SCHEME, TLS_SCHEME) and separator and not (
+                rest.partition("?")[0].rstrip("/").isdigit()):
+            # No host of that name and its port.
+            raise ValueError(f"{uri!r} lacks the slashes: say "
+                             f"{scheme.lower()}://{rest.lstrip('/')}")
         uri = f"{SCHEME}://{uri}"
-    parts = urllib.parse.urlsplit(uri)
+    try:
+        parts = urllib.parse.urlsplit(uri)
+        port = parts.port or DEFAULT_PORT
+    except ValueError as error:
+        raise ValueError(f"{uri!r}: {error}") from None
     if not is_ours(uri) or not parts.hostname:
         raise ValueError(
             f"{uri!r} is not a URI such as {SCHEME}://host:{DEFAULT_PORT}")
     if parts.path not in ("", "/") or parts.username or parts.fragment:
         raise ValueError(f"{uri!r} has more than a host, a port and parameters")
-    port = parts.port or DEFAULT_PORT
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
     given = dict(urllib.parse.parse_qsl(
         parts.query, keep_blank_values=True, strict_parsing=bool(parts.query)))
@@ -98,11 +107,12 @@ def parse(uri: str | None = None,
     for field in fields(Config):
         if field.name == "target":
             continue
-        name = ENVIRONMENT + field.name.upper()
+        variable = ENVIRONMENT + field.name.upper()
         text = given.pop(field.name, None)
-        text = env.get(name) if text is None else text
+        told = field.name if text is not None else variable
+        text = env.get(variable) if text is None else text
         if text:
-            values[field.name] = _value(field.name, text)
+            values[field.name] = _value(field.name, text, told)
     if given:
         raise ValueError(f"{uri!r} has unknown parameters: {sorted(given)}")
     values.setdefault("spool_dir", _default_spool_dir(env))
@@ -111,7 +121,7 @@ def parse(uri: str | None = None,
     return Config(**values)
 
 
-def _value(name: str, text: str) -> Any:
+def _value(name: str, text: str, told: str) -> Any:
     if name == "ui":
         return text.rstrip("/")
     if name == "spool_dir":
@@ -122,7 +132,7 @@ def _value(name: str, text: str) -> Any:
         value = -1
     # Not so for NaN either.
     if not 0 <= value <= 1 << 50:
-        raise ValueError(f"{name}={text!r} is not a number that makes sense")
+        raise ValueError(f"{told}={text!r} is not a number that makes sense")
     return value
 
 

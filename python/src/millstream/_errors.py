@@ -6,6 +6,8 @@ AWAY = "TEMPORARILY_UNAVAILABLE"
 NOT_THERE = "RESOURCE_DOES_NOT_EXIST"
 EXISTS = "RESOURCE_ALREADY_EXISTS"
 INVALID = "INVALID_PARAMETER_VALUE"
+# Where we called, there is no server of ours.
+ELSEWHERE = "ENDPOINT_NOT_FOUND"
 
 
 class Error(Exception):
@@ -35,7 +37,7 @@ class Error(Exception):
 # Not that of the call, but of who makes it, or where: another password, the
 # right server, and it is taken.
 CALLERS = frozenset({
-    "UNAUTHENTICATED", "PERMISSION_DENIED", "ENDPOINT_NOT_FOUND"})
+    "UNAUTHENTICATED", "PERMISSION_DENIED", ELSEWHERE})
 # Trying again right away will not help. All other codes are tried again.
 FINAL = CALLERS | {
     NOT_THERE, INVALID, EXISTS, "INVALID_STATE", "BAD_REQUEST", "NOT_FOUND",

@@ -273,11 +273,18 @@ class Lock:
         return True
 
     def is_free(self) -> bool:
-        if not self._path.exists():
+        # In a way that others, who ask at the same time, do not take for a
+        # lock.
+        try:
+            fd = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
             return True
-        if not self.take():
+        try:
+            fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except OSError:
             return False
-        self.release()
+        finally:
+            os.close(fd)
         return True
 
     def release(self) -> None:

@@ -21,14 +21,13 @@ from typing import Any, Awaitable, Callable
 from . import _format as fmt
 from . import _tasks, _wire
 from ._errors import BUSY, FINAL, Error
-from ._sender import LOST_RUN_SECONDS
+from ._leftovers import AGAIN_SECONDS, Leftovers
 from ._server import Server
 from ._spool import LOOK_SECONDS, WriterSpool
 
 ERRORS_MAX = 100
-# How often leftovers and logs that can go are looked for.
+# How often logs that can go are looked for.
 TIDY_SECONDS = 0.5
-LEFTOVERS_SECONDS = 60.0
 # How long another sender is waited for that still has the lock.
 LOCK_SECONDS = 10.0
 
@@ -43,8 +42,10 @@ class Helper:
         self._linger = linger
         self._server = Server(target)
         self._errors: list[dict[str, str]] = []
-        self._spool = WriterSpool(self._server, folder, self._error)
-        self._leftovers: list[WriterSpool] = []
+        self._leftovers = Leftovers(self._server, folder.parent, self._error,
+                                    own=folder, target=target)
+        self._spool = WriterSpool(self._server, folder, self._error,
+                                  before=self._leftovers.before)
         self._gone = asyncio.Event()
         self._bye = False
         self._connections: set[asyncio.Task[None]] = set()
@@ -136,7 +137,9 @@ class Helper:
                                         header["patience"])
         elif name == "bye":
             self._bye = True
-        elif name != "status":
+        elif name == "status":
+            return {"trouble": self._server.trouble}, b""
+        else:
             raise Error("INVALID_PARAMETER_VALUE", f"no op {name}")
         return {}, b""
 
@@ -145,12 +148,17 @@ class Helper:
         """Makes an rpc when what it comes after is done.
 
         Without patience, it is one that can wait in the spool, and "later"
-        says that it should: unless the server itself refuses it.
+        says that it should: unless the server itself refuses it. What others
+        left for "run" goes before it, if that is done in "run_seconds".
         """
         waited = await self._wait(header)
         if not waited["done"]:
             return {**waited, "later": True}, b""
         patience = header["patience"]
+        run_id = header.get("run")
+        if run_id and not await self._leftovers.sent(
+                run_id, header["run_seconds"]) and not patience:
+            return {"later": True}, b""
         try:
             if patience:
                 return {}, await self._server.patient_call(
@@ -195,7 +203,7 @@ class Helper:
     async def _look(self) -> None:
         while True:
             await asyncio.sleep(LOOK_SECONDS)
-            for spool in [self._spool, *self._leftovers]:
+            for spool in self._spools():
                 spool.look()
 
     async def _tidy(self) -> None:
@@ -203,27 +211,13 @@ class Helper:
             await asyncio.sleep(TIDY_SECONDS)
             self._spool.look_for_logs()
             await self._spool.remove_closed()
-            for spool in list(self._leftovers):
-                # What cannot be sent as who we are is somebody else's to send;
-                # we try again when leftovers are looked for.
-                drained = spool.is_drained()
-                if drained or spool.blocked() is not None:
-                    self._leftovers.remove(spool)
-                    await spool.close(remove=drained)
+            await self._leftovers.tidy()
 
     async def _adopt(self) -> None:
         """Takes over what dead processes left for the same server."""
         while True:
-            for folder in fmt.writer_folders(self._spool.folder.parent):
-                if folder == self._spool.folder:
-                    continue
-                found = fmt.read_writer(folder)
-                if found is None or found["target"] != self._server.target:
-                    continue
-                spool = adopt(self._server, folder, self._error)
-                if spool is not None:
-                    self._leftovers.append(spool)
-            await asyncio.sleep(LEFTOVERS_SECONDS)
+            self._leftovers.adopt()
+            await asyncio.sleep(AGAIN_SECONDS)
 
     async def _sync(self) -> None:
         loop = asyncio.get_running_loop()
@@ -235,10 +229,10 @@ class Helper:
 
     async def _finish(self) -> None:
         """Our process is gone: sends what is left, as long as it moves."""
-        spools = [self._spool, *self._leftovers]
         self._spool.look_for_logs()
         last, since = -1, time.monotonic()
-        while not all(spool.is_drained() for spool in spools):
+        while not all(spool.is_drained() for spool in self._spools()):
+            spools = self._spools()
             pending = sum(spool.pending_bytes() for spool in spools)
             if pending != last:
                 last, since = pending, time.monotonic()
@@ -252,34 +246,19 @@ class Helper:
             await asyncio.sleep(LOOK_SECONDS)
 
     async def _close(self) -> None:
-        for spool in [self._spool, *self._leftovers]:
+        for spool in self._spools():
             spool.look_for_logs()
             unused = self._bye and spool is self._spool or (
                 spool.writer_is_dead())
             await spool.close(remove=unused and spool.is_drained())
         await self._server.close()
 
+    def _spools(self) -> list[WriterSpool]:
+        return [self._spool, *self._leftovers.spools.values()]
+
     def _error(self, message: str, kind: str) -> None:
         if len(self._errors) < ERRORS_MAX:
             self._errors.append({"message": message, "kind": kind})
-
-
-def adopt(server: Server, folder: pathlib.Path, on_error: Any,
-          lost_wait: float | None = LOST_RUN_SECONDS,
-          again: bool = False) -> WriterSpool | None:
-    """Takes the folder of a dead writer; None if somebody else has it. Runs
-    that were refused are sent `again`, if so."""
-    spool = WriterSpool(server, folder, on_error, lost_wait)
-    if not spool.take():
-        return None
-    if not spool.writer_is_dead():
-        spool.release()
-        return None
-    if again:
-        for log in fmt.log_folders(folder):
-            fmt.forget_refusal(log)
-    spool.look_for_logs()
-    return spool
 
 
 async def _keep_on(chore: Callable[[], Awaitable[None]]) -> None:

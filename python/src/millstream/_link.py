@@ -6,6 +6,7 @@ import logging
 import os
 import pathlib
 import re
+import select
 import socket
 import subprocess
 import sys
@@ -21,6 +22,8 @@ LOG = logging.getLogger("millstream")
 # A sender that was killed is replaced, but not more often than so.
 STARTS_MAX = 5
 STARTS_SECONDS = 60.0
+# Whoever waits longer than this for a server that is away is told so.
+SILENT_SECONDS = 2.0
 
 # What must not be asked for twice: a sender that ended in the middle may have
 # done it. A run has its id from us (Session.create_run).
@@ -58,6 +61,8 @@ class Link:
         # is there, if so.
         self.is_away = False
         self.blocked = ""
+        # Whether the user knows that the server is away.
+        self._told_away = False
 
     def ensure(self) -> None:
         """Starts the sender unless it runs."""
@@ -77,6 +82,8 @@ class Link:
                 sock = self._connection()
                 sock.sendall(message)
                 sent = True
+                if header.get("patience", 0.0) > SILENT_SECONDS:
+                    self._tell_if_away(sock, header["patience"])
                 answer, data = _wire.receive(sock)
             except (OSError, EOFError) as error:
                 # The sender was killed; another will do what it did not.
@@ -98,6 +105,7 @@ class Link:
             with self._lock:
                 self._idle.append(sock)
             self.is_away = answer["away"]
+            self._told_away &= self.is_away
             self.blocked = answer.get("blocked", "")
             for told in answer.get("errors", ()):
                 LOG.warning("%s", told["message"])
@@ -142,6 +150,21 @@ class Link:
                     ours.close()
                     raise
             return ours
+
+    def _tell_if_away(self, sock: socket.socket, patience: float) -> None:
+        """Says whom one waits for, if no answer comes for that reason."""
+        poll = select.poll()
+        poll.register(sock, select.POLLIN)
+        if self._told_away or poll.poll(SILENT_SECONDS * 1000):
+            return
+        try:
+            trouble = self.ask({"op": "status"})[0]["trouble"]
+        except Error:  # it will be seen by who waits
+            return
+        if trouble:
+            self._told_away = True
+            LOG.warning("millstream: waiting for %s, up to %.0f s: %s",
+                        self._config.target, patience, trouble)
 
     def _drop_idle(self) -> None:
         with self._lock:

@@ -38,7 +38,8 @@ class Progress:
             if not self._shown:
                 self._shown = True
                 print(f"millstream: {self._what}, {human(pending_bytes)} to "
-                      "send", file=out, flush=True)
+                      "send" + ("; the server is away" if away else ""),
+                      file=out, flush=True)
             return
         if self._shown and now - self._drawn < REDRAW_SECONDS:
             return

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import pathlib
 import shutil
 import time
 import traceback
-from typing import Any, Sequence
+from typing import Any, Protocol, Sequence
 
 import grpc.aio
 
 from . import _api
 from . import _format as fmt
-from . import _tasks
+from . import _refused, _tasks
 from ._errors import AWAY, BUSY, EXISTS, FINAL, NOT_THERE, Error
 from ._reader import Call, Dictionary, LogReader, Points
 from ._server import Backoff, Server, error_of, why
@@ -31,24 +30,33 @@ EARLIER_SECONDS = 0.05
 # A server that does not know a run may have been started on the wrong data: it
 # is asked again for so long before the run is given up.
 LOST_RUN_SECONDS = 60.0
-# Single points and calls that the server refused are kept here, up to this.
-REFUSED_NAME = "refused.jsonl"
-REFUSED_BYTES_MAX = 64 * 1024 * 1024
+
+
+class Earlier(Protocol):
+    """A log that goes before another of its run."""
+
+    run_id: str
+
+    def is_pending(self) -> bool: ...
+
+    @property
+    def blocked(self) -> Error | None: ...
 
 
 class LogSender:
     """Sends one log, in order. Belongs to one event loop.
 
-    `earlier` are logs of the same run that come before it. A frame or a call
+    Those of `earlier` that are of its run come before it. A frame or a call
     that the server refuses for good is written to refused.jsonl in the spool
-    folder and reported by `on_error`; the rest of the log goes on. A run that
+    folder and reported by `on_error`; the rest of the log goes on, or waits if
+    there is no space for that. A run that
     the server refuses is `refused`: its log is marked so and left as it is. A
     run that it does not know is asked for again for `lost_wait` seconds; None:
     as long as we live.
     """
 
     def __init__(self, server: Server, folder: pathlib.Path,
-                 on_error: Any, earlier: Sequence[LogSender] = (),
+                 on_error: Any, earlier: Sequence[Earlier] = (),
                  lost_wait: float | None = LOST_RUN_SECONDS) -> None:
         self.folder = folder
         self.log = LogReader(folder)
@@ -358,14 +366,18 @@ class LogSender:
         await self._drop_stream()
         self.log.rewind()
         self._resend = []
-        self._server.failed(error)
+        error = self._server.failed(error)
         if isinstance(error, _RunRefused):
             if not self._may_come_back(error):
                 self._set_aside(error)
                 return
         elif streaming and error.refuses_item():
-            self._find_culprit(error)
-            return
+            try:
+                self._find_culprit(error)
+                return
+            except _NotKept as full:
+                self.log.rewind()
+                error = full
         if error.code not in BUSY and error.code != AWAY and (
                 error.named or error.code in FINAL):
             self._block(error)
@@ -385,10 +397,11 @@ class LogSender:
     def _block(self, error: Error) -> None:
         """Nothing can be sent for now, for a reason that people can mend."""
         if self._blocked is None or self._blocked.code != error.code:
-            self._on_error(
-                f"run {self.run_id}: {self._server.target} does not take what "
-                f"was logged ({error}); it stays in {self.folder} and is tried "
-                "again", "blocked")
+            told = (error.message if isinstance(error, _NotKept) else
+                    f"{self._server.target} does not take what was logged "
+                    f"({error})")
+            self._on_error(f"run {self.run_id}: {told}; it stays in "
+                           f"{self.folder} and is tried again", "blocked")
         self._blocked = error
 
     def _find_culprit(self, error: Error) -> None:
@@ -431,26 +444,23 @@ class LogSender:
 
     def _refuse(self, error: Error, what: dict[str, Any],
                 request: bytes) -> None:
-        """Keeps what was refused where people can read it."""
+        """Keeps what was refused where people can read it; _NotKept if that
+        cannot be."""
         if "call" in what:
             method = _api.method(what["call"].rpartition("/")[2])
             if method is not None:
                 what["request"] = str(method.request.FromString(request))
-        path = self.folder.parent.parent / REFUSED_NAME
-        line = json.dumps({
-            "time": int(time.time()), "server": self._server.target,
-            "run_id": self.run_id, "error": error.code,
-            "message": error.message, **what})
-        kept = f"it is kept in {path}"
+        spool = self.folder.parent.parent
         try:
-            if path.exists() and path.stat().st_size > REFUSED_BYTES_MAX:
-                raise OSError("the file is large enough")
-            with path.open("a") as file:
-                file.write(line + "\n")
+            _refused.add(spool, {
+                "time": int(time.time()), "server": self._server.target,
+                "run_id": self.run_id, "error": error.code,
+                "message": error.message, **what})
         except OSError as why:
-            kept = f"it is not kept in {path}: {why}"
+            raise _NotKept(error, why.strerror or str(why)) from None
         self._on_error(f"run {self.run_id}: the server refused what was logged"
-                       f" ({error}); {kept}", "refused")
+                       f" ({error}); it is kept in {_refused.path_of(spool)}",
+                       "refused")
 
     def _tell_lost(self) -> None:
         if self.log.lost_bytes > self._lost_told:
@@ -465,6 +475,14 @@ class _RunRefused(Error):
 
     def __init__(self, error: Error) -> None:
         super().__init__(error.code, error.message, error.named)
+
+
+class _NotKept(Error):
+    """There is no space for what was refused."""
+
+    def __init__(self, error: Error, why: str) -> None:
+        super().__init__("INVALID_STATE", "the server refused what was logged "
+                         f"({error}), and it cannot be kept: {why}")
 
 
 def _at_open(error: Error) -> Error:

@@ -13,9 +13,14 @@ import grpc.aio
 
 from . import _api, _tasks, _who
 from ._channel import Channel
-from ._errors import AWAY, BUSY, FINAL, INVALID, Error
+from ._errors import AWAY, BUSY, ELSEWHERE, FINAL, INVALID, Error
+from ._listener import why_not_ours
 
 PROBE_SECONDS = 10.0
+# For so long it is believed that something else listens at the address.
+NOT_OURS_SECONDS = 10.0
+# A server that has never answered is spoken of after so long.
+SILENT_SECONDS = 1.5
 BACKOFF_SECONDS_MIN = 0.1
 BACKOFF_SECONDS_MAX = 10.0
 CHUNK_BYTES = 256 * 1024
@@ -99,26 +104,48 @@ class Server:
         self._there = asyncio.Event()
         self._there.set()
         self._probe: asyncio.Task[None] | None = None
+        # Whether a millstream server has ever answered; if not, what listens
+        # there instead, and until when to believe that.
+        self._answered = False
+        self._first_asked = 0.0
+        self._not_ours: tuple[Error, float] | None = None
+        self._away_because = ""
 
     @property
     def is_away(self) -> bool:
         return not self._there.is_set()
+
+    @property
+    def trouble(self) -> str:
+        """Why it does not answer, as far as is known; empty if it does."""
+        if self.is_away:
+            return self._away_because
+        silent = self._first_asked and not self._answered and (
+            time.monotonic() - self._first_asked > SILENT_SECONDS)
+        return "no answer yet" if silent else ""
 
     async def close(self) -> None:
         if self._probe is not None:
             await _tasks.end([self._probe])
         await self._connection.close()
 
-    def failed(self, error: Error) -> None:
+    def failed(self, error: Error) -> Error:
         """Says that a call failed; if so because the server is away, it is
-        looked for until it is back."""
+        looked for until it is back. Returns what to tell of it."""
+        self._answered |= error.named
         if error.code == "UNAUTHENTICATED":
             # The file with the password may have been written since.
             self._metadata = _who.metadata(os.environ)
+        if error.code == AWAY and self._not_ours is not None:
+            if time.monotonic() < self._not_ours[1]:
+                return self._not_ours[0]
+            self._not_ours = None
         if error.code in FINAL or error.code in BUSY or self.is_away:
-            return
+            return error
+        self._away_because = error.message.rpartition("last error: ")[2]
         self._there.clear()
         self._probe = asyncio.create_task(self._look_for())
+        return error
 
     async def wait(self, seconds: float) -> bool:
         """Waits until the server is there; False if it is not by then."""
@@ -130,6 +157,7 @@ class Server:
 
     async def call(self, path: str, request: bytes, timeout: float) -> bytes:
         """One rpc; Error if it failed."""
+        self._first_asked = self._first_asked or time.monotonic()
         call = self._calls.get(path)
         if call is None:
             call = self._calls[path] = self._channel.unary_unary(path)
@@ -137,9 +165,8 @@ class Server:
             answer: bytes = await call(request, timeout=timeout,
                                        metadata=self._metadata)
         except grpc.aio.AioRpcError as failure:
-            error = error_of(failure, len(request))
-            self.failed(error)
-            raise error from None
+            raise self.failed(error_of(failure, len(request))) from None
+        self._answered = True
         return answer
 
     async def patient_call(self, path: str, request: bytes,
@@ -238,8 +265,7 @@ class Server:
         try:
             await work
         except Error as error:
-            self.failed(error)
-            raise
+            raise self.failed(error) from None
         finally:
             call.cancel()
 
@@ -260,14 +286,27 @@ class Server:
         method = _api.method("GetServerInfo")
         assert method is not None
         backoff = Backoff()
-        while True:
+        while not await self._is_not_ours():
             await backoff.sleep()
             try:
                 await self._channel.unary_unary(method.path)(
                     b"", timeout=PROBE_SECONDS, wait_for_ready=True,
                     metadata=self._metadata)
+                self._answered = True
                 break
             except grpc.aio.AioRpcError as failure:
-                if error_of(failure).code != AWAY:
+                error = error_of(failure)
+                self._answered |= error.named
+                if error.code != AWAY:
                     break
         self._there.set()
+
+    async def _is_not_ours(self) -> bool:
+        if self._answered:
+            return False
+        why = await why_not_ours(self.target)
+        if why is None:
+            return False
+        self._not_ours = (Error(ELSEWHERE, why),
+                          time.monotonic() + NOT_OURS_SECONDS)
+        return True

@@ -168,7 +168,9 @@ class Session:
             patience = min(patience, self.config.start_wait)
         try:
             answer = self._sender().ask(
-                {"op": "call", "path": path, "patience": max(patience, 0.1)},
+                {"op": "call", "path": path, "patience": max(patience, 0.1),
+                 "run": after, "run_seconds": min(patience,
+                                                  self.config.write_wait)},
                 request)[1]
         except Error as error:
             if known is None or error.code != AWAY:
@@ -394,7 +396,9 @@ class Session:
         try:
             answer, _ = self._sender().ask(
                 {"op": "call", "path": method.path, "patience": 0.0,
-                 "timeout": WRITE_SECONDS}, request.SerializeToString())
+                 "timeout": WRITE_SECONDS, "run": run_id,
+                 "run_seconds": self.config.write_wait},
+                request.SerializeToString())
         except Error as error:
             if error.code in FINAL:
                 raise
@@ -422,7 +426,8 @@ class Session:
             answer, response = self._sender().ask(
                 {"op": "call", "path": path, "patience": 0.0,
                  "timeout": WRITE_SECONDS, "after": positions,
-                 "seconds": ROUND_SECONDS}, data)
+                 "seconds": ROUND_SECONDS, "run": run_id,
+                 "run_seconds": wait}, data)
         except NoSender as error:
             LOG.warning("millstream: %s", error.message)
             return None

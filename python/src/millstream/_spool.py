@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import pathlib
 import shutil
-from typing import Callable
+from typing import Callable, Sequence
 
 from . import _format as fmt
 from . import _tasks
 from ._errors import Error
-from ._sender import LOST_RUN_SECONDS, LogSender
+from ._sender import LOST_RUN_SECONDS, Earlier, LogSender
 from ._server import Server
 
 # How long something logged waits, at most, before it is on its way.
@@ -23,13 +23,17 @@ QUIET_EVERY = 10
 class WriterSpool:
     """Sends what is in the folder of one writer. Belongs to one event loop.
 
-    Has the sender's lock of the folder from take() to close().
+    Has the sender's lock of the folder from take() to close(). `before` tells
+    what other processes left that goes before a log.
     """
 
     def __init__(self, server: Server, folder: pathlib.Path,
                  on_error: Callable[[str, str], None],
-                 lost_wait: float | None = LOST_RUN_SECONDS) -> None:
+                 lost_wait: float | None = LOST_RUN_SECONDS,
+                 before: Callable[[pathlib.Path], Sequence[Earlier]]
+                 = lambda log: ()) -> None:
         self.folder = folder
+        self._before = before
         self._lost_wait = lost_wait
         self.logs: dict[str, LogSender] = {}
         self._server = server
@@ -58,14 +62,20 @@ class WriterSpool:
             if name in self.logs or name in self._unreadable:
                 continue
             try:
-                log = LogSender(self._server, folder, self._on_error,
-                                list(self.logs.values()), self._lost_wait)
+                log = LogSender(
+                    self._server, folder, self._on_error,
+                    [*self.logs.values(), *self._before(folder)],
+                    self._lost_wait)
             except (OSError, ValueError) as error:
                 self._unreadable[name] = error
                 self._on_error(f"{folder} cannot be read: {error}", "lost")
                 continue
             self.logs[name] = log
             self._tasks[name] = asyncio.create_task(log.run())
+
+    @property
+    def unreadable(self) -> list[pathlib.Path]:
+        return [self.folder / name for name in self._unreadable]
 
     def watch(self, name: str) -> LogSender | None:
         """The sender of log `name`; None if there is no such log (any more)."""
@@ -87,13 +97,16 @@ class WriterSpool:
                 self._quiet[name] = self._quiet.get(name, 0) + 1
 
     async def remove_closed(self) -> None:
-        """Removes logs that were closed and are done, or refused."""
+        """Removes logs that nothing is added to, and that are done or
+        refused."""
+        # Asked first: what it logged before it died is seen.
+        dead = self.writer_is_dead()
         for name, log in list(self.logs.items()):
             if log.refused is not None:
-                if log.log.has_ended() or self.writer_is_dead():
+                if dead or log.log.has_ended():
                     await self._forget(name)
                     fmt.set_aside(log.folder)
-            elif log.is_drained() and log.log.is_closed():
+            elif log.is_drained() and (dead or log.log.is_closed()):
                 await self._forget(name)
                 log.remove()
 

@@ -39,6 +39,7 @@ _word = fmt.word
 _pack_point_into = fmt.POINT_RECORD.pack_into
 _POINT_WORD = fmt.POINT_WORD
 _COMMITTED = fmt.COMMITTED
+_IS_LITTLE = sys.byteorder == "little"
 
 
 class SpoolFull(Exception):
@@ -176,7 +177,7 @@ class LogWriter:
                 # leaves a log that is whole.
                 self._offset = end
                 self.points += 1
-                self._words[_COMMITTED] = _word(end)
+                self._words[_COMMITTED] = end if _IS_LITTLE else _word(end)
             except OSError:
                 self.dropped += 1
             finally:

@@ -11,7 +11,7 @@ import urllib.parse
 from typing import Any
 
 from google.protobuf import json_format
-from mlflow.exceptions import MlflowException
+from mlflow.exceptions import MlflowException, RestException
 from mlflow.protos import databricks_pb2
 
 from .. import _api, _config, _session
@@ -29,6 +29,8 @@ def session(uri: str) -> _session.Session:
 
 def to_mlflow(error: Error) -> MlflowException:
     """The exception that mlflow's REST client would raise."""
+    if error.named:
+        return RestException(_api.error_body(error.code, error.message))
     try:
         code = databricks_pb2.ErrorCode.Value(error.code)
     except ValueError:

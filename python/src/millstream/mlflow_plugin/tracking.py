@@ -33,10 +33,29 @@ AFTER_ALL = frozenset({
     "SearchLoggedModels", "SearchRuns"})
 # Runs whose last known state is kept for the time that the server is away.
 KNOWN_RUNS_MAX = 256
-# How long a run is asked for when its last known state would do.
+# How long a run is asked for when its last known state would do, and the
+# server for the words of a refusal.
 KNOWN_RUN_SECONDS = 5.0
+REFUSAL_SECONDS = 5.0
 _monotonic = time.monotonic
 _IS_PLAIN = not hasattr(Metric, "model_id")
+
+
+def _check(metrics: Sequence[Metric]) -> None:
+    """What the server would find, found before it is put in the spool."""
+    for m in metrics:
+        # Who sends a bool by HTTP sends a number.
+        value = float(m.value) if isinstance(m.value, bool) else m.value
+        _validate_metric(m.key, value, m.timestamp, m.step)
+
+
+def _row(m: Metric) -> dict[str, Any]:
+    row = {"key": m.key, "value": m.value, "timestamp": m.timestamp,
+           "step": m.step}
+    if not _IS_PLAIN:
+        row.update(model_id=m.model_id, dataset_name=m.dataset_name,
+                   dataset_digest=m.dataset_digest)
+    return row
 
 
 class TrackingStore(RestStore):
@@ -72,27 +91,44 @@ class TrackingStore(RestStore):
                     or key not in log.keys or not (
                         _IS_PLAIN or metric._model_id is None
                         and metric._dataset_name is None)):
-                self._log_metrics(run_id, [metric])
+                self._log_alone(run_id, metric)
                 return
             log.point(key, metric._value, timestamp, metric._step)
         except (KeyError, AttributeError, struct.error, TypeError, ValueError):
-            self._log_metrics(run_id, [metric])
+            self._log_alone(run_id, metric)
             return
         if _monotonic() > self._session.next_check:
             self._session.check_sender()
 
     def log_batch(self, run_id: str, metrics: Sequence[Metric],
                   params: Sequence[Any], tags: Sequence[Any]) -> None:
-        _validate_batch_log_limits(metrics, params, tags)
+        try:
+            _validate_batch_log_limits(metrics, params, tags)
+            _check(metrics)
+        except MlflowException as error:
+            self._have_refused("LogBatch", _api.message("LogBatchRequest")(
+                run_id=run_id, metrics=[_row(m) for m in metrics],
+                params=[{"key": p.key, "value": p.value} for p in params],
+                tags=[{"key": t.key, "value": t.value} for t in tags]), error)
+            return
         if metrics:
-            self._check_metrics(run_id, metrics)
+            self._check_run(run_id)
         if params or tags or not metrics:
             super().log_batch(run_id, [], params, tags)
         if metrics:
             self._log_metrics(run_id, metrics)
 
+    def _log_alone(self, run_id: str, metric: Metric) -> None:
+        try:
+            _check([metric])
+        except MlflowException as error:
+            self._have_refused("LogMetric", _api.message("LogMetricRequest")(
+                run_id=run_id, **_row(metric)), error)
+            return
+        self._check_run(run_id)
+        self._log_metrics(run_id, [metric])
+
     def _log_metrics(self, run_id: str, metrics: Sequence[Metric]) -> None:
-        self._check_metrics(run_id, metrics)
         if _IS_PLAIN:
             plain, others = metrics, []
         else:
@@ -112,18 +148,32 @@ class TrackingStore(RestStore):
             raise MlflowException(
                 f"Metrics of run {run_id} are out of range: {error}",
                 error_code=databricks_pb2.INVALID_PARAMETER_VALUE) from None
+        except Error as error:
+            raise _calls.to_mlflow(error) from None
         if _monotonic() > self._session.next_check:
             self._session.check_sender()
 
-    def _check_metrics(self, run_id: str, metrics: Sequence[Metric]) -> None:
-        """What the server would find, found before it is put in the spool."""
-        for metric in metrics:
-            _validate_metric(metric.key, metric.value, metric.timestamp,
-                             metric.step)
+    def _check_run(self, run_id: str) -> None:
         try:
             self._session.log(run_id)
         except Error as error:
             raise _calls.to_mlflow(error) from None
+
+    def _have_refused(self, name: str, request: Any,
+                      error: MlflowException) -> None:
+        """What no server takes, for `error`: the server is to say so in its own
+        words, as over HTTP. While it is away we do."""
+        method = _api.method(name)
+        assert method is not None
+        patience = 0.1 if self._session.is_away() else REFUSAL_SECONDS
+        try:
+            self._session.call_bytes(
+                method.path, request.SerializeToString(), request.run_id,
+                patience)
+        except Error as refusal:
+            if refusal.code == AWAY and not refusal.named:
+                refusal = Error(error.error_code, error.message, named=True)
+            raise _calls.to_mlflow(refusal) from None
 
     def _log_model_metrics(self, run_id: str,
                            metrics: Sequence[Metric]) -> None:
