@@ -1,6 +1,7 @@
 """What a killed process left for a run goes before what is logged next."""
 
 import os
+import resource
 import shutil
 import signal
 
@@ -185,6 +186,27 @@ def test_leftovers_of_another_server_are_none_of_ours(
     run.log("m", 1.0)
     assert run.flush(30)
     assert len(list(fmt.writer_folders(spool))) == 2
+
+
+def test_more_runs_are_sent_than_files_may_be_open(
+        server, connect, spool, command):
+    client = connect(server)
+    runs = [client.create_run().id for _ in range(80)]
+    client.close()
+    folder = fmt.new_writer_folder(spool)
+    fmt.describe_writer(folder, server.grpc_address)
+    for number, run_id in enumerate(runs, 1):
+        log = LogWriter(folder / str(number), run_id, Budget(1 << 30),
+                        lambda: 0.0)
+        log.point("m", 1.0, 0, 0)
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (64, limits[1]))
+    try:
+        done = command("sync")
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+    assert done.returncode == 0, done.stderr
+    assert f"sent {len(runs)} points" in done.stdout
 
 
 def test_who_began_first_goes_first(tmp_path):

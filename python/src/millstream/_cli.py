@@ -13,7 +13,7 @@ from typing import Sequence
 from . import __version__, _config, _refused, _who
 from . import _format as fmt
 from ._progress import Progress, human
-from ._spool import WriterSpool
+from ._spool import WriterSpool, raise_file_limit
 
 # Exit statuses of sync.
 ALL_SENT, NOT_ALL_SENT, REFUSED = 0, 1, 3
@@ -105,6 +105,7 @@ async def _sync(spool: pathlib.Path, target: str | None, timeout: float,
     from ._leftovers import Leftovers
     from ._server import Server
 
+    raise_file_limit()
     result = ALL_SENT
     by_target: dict[str, list[pathlib.Path]] = {}
     for folder in fmt.writer_folders(spool):

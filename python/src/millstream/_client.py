@@ -145,7 +145,7 @@ class Run:
         log = self._session.logs.get(self.id) or self._session.log(self.id)
         if timestamp is None:
             timestamp = _now()
-        if timestamp < 0 or not log.knows(key):
+        if timestamp < 0 or key not in log.keys:
             _check(key, timestamp)
         try:
             log.point(key, value, timestamp, step)

@@ -23,7 +23,7 @@ from . import _tasks, _wire
 from ._errors import BUSY, FINAL, Error
 from ._leftovers import AGAIN_SECONDS, Leftovers
 from ._server import Server
-from ._spool import LOOK_SECONDS, WriterSpool
+from ._spool import LOOK_SECONDS, WriterSpool, raise_file_limit
 
 ERRORS_MAX = 100
 # How often logs that can go are looked for.
@@ -287,6 +287,7 @@ def main(control: int, folder: str, target: str, fsync: float,
     # Ctrl-C is for the process that logs; it tells us when to end.
     for name in (signal.SIGINT, signal.SIGHUP):
         signal.signal(name, signal.SIG_IGN)
+    raise_file_limit()
 
     async def run() -> None:
         await Helper(socket.socket(fileno=control), pathlib.Path(folder),

@@ -241,11 +241,14 @@ class Leftovers:
 def _logs_of(writer: pathlib.Path) -> list[_Log]:
     found = []
     try:
-        for log in fmt.log_folders(writer):
+        folders = fmt.log_folders(writer)
+    except OSError:  # removed in this moment, as all is sent
+        return []
+    for log in folders:
+        try:
             found.append(_Log((log / "run").read_text(), _begun(log), log))
-    except (OSError, ValueError):
-        # Removed in this moment, as all is sent; or damaged.
-        pass
+        except (OSError, ValueError):  # the same, or damaged
+            continue
     return found
 
 

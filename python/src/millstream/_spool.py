@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import pathlib
+import resource
 import shutil
 from typing import Callable, Sequence
 
@@ -18,6 +19,15 @@ LOOK_SECONDS = 0.05
 # Logs in which nothing happens are looked at less often.
 QUIET_LOOKS = 200
 QUIET_EVERY = 10
+
+
+def raise_file_limit() -> None:
+    """Each log that is sent has files open, and many runs may be left."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    except (OSError, ValueError):
+        pass
 
 
 class WriterSpool:
