@@ -145,9 +145,6 @@ class LogWriter:
             self._settle()
             return self._sequence << fmt.SEQUENCE_SHIFT | self._offset
 
-    def knows(self, key: str) -> bool:
-        return key in self.keys
-
     def point(self, key: str, value: float, timestamp: int, step: int) -> None:
         """Appends a point: this is the path that training waits for.
 
