@@ -19,8 +19,6 @@ CALLS = {
         c.gone, "m", 1.0),
     "name of a metric": lambda c, run: c.log_metric(run, "a#b", 1.0),
     "time of a metric": lambda c, run: c.log_metric(run, "m", 1.0, -1),
-    "no value": lambda c, run: c.log_batch(
-        run, [Metric("m", None, 1, 0)]),
     "name in a batch": lambda c, run: c.log_batch(
         run, [Metric("m", 1.0, 1, 0), Metric("..", 1.0, 1, 0)],
         [Param("p", "1")], [RunTag("t", "1")]),
@@ -107,7 +105,7 @@ def test_what_is_no_metric_is_told_while_the_server_is_away(both):
 
 def test_whom_one_waits_for_is_told(start_server, connect, caplog):
     server = start_server()
-    client = connect(server, timeout=5)
+    client = connect(server, timeout=3)
     run = client.create_run()
     server.kill()
     for _ in range(2):
@@ -116,8 +114,7 @@ def test_whom_one_waits_for_is_told(start_server, connect, caplog):
     told = [r.message for r in caplog.records if "waiting for" in r.message]
     # Once.
     assert len(told) == 1
-    assert f"{server.grpc_address}, up to 5 s: " in told[0]
-    assert "refused" in told[0]
+    assert f"{server.grpc_address}, up to 3 s: " in told[0]
 
 
 @pytest.fixture
