@@ -39,6 +39,9 @@ NAME_TAG = "mlflow.runName"
 # the run's id.
 UNKNOWN_URI = "mlflow-artifacts:/not-known-yet/"
 RUNNING = 1
+# When there are so many more logs that were closed, those that can be forgotten
+# are looked for.
+ENDED_MAX = 16
 # The statuses that end a run.
 FINAL_STATUSES = (3, 4, 5)
 
@@ -79,8 +82,10 @@ class Session:
         self.unmade: set[str] = set()
         # Logs that were closed, by name, until all of them has arrived.
         self._ended: dict[str, LogWriter] = {}
-        # Calls of a run are made one after another.
-        self._run_locks: dict[str, threading.RLock] = {}
+        self._ended_max = ENDED_MAX
+        # Calls of a run are made one after another. Kept while they are used.
+        self._run_locks: weakref.WeakValueDictionary[
+            str, threading.RLock] = weakref.WeakValueDictionary()
         self._warned_full = False
         self._closed = False
         self.next_check = 0.0
@@ -489,7 +494,16 @@ class Session:
         if log is not None:
             self._tell_dropped(log, last=True)
             log.close()
-            self._ended[log.folder.name] = log
+            self._remember_ended(log)
+
+    def _remember_ended(self, log: LogWriter) -> None:
+        self._ended[log.folder.name] = log
+        if len(self._ended) > self._ended_max:
+            # What has arrived, or was refused, the sender removes.
+            for name, ended in list(self._ended.items()):
+                if not (ended.folder / "run").exists():
+                    self._ended.pop(name, None)
+            self._ended_max = 2 * len(self._ended) + ENDED_MAX
 
     def _when_full(self) -> float:
         """How long to wait for space: only a server that is there makes it."""

@@ -263,6 +263,10 @@ class LogWriter:
                 self._words[fmt.STATE] = _word(fmt.CLOSED)
             os.close(self._keys_fd)
             self._end = self._limit = 0
+            # Whoever has the log longer than it is on the disk keeps none of
+            # that.
+            self._words = self._map = None
+            self.keys = {}
 
         self._settle()
         # Of this log, whichever is the run's by then.
