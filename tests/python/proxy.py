@@ -1,4 +1,5 @@
-"""A gRPC proxy that hands on every call, and remembers the frames it saw."""
+"""A gRPC proxy that hands on every call but those that are to be lost, and
+remembers the frames it saw."""
 
 import threading
 from concurrent import futures
@@ -23,6 +24,7 @@ class Proxy:
         self.order = []
         self.resent = 0
         self.broken = []
+        self._losses = {}
         self._lock = threading.Lock()
         self._channel = grpc.insecure_channel(server.grpc_address, [
             *UNLIMITED, ("grpc.min_reconnect_backoff_ms", 50),
@@ -44,15 +46,34 @@ class Proxy:
         return [step for _, content in sorted(self.frames[writer].items())
                 for steps in content for step in steps]
 
+    def lose_call(self, name):
+        """The next call of that name does not reach the server."""
+        self._losses[name] = None
+
+    def lose_answer(self, name, then=lambda: None):
+        """The server does what the next call of that name says, and its answer
+        does not come. `then` is done before the caller learns of it."""
+        self._losses[name] = then
+
     def pass_on(self, method, requests, context):
+        name = method.rpartition("/")[2]
         with self._lock:
-            self.calls.append(method.rpartition("/")[2])
+            self.calls.append(name)
+            loses = name in self._losses
+            then = self._losses.pop(name, None)
+        if loses and then is None:
+            context.abort(grpc.StatusCode.UNAVAILABLE, "the call was lost")
         if method.endswith("/LogMetrics"):
             requests = self._watch(requests)
         call = self._channel.stream_stream(method)(
             requests, metadata=context.invocation_metadata())
         context.add_callback(call.cancel)
         try:
+            if loses:
+                list(call)
+                then()
+                context.abort(grpc.StatusCode.UNAVAILABLE,
+                              "the answer was lost")
             yield from call
         except grpc.RpcError as error:
             context.set_trailing_metadata(error.trailing_metadata() or ())

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 import pathlib
-import re
 import select
 import socket
 import subprocess
@@ -14,7 +13,7 @@ import threading
 import time
 from typing import Any
 
-from . import _wire
+from . import _making, _wire
 from ._config import Config
 from ._errors import AWAY, Error
 
@@ -24,10 +23,6 @@ STARTS_MAX = 5
 STARTS_SECONDS = 60.0
 # Whoever waits longer than this for a server that is away is told so.
 SILENT_SECONDS = 2.0
-
-# What must not be asked for twice: a sender that ended in the middle may have
-# done it. A run has its id from us (Session.create_run).
-_ONCE = re.compile(r"/Create(?!Run$)\w*$")
 
 _PROGRAM = ("import sys; sys.path[:] = {path!r}; "
             "from millstream._helper import main; main({arguments})")
@@ -74,7 +69,9 @@ class Link:
             payload: bytes = b"") -> tuple[dict[str, Any], bytes]:
         """One request; Error if it failed, NoSender if there is none."""
         message = _wire.pack(header, payload)
-        once = _ONCE.search(header.get("path", "")) is not None
+        # A sender that ended in the middle may have done it.
+        once = header["op"] == "call" and _making.is_once(
+            header.get("path", ""))
         for attempt in range(3):
             sock = None
             sent = False

@@ -13,7 +13,7 @@ import grpc.aio
 
 from . import _api
 from . import _format as fmt
-from . import _refused, _tasks
+from . import _making, _refused, _tasks
 from ._errors import AWAY, BUSY, EXISTS, FINAL, NOT_THERE, Error
 from ._reader import Call, Dictionary, LogReader, Points
 from ._server import Backoff, Server, error_of, why
@@ -251,7 +251,8 @@ class LogSender:
         done = self.log.journal.done
         finished = fmt.Frame(done.number, call.end, call.points)
         try:
-            await self._server.call(call.path, call.request, CALL_SECONDS)
+            if not await self._was_made(call):
+                await self._server.call(call.path, call.request, CALL_SECONDS)
         except Error as error:
             if not error.refuses_item():
                 raise
@@ -259,10 +260,27 @@ class LogSender:
                 refusal = await self._ask_for_run()
                 if refusal is not None:
                     raise _RunRefused(refusal) from None
-            if error.code != EXISTS or not call.path.endswith("/CreateRun"):
+            if not _making.says_made(call.path, error):
                 self._refuse(error, {"call": call.path}, call.request)
         self.calls_done += 1
         self._finish(finished)
+
+    async def _was_made(self, call: Call) -> bool:
+        """Whether a call that adds something, each time it is made, was made
+        before, by us or somebody whose answer was lost."""
+        if not call.path.endswith("/LogModel"):
+            return False
+        method = _api.method("GetRun")
+        assert method is not None
+        try:
+            answer = method.response.FromString(await self._server.call(
+                method.path, method.request(
+                    run_id=self.run_id).SerializeToString(), CALL_SECONDS))
+        except Error as error:
+            if not error.refuses_item():
+                raise
+            return False  # as the call itself will be told
+        return _making.has_model(answer.run, call.request)
 
     async def _ask_for_run(self) -> Error | None:
         """Why the server takes nothing for this run; None: it does."""

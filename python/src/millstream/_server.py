@@ -11,7 +11,7 @@ from typing import Any, AsyncIterator, Awaitable, Callable
 import grpc
 import grpc.aio
 
-from . import _api, _tasks, _who
+from . import _api, _making, _tasks, _who
 from ._channel import Channel
 from ._errors import AWAY, BUSY, ELSEWHERE, FINAL, INVALID, Error
 from ._listener import why_not_ours
@@ -178,8 +178,42 @@ class Server:
             return await self.call(path, request,
                                    max(deadline - time.monotonic(), 1.0))
 
+        if _making.is_once(path):
+            return await self._once(path, attempt, deadline)
         answer: bytes = await self._patiently(attempt, patience, deadline)
         return answer
+
+    async def _once(self, path: str, attempt: Callable[[], Awaitable[bytes]],
+                    deadline: float) -> bytes:
+        """Tries again only if nothing can have come of it."""
+        backoff = Backoff()
+        while True:
+            await self._reach(deadline)
+            try:
+                return await attempt()
+            except Error as error:
+                if error.code in FINAL:
+                    raise
+                if error.code not in BUSY:
+                    raise Error(
+                        error.code, f"{path.rpartition('/')[2]} may have been "
+                        f"done or not: {error.message}") from None
+                if time.monotonic() > deadline:
+                    raise
+                await backoff.sleep()
+
+    async def _reach(self, deadline: float) -> None:
+        """Waits until there is a connection; Error if there is none in time.
+        """
+        try:
+            if await self.wait(deadline - time.monotonic()):
+                await asyncio.wait_for(
+                    self._channel.channel_ready(),
+                    max(deadline - time.monotonic(), 1.0))
+                return
+        except asyncio.TimeoutError:
+            pass
+        raise Error(AWAY, f"{self.target} does not answer")
 
     async def _patiently(self, attempt: Callable[[], Awaitable[Any]],
                          patience: float, deadline: float = 0.0) -> Any:

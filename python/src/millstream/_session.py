@@ -17,6 +17,7 @@ from typing import Any, Callable
 
 from . import _api, _exit, _who  # noqa: F401  (closes sessions at exit)
 from . import _format as fmt
+from . import _making
 from ._config import Config
 from ._errors import AWAY, EXISTS, FINAL, INVALID, Error
 from ._known import Known
@@ -168,6 +169,8 @@ class Session:
                 "waiting for what was logged"):
             LOG.warning("millstream: not all that was logged has arrived yet; "
                         "the answer may lack the latest")
+        if _making.is_once(path):
+            return _making.make(self._ask, path, request, patience)
         known = self._known.recall(path, request)
         if known is not None:
             patience = min(patience, self.config.start_wait)
@@ -183,6 +186,11 @@ class Session:
             return known
         self._known.remember(path, request, answer)
         return answer
+
+    def _ask(self, path: str, request: bytes, patience: float) -> bytes:
+        return self._sender().ask(
+            {"op": "call", "path": path, "patience": max(patience, 0.1)},
+            request)[1]
 
     def create_run(self, request: Any) -> Any:
         """Starts a run: CreateRunRequest to Run. Without the server, if that
