@@ -1,5 +1,6 @@
 """Runs the tests that tools/test names and adds up what passed and failed."""
 
+import collections
 import json
 import os
 import pathlib
@@ -56,6 +57,8 @@ class Tally:
     def __init__(self):
         self.passed = 0
         self.failed = []
+        # How many cases did not run, by the reason.
+        self.skipped = collections.Counter()
 
     def add_junit(self, path, label):
         """Counts an XML report; False when there is none to read."""
@@ -68,15 +71,26 @@ class Tally:
             if tags & {"failure", "error"}:
                 self.failed.append(
                     f"{label} {case.get('classname')}.{case.get('name')}")
-            elif "skipped" not in tags and case.get("status") != "notrun":
+            elif "skipped" in tags or case.get("status") == "notrun":
+                self.skipped[why_skipped(case)] += 1
+            else:
                 self.passed += 1
         return True
 
     def report(self):
         for name in self.failed:
             print(f"FAILED {name}")
+        for why, count in self.skipped.most_common():
+            print(f"SKIPPED {count}: {why}")
+        print(f"{self.skipped.total()} skipped")
         print(f"{self.passed} passed, {len(self.failed)} failed", flush=True)
         return 1 if self.failed else 0
+
+
+def why_skipped(case):
+    told = case.find("skipped")
+    message = "" if told is None else told.get("message", "")
+    return " ".join(message.split()) or "no reason given"
 
 
 def say(text):
