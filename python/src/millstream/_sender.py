@@ -14,7 +14,7 @@ import grpc.aio
 from . import _api
 from . import _format as fmt
 from . import _making, _refused, _tasks
-from ._errors import AWAY, BUSY, EXISTS, FINAL, NOT_THERE, Error
+from ._errors import AWAY, BUSY, FINAL, NOT_THERE, Error
 from ._reader import Call, Dictionary, LogReader, Points
 from ._server import Backoff, Server, error_of, why
 
