@@ -20,14 +20,16 @@
 namespace millstream::client {
 namespace {
 
+// Before a call whose answer was lost is made again.
+constexpr absl::Duration kAgainWait = absl::Milliseconds(20);
 constexpr char kLogBatch[] = "TrackingService/LogBatch";
 
 int64_t NowMs() { return absl::ToUnixMillis(absl::Now()); }
 
-// A name that no other writer has.
-std::string MakeWriterId() {
+// 32 hexadecimal digits that nobody else has.
+std::string MakeId() {
   std::random_device device;
-  std::string id = "client-";
+  std::string id;
   for (int i = 0; i < 4; ++i) {
     absl::StrAppend(&id, absl::Hex(device(), absl::kZeroPad8));
   }
@@ -58,7 +60,8 @@ absl::Status CheckOptions(const WriterOptions& options) {
   }
   if (options.full_wait < absl::ZeroDuration() ||
       options.linger < absl::ZeroDuration() ||
-      options.open_wait < absl::ZeroDuration()) {
+      options.open_wait < absl::ZeroDuration() ||
+      options.lost_wait < absl::ZeroDuration()) {
     return absl::InvalidArgumentError("a duration is negative");
   }
   return absl::OkStatus();
@@ -83,45 +86,66 @@ void AddPairs(const Pairs& pairs, size_t begin, size_t end, Repeated* out) {
   }
 }
 
+// Makes a call until somebody answers it: one whose answer is lost is made
+// again, so it must be one that can be.
+absl::Status CallUntil(Connection* connection, const std::string& method,
+                       const google::protobuf::MessageLite& request,
+                       google::protobuf::MessageLite* response,
+                       absl::Time until) {
+  while (true) {
+    const absl::Status status = connection->Call(
+        method, request, response, until - absl::Now(), /*patient=*/true);
+    if (!absl::IsUnavailable(status) || absl::Now() + kAgainWait >= until) {
+      return status;
+    }
+    absl::SleepFor(kAgainWait);
+  }
+}
+
 absl::StatusOr<std::string> FindExperiment(Connection* connection,
                                            const std::string& name,
-                                           absl::Duration timeout) {
+                                           absl::Time until) {
   v1::GetExperimentByNameRequest request;
   request.set_experiment_name(name);
   v1::GetExperimentByNameResponse response;
-  RETURN_IF_ERROR(connection->Call("TrackingService/GetExperimentByName",
-                                   request, &response, timeout, true));
+  RETURN_IF_ERROR(CallUntil(connection, "TrackingService/GetExperimentByName",
+                            request, &response, until));
   return response.experiment().experiment_id();
 }
 
 absl::StatusOr<std::string> FindOrMakeExperiment(Connection* connection,
                                                  const std::string& name,
-                                                 absl::Duration timeout) {
-  absl::StatusOr<std::string> found = FindExperiment(connection, name, timeout);
+                                                 absl::Time until) {
+  absl::StatusOr<std::string> found = FindExperiment(connection, name, until);
   if (!absl::IsNotFound(found.status())) return found;
   v1::CreateExperimentRequest request;
   request.set_name(name);
   v1::CreateExperimentResponse response;
-  const absl::Status made = connection->Call("TrackingService/CreateExperiment",
-                                             request, &response, timeout, true);
+  const absl::Status made =
+      CallUntil(connection, "TrackingService/CreateExperiment", request,
+                &response, until);
   if (made.ok()) return response.experiment_id();
   if (!absl::IsAlreadyExists(made)) return made;
-  // Another process was quicker.
-  return FindExperiment(connection, name, timeout);
+  // Another process was quicker; or we were, and did not learn of it.
+  return FindExperiment(connection, name, until);
 }
 
 absl::StatusOr<std::string> MakeRun(Connection* connection, const NewRun& run,
-                                    absl::Duration timeout) {
+                                    absl::Time until) {
   v1::CreateRunRequest request;
   ASSIGN_OR_RETURN(*request.mutable_experiment_id(),
-                   FindOrMakeExperiment(connection, run.experiment, timeout));
+                   FindOrMakeExperiment(connection, run.experiment, until));
+  request.set_wanted_run_id(MakeId());
   request.set_start_time(NowMs());
   if (!run.name.empty()) request.set_run_name(run.name);
   if (!run.user.empty()) request.set_user_id(run.user);
   AddPairs(run.tags, 0, run.tags.size(), request.mutable_tags());
   v1::CreateRunResponse response;
-  RETURN_IF_ERROR(connection->Call("TrackingService/CreateRun", request,
-                                   &response, timeout, true));
+  const absl::Status made = CallUntil(connection, "TrackingService/CreateRun",
+                                      request, &response, until);
+  // Nobody else has an id that we made up.
+  if (absl::IsAlreadyExists(made)) return request.wanted_run_id();
+  RETURN_IF_ERROR(made);
   return response.run().info().run_id();
 }
 
@@ -132,8 +156,8 @@ class RunWriterImpl final : public RunWriter {
       : connection_(std::move(connection)),
         run_id_(std::move(run_id)),
         buffer_(options),
-        sender_(&buffer_, connection_.get(), run_id_, MakeWriterId(),
-                TellOf(options, run_id_)),
+        sender_(&buffer_, connection_.get(), run_id_, "client-" + MakeId(),
+                options.lost_wait, TellOf(options, run_id_)),
         thread_([this] { sender_.Run(); }) {}
 
   ~RunWriterImpl() override { Close(kDestructorWait).IgnoreError(); }
@@ -226,8 +250,9 @@ absl::StatusOr<std::unique_ptr<RunWriter>> RunWriter::Create(
   RETURN_IF_ERROR(CheckPairs(run.tags));
   ASSIGN_OR_RETURN(std::unique_ptr<Connection> connection,
                    Connection::Make(server));
-  ASSIGN_OR_RETURN(std::string run_id,
-                   MakeRun(connection.get(), run, options.open_wait));
+  ASSIGN_OR_RETURN(
+      std::string run_id,
+      MakeRun(connection.get(), run, absl::Now() + options.open_wait));
   auto writer = std::make_unique<RunWriterImpl>(std::move(connection),
                                                 std::move(run_id), options);
   RETURN_IF_ERROR(writer->LogParams(run.params));

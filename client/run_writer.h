@@ -14,7 +14,8 @@
 // well belongs into the spool of the Python package.
 //
 // What is logged is given up only if a millstream server says that it will
-// never take it: a param with another value, a run that was deleted. A password
+// never take it: a param with another value, a run that was deleted or, for
+// longer than lost_wait, is not known. A password
 // or permission that does not hold any more, a certificate that cannot be
 // trusted, another server at the address: all that can be put right, so it is
 // told (on_trouble), what is logged is held, and the writer goes on by itself.
@@ -72,6 +73,10 @@ struct WriterOptions {
   absl::Duration linger = absl::Milliseconds(20);
   // How long Create and Open wait for a server that does not answer.
   absl::Duration open_wait = absl::Seconds(30);
+  // A server that does not know the run any more may have been started on other
+  // data: what is logged is held, and it is asked again for so long, before the
+  // run is given up.
+  absl::Duration lost_wait = absl::Minutes(1);
   // Told when nothing gets through (see RunWriter::trouble), and OK when it
   // goes on: at once when the server refuses, after kTroubleWait when it is
   // away. Called by the writer's thread; may not call the writer. Empty: a line
@@ -108,7 +113,8 @@ struct WriterStats {
 // Thread-safe. Has a thread of its own; does not survive fork().
 class RunWriter {
  public:
-  // Makes a run and opens it. Besides what Open returns:
+  // Makes a run and opens it: one, also if the server's answer is lost and it
+  // is asked again. Besides what Open returns:
   // ALREADY_EXISTS, FAILED_PRECONDITION: the experiment was deleted.
   static absl::StatusOr<std::unique_ptr<RunWriter>> Create(
       const ServerOptions& server, const NewRun& run,
@@ -164,7 +170,8 @@ class RunWriter {
   virtual absl::Status Close(absl::Duration timeout) = 0;
 
   // OK, or why the server will never take anything more for this run: it was
-  // deleted. What was not sent is dropped, and counts as refused.
+  // deleted, or is not there. What was not sent is dropped, and counts as
+  // refused.
   virtual absl::Status status() const = 0;
 
   // OK, or why nothing gets through for now: UNAVAILABLE, for instance, or

@@ -12,6 +12,7 @@
 #include "absl/strings/str_cat.h"
 #include "client/connection.h"
 #include "client/testing/histories.h"
+#include "client/testing/relay.h"
 #include "client/testing/server_process.h"
 #include "gtest/gtest.h"
 #include "millstream/v1/tracking.pb.h"
@@ -235,6 +236,76 @@ TEST_F(RunWriterTest, ADeletedRunIsAPermanentFailure) {
   EXPECT_TRUE(absl::IsInvalidArgument(
       RunWriter::Open({.address = server_->address()}, writer->run_id())
           .status()));
+}
+
+// A server on other data, with the same address.
+TEST_F(RunWriterTest, ARunThatIsNotKnownForAWhileIsWaitedFor) {
+  auto writer = Create();
+  ASSERT_TRUE(writer->Log("m", 0, 0).ok());
+  ASSERT_TRUE(writer->Flush(kPatience).ok());
+  for (const bool by_call : {false, true}) {
+    server_->Stop();
+    server_->Start("other");
+    const int64_t step = by_call ? 2 : 1;
+    if (by_call) ASSERT_TRUE(writer->SetTags({{"t", "v"}}).ok());
+    ASSERT_TRUE(writer->Log("m", static_cast<double>(step), step).ok());
+    const absl::Time until = absl::Now() + kPatience;
+    while (!absl::IsNotFound(writer->trouble()) && absl::Now() < until) {
+      absl::SleepFor(absl::Milliseconds(1));
+    }
+    EXPECT_TRUE(absl::IsNotFound(writer->trouble())) << writer->trouble();
+    EXPECT_TRUE(
+        absl::IsDeadlineExceeded(writer->Flush(absl::Milliseconds(300))));
+    EXPECT_TRUE(writer->status().ok()) << writer->status();
+    server_->Stop();
+    server_->Start();
+    ASSERT_TRUE(writer->Flush(kPatience).ok());
+    EXPECT_TRUE(writer->trouble().ok());
+  }
+  EXPECT_EQ(writer->stats().refused, 0);
+  ExpectSteps(*writer, "m", 3);
+}
+
+TEST_F(RunWriterTest, ARunThatIsNotKnownForLongIsGivenUp) {
+  for (const bool by_call : {false, true}) {
+    auto writer = Create({}, {.lost_wait = absl::Milliseconds(200)});
+    ASSERT_TRUE(writer->Flush(kPatience).ok());
+    server_->Stop();
+    server_->Start("other");
+    ASSERT_TRUE(
+        (by_call ? writer->SetTags({{"t", "v"}}) : writer->Log("m", 0, 0))
+            .ok());
+    EXPECT_TRUE(absl::IsNotFound(writer->Flush(kPatience)));
+    EXPECT_TRUE(absl::IsNotFound(writer->status()));
+    EXPECT_EQ(writer->stats().refused, 1);
+    server_->Stop();
+    server_->Start();
+  }
+}
+
+TEST_F(RunWriterTest, OneRunIsMadeThoughTheAnswerIsLost) {
+  testing::Relay relay(server_->address());
+  std::string experiment_id;
+  int32_t runs = 0;
+  for (const char* method : {"/CreateExperiment", "/CreateRun"}) {
+    relay.LoseAnswer(method);
+    auto writer =
+        RunWriter::Create({.address = relay.address()}, {.experiment = "lost"});
+    ASSERT_TRUE(writer.ok()) << writer.status();
+    ++runs;
+    ASSERT_TRUE((*writer)->Log("m", 0, 0).ok());
+    ASSERT_TRUE((*writer)->Finish(RunStatus::kFinished, kPatience).ok());
+    ExpectSteps(**writer, "m", 1);
+    experiment_id = Run(**writer).info().experiment_id();
+    v1::SearchRunsRequest request;
+    request.add_experiment_ids(experiment_id);
+    v1::SearchRunsResponse response;
+    ASSERT_TRUE(
+        connection_
+            ->Call("TrackingService/SearchRuns", request, &response, kPatience)
+            .ok());
+    EXPECT_EQ(response.runs_size(), runs) << method;
+  }
 }
 
 TEST_F(RunWriterTest, AParamThatIsRefusedIsTold) {

@@ -31,7 +31,7 @@ bool IsRefusal(const absl::Status& status) {
 }  // namespace
 
 Sender::Sender(LogBuffer* buffer, Connection* connection, std::string run_id,
-               std::string writer_id, Tell tell)
+               std::string writer_id, absl::Duration lost_wait, Tell tell)
     : buffer_(buffer),
       connection_(connection),
       run_id_(std::move(run_id)),
@@ -40,6 +40,7 @@ Sender::Sender(LogBuffer* buffer, Connection* connection, std::string run_id,
         return buffer->KeyName(key);
       }),
       backoff_(kBackoffMin),
+      lost_wait_(lost_wait),
       tell_(std::move(tell)) {}
 
 void Sender::Run() {
@@ -57,6 +58,7 @@ void Sender::Run() {
 void Sender::MadeProgress() {
   progress_ = absl::Now();
   backoff_ = kBackoffMin;
+  lost_.reset();
   if (!trouble_.has_value()) return;
   trouble_.reset();
   buffer_->SetTrouble(absl::OkStatus());
@@ -154,12 +156,8 @@ absl::Status Sender::MakeCall() {
   const absl::Status status = connection_->CallSerialized(
       item.call->method, item.call->request, kCallWait);
   if (!status.ok()) {
-    if (!IsFinal(status)) return status;
-    // The run, and so all that follows.
-    if (absl::IsNotFound(status)) {
-      buffer_->Fail(status);
-      return status;
-    }
+    // Not found: the run, and so all that follows.
+    if (!IsFinal(status) || absl::IsNotFound(status)) return status;
     buffer_->Refused(1, status);
   }
   MadeProgress();
@@ -180,6 +178,7 @@ void Sender::OpenStream() {
 
 void Sender::Opened(uint64_t durable) {
   open_ = true;
+  lost_.reset();
   TakeDurable(durable);
   progress_ = absl::Now();
   if (refusal_.has_value() && !frames_.empty()) {
@@ -232,19 +231,29 @@ bool Sender::Recover(const absl::Status& error) {
   const bool of_stream = stream_ != nullptr;
   DropStream();
   if (!buffer_->status().ok()) return false;
-  if (of_stream && IsFinal(error)) {
-    if (!was_open) {
+  if (IsFinal(error)) {
+    if (was_open && !frames_.empty()) {
+      // Asked for at once, so that what is behind the frame is not kept
+      // waiting; if there is nothing, whoever logs next learns of it.
+      refusal_ = error;
+      return true;
+    }
+    // Of the opening of a stream, or of a call.
+    const bool of_run = (of_stream && !was_open) ||
+                        (absl::IsNotFound(error) && next_.has_value());
+    if (of_run && GivesUp(error)) {
       buffer_->Fail(error);
       return false;
     }
-    refusal_ = error;
-    // Asked for at once, so that what is behind the frame is not kept waiting;
-    // if there is nothing, whoever logs next learns of it.
-    if (!frames_.empty()) return true;
-    refusal_.reset();
   }
   WaitOut(error);
   return true;
+}
+
+bool Sender::GivesUp(const absl::Status& refusal) {
+  if (!absl::IsNotFound(refusal)) return true;
+  if (!lost_.has_value()) lost_ = absl::Now();
+  return absl::Now() - *lost_ >= lost_wait_;
 }
 
 void Sender::WaitOut(const absl::Status& error) {

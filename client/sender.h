@@ -28,10 +28,10 @@ class Sender {
  public:
   using Tell = std::function<void(const absl::Status& trouble)>;
 
-  // Borrows both; they must outlive it. For `tell` see
-  // WriterOptions::on_trouble.
+  // Borrows both; they must outlive it. For `lost_wait` and `tell` see
+  // WriterOptions.
   Sender(LogBuffer* buffer, Connection* connection, std::string run_id,
-         std::string writer_id, Tell tell);
+         std::string writer_id, absl::Duration lost_wait, Tell tell);
 
   // Sends what is logged, until the buffer is stopped or nothing can be sent
   // any more.
@@ -59,6 +59,8 @@ class Sender {
   void DropStream();
   // After an error; false: nothing can be sent any more.
   bool Recover(const absl::Status& error);
+  // Whether the run is lost for good, for what the server said of it.
+  bool GivesUp(const absl::Status& refusal);
   // Remembers that nothing gets through, and waits until it is tried again.
   void WaitOut(const absl::Status& error);
   void EndGently();
@@ -91,6 +93,9 @@ class Sender {
   std::optional<absl::Status> refusal_;
   uint64_t suspect_ = 0;
   absl::Duration backoff_;
+  const absl::Duration lost_wait_;
+  // Since when the server does not know the run; not if it does.
+  std::optional<absl::Time> lost_;
   const Tell tell_;
   // Since when nothing has got through; not if something does.
   std::optional<absl::Time> trouble_;

@@ -176,6 +176,11 @@ class Call final : public grpc::ServerGenericBidiReactor {
         onward_.StartRead(&answer_);
         return;
       }
+      if (relay_->Lose(context_->method())) {
+        lost_ = true;
+        onward_.StartRead(&answer_);
+        return;
+      }
       onward_.AddHold();
       StartWrite(&answer_);
       return;
@@ -203,6 +208,10 @@ class Call final : public grpc::ServerGenericBidiReactor {
                           std::string(refusal.message())));
       return;
     }
+    if (lost_) {
+      Finish(grpc::Status(grpc::StatusCode::UNAVAILABLE, "the answer is lost"));
+      return;
+    }
     for (const auto& [key, value] : call_.GetServerTrailingMetadata()) {
       if (key != "millstream-error-code") continue;
       context_->AddTrailingMetadata(std::string(key.data(), key.size()),
@@ -220,6 +229,8 @@ class Call final : public grpc::ServerGenericBidiReactor {
   std::string writer_;
   ByteBuffer request_;
   ByteBuffer answer_;
+  // Of the reactor that reads the answer.
+  bool lost_ = false;
 
   absl::Mutex mutex_;
   bool passing_ ABSL_GUARDED_BY(mutex_) = false;
@@ -294,6 +305,18 @@ bool Relay::Hide() {
   absl::MutexLock lock(&mutex_);
   if (hiding_) ++hidden_;
   return hiding_;
+}
+
+void Relay::LoseAnswer(const std::string& method) {
+  absl::MutexLock lock(&mutex_);
+  losing_ = method;
+}
+
+bool Relay::Lose(const std::string& path) {
+  absl::MutexLock lock(&mutex_);
+  if (losing_.empty() || !absl::EndsWith(path, losing_)) return false;
+  losing_.clear();
+  return true;
 }
 
 int Relay::calls() const {

@@ -1,5 +1,6 @@
 // Stands between a writer and a server: passes calls on, marks and counts the
-// frames that are sent, and refuses calls when it is told to.
+// frames that are sent, and refuses calls, or loses answers, when it is told
+// to.
 #ifndef MILLSTREAM_CLIENT_TESTING_RELAY_H_
 #define MILLSTREAM_CLIENT_TESTING_RELAY_H_
 
@@ -72,6 +73,10 @@ class Relay {
   void HideAnswers(bool hide) ABSL_LOCKS_EXCLUDED(mutex_);
   int hidden() const ABSL_LOCKS_EXCLUDED(mutex_);
 
+  // Of the next call whose path ends so the answer is lost: the server has done
+  // it, and the caller is told that the connection broke.
+  void LoseAnswer(const std::string& method) ABSL_LOCKS_EXCLUDED(mutex_);
+
   // Calls that it was asked for.
   int calls() const ABSL_LOCKS_EXCLUDED(mutex_);
 
@@ -83,6 +88,8 @@ class Relay {
 
   // An answer has come; whether it is hidden.
   bool Hide() ABSL_LOCKS_EXCLUDED(mutex_);
+  // The same of the answer to a call.
+  bool Lose(const std::string& path) ABSL_LOCKS_EXCLUDED(mutex_);
 
   FrameRecord record_;
   int port_ = 0;
@@ -91,6 +98,8 @@ class Relay {
   int calls_ ABSL_GUARDED_BY(mutex_) = 0;
   bool hiding_ ABSL_GUARDED_BY(mutex_) = false;
   int hidden_ ABSL_GUARDED_BY(mutex_) = 0;
+  // The method whose answer is to be lost.
+  std::string losing_ ABSL_GUARDED_BY(mutex_);
   std::unique_ptr<Service> service_;
   std::unique_ptr<grpc::Server> server_;
 };

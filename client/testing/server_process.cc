@@ -35,9 +35,9 @@ ServerProcess::~ServerProcess() {
   std::filesystem::remove_all(folder_);
 }
 
-void ServerProcess::Start() {
+void ServerProcess::Start(const std::string& name) {
   std::filesystem::remove(folder_ + "/ports");
-  const std::string data = folder_ + "/data", ports = folder_ + "/ports";
+  const std::string data = folder_ + "/" + name, ports = folder_ + "/ports";
   const std::string log = folder_ + "/log";
   std::vector<const char*> command = {
       kProgram,      "server",      "--host",      "127.0.0.1",

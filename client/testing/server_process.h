@@ -22,8 +22,9 @@ class ServerProcess {
   // Of the gRPC door; remains over restarts.
   const std::string& address() const { return address_; }
 
-  // Returns once it serves. REQUIRES: it does not run.
-  void Start();
+  // Returns once it serves, with the data of that name, which is new if it was
+  // not used before. REQUIRES: it does not run.
+  void Start(const std::string& data = "data");
   // SIGTERM and SIGKILL; they wait for its end.
   void Stop();
   void Kill();
