@@ -278,7 +278,28 @@ absl::Status FillWatching(const ParsedFlags& flags, Config* config) {
   return absl::OkStatus();
 }
 
+// A variable that came to be empty, as compose makes it of one that is not set,
+// must not open the server to everybody.
+absl::Status CheckAskers(const ParsedFlags& flags) {
+  constexpr const char* kAskers[] = {"auth-user", "auth-password",
+                                     "htpasswd-file", "token-file"};
+  if (!flags.values.at("app-name").empty()) return absl::OkStatus();
+  for (const char* const name : kAskers) {
+    if (!flags.values.at(name).empty()) return absl::OkStatus();
+  }
+  for (const char* const name : kAskers) {
+    const auto found = flags.set_to_nothing.find(name);
+    if (found == flags.set_to_nothing.end()) continue;
+    return absl::InvalidArgumentError(absl::StrCat(
+        found->second,
+        " is set and empty. Give it a value to ask callers who they are, or do "
+        "not set it to ask nobody."));
+  }
+  return absl::OkStatus();
+}
+
 absl::Status FillSecurity(const ParsedFlags& flags, Config* config) {
+  RETURN_IF_ERROR(CheckAskers(flags));
   const auto& value = flags.values;
   config->allowed_hosts = List(value.at("allowed-hosts"));
   config->cors_allowed_origins = List(value.at("cors-allowed-origins"));

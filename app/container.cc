@@ -14,12 +14,14 @@ namespace millstream::app {
 
 namespace {
 
-absl::StatusOr<absl::flat_hash_map<std::string, std::string>> FlagsOfProcess() {
+absl::StatusOr<absl::flat_hash_map<std::string, std::string>> FlagsOfProcess(
+    bool has_database) {
   return FlagsOfContainer(
       [](const char* name) -> const char* { return std::getenv(name); },
       [](const std::string& name) {
         return aws::ReadSecret(aws::ProcessEnvironment, name);
-      });
+      },
+      has_database);
 }
 
 constexpr char kBackend[] = "backend-store-uri";
@@ -30,12 +32,9 @@ absl::Status ReadContainer(ParsedFlags* flags) {
   const auto set = [flags](const std::string& name, std::string value) {
     if (!flags->given.contains(name)) flags->values[name] = std::move(value);
   };
-  // A database that is given needs none of what tells of one.
-  if (!flags->given.contains(kBackend)) {
-    ASSIGN_OR_RETURN(auto values, FlagsOfProcess());
-    for (auto& [name, value] : values) set(name, std::move(value));
-  }
-  set("host", "0.0.0.0");
+  ASSIGN_OR_RETURN(auto values,
+                   FlagsOfProcess(flags->given.contains(kBackend)));
+  for (auto& [name, value] : values) set(name, std::move(value));
   for (const char* const asks :
        {"auth-user", "htpasswd-file", "token-file", "app-name"}) {
     if (!flags->values[asks].empty()) set("allowed-hosts", "*");
@@ -51,7 +50,8 @@ std::function<absl::StatusOr<std::string>()> PasswordOfContainer(
     return nullptr;
   }
   return []() -> absl::StatusOr<std::string> {
-    ASSIGN_OR_RETURN(const auto values, FlagsOfProcess());
+    ASSIGN_OR_RETURN(const auto values,
+                     FlagsOfProcess(/*has_database=*/false));
     const auto uri = values.find(kBackend);
     if (uri == values.end()) return std::string();
     ASSIGN_OR_RETURN(

@@ -61,15 +61,20 @@ class Container {
   Container(ReadVariable read, ReadSecret read_secret)
       : read_(read), read_secret_(read_secret) {}
 
-  absl::StatusOr<absl::flat_hash_map<std::string, std::string>> Flags() {
+  absl::StatusOr<absl::flat_hash_map<std::string, std::string>> Flags(
+      bool has_database) {
     flags_[kHost] = "0.0.0.0";
-    RETURN_IF_ERROR(CheckPassword());
-    RETURN_IF_ERROR(ReadDatabase());
+    const Teller teller = FindTeller();
+    ReadPort(teller);
     ReadArtifacts();
+    if (!has_database) RETURN_IF_ERROR(ReadDatabase(teller));
     return std::move(flags_);
   }
 
  private:
+  // Which of the variables tell of the database.
+  enum class Teller { kNone, kUri, kSecret, kParts, kRds, kPlain };
+
   // Not set and empty are one.
   std::optional<std::string> Get(const std::string& name) {
     const char* const value = read_(name.c_str());
@@ -86,66 +91,70 @@ class Container {
     });
   }
 
-  // A variable of a password that came to be empty, as compose makes it of one
-  // that is not set, must not open the server to everybody.
-  absl::Status CheckPassword() {
-    for (const char* name :
-         {"MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD"}) {
-      if (read_(name) == nullptr || Get(name).has_value()) continue;
-      return absl::InvalidArgumentError(absl::StrCat(
-          name, " is set and empty. Give it a value to ask callers for a "
-          "password, or do not set it to ask for none."));
-    }
-    return absl::OkStatus();
-  }
-
-  absl::Status ReadDatabase() {
-    if (auto uri = Get("MLFLOW_BACKEND_URI"); uri.has_value()) {
-      flags_[kBackend] = *std::move(uri);
-      flags_[kPort] = GetOr("PORT", "80");
-      return absl::OkStatus();
-    }
-    if (const auto secret = Get("SECRET_NAME"); secret.has_value()) {
-      return TakeSecret(*secret);
-    }
+  Teller FindTeller() {
+    if (AnyOf({"MLFLOW_BACKEND_URI"})) return Teller::kUri;
+    if (AnyOf({"SECRET_NAME"})) return Teller::kSecret;
     // With a part of them missing the rest must not be passed over: the server
     // would keep everything in the container.
     if (AnyOf({"MLFLOW_DB_DATABASE", "MLFLOW_DB_HOST", "MLFLOW_DB_USERNAME",
                "MLFLOW_DB_PASSWORD", "MLFLOW_DB_PORT", "MLFLOW_DB_DIALECT"})) {
-      flags_[kPort] = GetOr("PORT", "80");
-      const std::string dialect = GetOr("MLFLOW_DB_DIALECT", "mysql+pymysql");
-      if (absl::StartsWith(dialect, "sqlite") &&
-          Get("MLFLOW_DB_DATABASE").has_value()) {
-        flags_[kBackend] =
-            absl::StrCat("sqlite:///", *Get("MLFLOW_DB_DATABASE"));
-        return absl::OkStatus();
-      }
-      return TakeVariables(
-          dialect, {"MLFLOW_DB_USERNAME", "MLFLOW_DB_PASSWORD",
-                    "MLFLOW_DB_HOST", "MLFLOW_DB_PORT", "MLFLOW_DB_DATABASE"},
-          "3306");
+      return Teller::kParts;
     }
-    if (Get("RDS_HOSTNAME").has_value()) {
-      TakePort();
-      // Which product it is, nothing but its port tells.
-      const bool mysql = Get("RDS_PORT") == "3306";
-      return TakeVariables(mysql ? "mysql+pymysql" : "postgresql",
-                           {"RDS_USERNAME", "RDS_PASSWORD", "RDS_HOSTNAME",
-                            "RDS_PORT", "RDS_DB_NAME"},
-                           "5432");
-    }
+    if (AnyOf({"RDS_HOSTNAME"})) return Teller::kRds;
     if (AnyOf({"DATABASE"}) ||
         (AnyOf({"HOST"}) && AnyOf({"PASSWORD", "USERNAME"}))) {
-      return TakeVariables(
-          "postgresql", {"USERNAME", "PASSWORD", "HOST", "PORT", "DATABASE"},
-          "5432");
+      return Teller::kPlain;
     }
-    TakePort();
+    return Teller::kNone;
+  }
+
+  void ReadPort(Teller teller) {
+    // It is the database's there.
+    if (teller == Teller::kPlain) return;
+    const bool is_http = teller == Teller::kUri || teller == Teller::kParts;
+    if (std::string port = GetOr("PORT", is_http ? "80" : ""); !port.empty()) {
+      flags_[kPort] = std::move(port);
+    }
+  }
+
+  absl::Status ReadDatabase(Teller teller) {
+    switch (teller) {
+      case Teller::kNone:
+        return absl::OkStatus();
+      case Teller::kUri:
+        flags_[kBackend] = GetOr("MLFLOW_BACKEND_URI", "");
+        return absl::OkStatus();
+      case Teller::kSecret:
+        return TakeSecret(GetOr("SECRET_NAME", ""));
+      case Teller::kParts:
+        return TakeParts();
+      case Teller::kRds: {
+        // Which product it is, nothing but its port tells.
+        const bool mysql = Get("RDS_PORT") == "3306";
+        return TakeVariables(mysql ? "mysql+pymysql" : "postgresql",
+                             {"RDS_USERNAME", "RDS_PASSWORD", "RDS_HOSTNAME",
+                              "RDS_PORT", "RDS_DB_NAME"},
+                             "5432");
+      }
+      case Teller::kPlain:
+        return TakeVariables(
+            "postgresql", {"USERNAME", "PASSWORD", "HOST", "PORT", "DATABASE"},
+            "5432");
+    }
     return absl::OkStatus();
   }
 
-  void TakePort() {
-    if (auto port = Get("PORT"); port.has_value()) flags_[kPort] = *port;
+  absl::Status TakeParts() {
+    const std::string dialect = GetOr("MLFLOW_DB_DIALECT", "mysql+pymysql");
+    if (absl::StartsWith(dialect, "sqlite") && AnyOf({"MLFLOW_DB_DATABASE"})) {
+      flags_[kBackend] =
+          absl::StrCat("sqlite:///", GetOr("MLFLOW_DB_DATABASE", ""));
+      return absl::OkStatus();
+    }
+    return TakeVariables(
+        dialect, {"MLFLOW_DB_USERNAME", "MLFLOW_DB_PASSWORD", "MLFLOW_DB_HOST",
+                  "MLFLOW_DB_PORT", "MLFLOW_DB_DATABASE"},
+        "3306");
   }
 
   struct Names {
@@ -217,7 +226,6 @@ class Container {
                                          : "5432";
     RETURN_IF_ERROR(CheckPort("'port' of the secret", database.port));
     flags_[kBackend] = UriOf(database);
-    TakePort();
     return absl::OkStatus();
   }
 
@@ -239,8 +247,9 @@ class Container {
 }  // namespace
 
 absl::StatusOr<absl::flat_hash_map<std::string, std::string>>
-FlagsOfContainer(ReadVariable read, ReadSecret read_secret) {
-  return Container(read, read_secret).Flags();
+FlagsOfContainer(ReadVariable read, ReadSecret read_secret,
+                 bool has_database) {
+  return Container(read, read_secret).Flags(has_database);
 }
 
 }  // namespace millstream::app

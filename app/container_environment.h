@@ -17,7 +17,7 @@
 //                                 PASSWORD
 // Artifacts go to MLFLOW_ARTIFACT_URI, or to the S3 bucket BUCKET; clients
 // write them there themselves. PORT is the server's port where it is not the
-// database's.
+// database's: with the last of these alone.
 #ifndef MILLSTREAM_APP_CONTAINER_ENVIRONMENT_H_
 #define MILLSTREAM_APP_CONTAINER_ENVIRONMENT_H_
 
@@ -39,11 +39,13 @@ using ReadSecret =
     absl::FunctionRef<absl::StatusOr<Secret>(const std::string& name)>;
 
 // Values of flags, by name, that the variables ask for; those of flags that
-// they say nothing about are not there. Always has "host". INVALID_ARGUMENT
-// naming the variable that is missing or makes no sense, never a value; or
-// what `read_secret` returns.
+// they say nothing about are not there. Always has "host". `has_database`: it
+// was told in another way, so none of these variables needs to make sense as
+// one; what else they say holds. INVALID_ARGUMENT naming the variable that is
+// missing or makes no sense, never a value; or what `read_secret` returns.
 absl::StatusOr<absl::flat_hash_map<std::string, std::string>>
-FlagsOfContainer(ReadVariable read, ReadSecret read_secret);
+FlagsOfContainer(ReadVariable read, ReadSecret read_secret,
+                 bool has_database = false);
 
 }  // namespace millstream::app
 

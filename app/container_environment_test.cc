@@ -16,7 +16,8 @@ using ::testing::UnorderedElementsAre;
 
 using Variables = std::map<std::string, std::string>;
 
-auto FlagsOf(const Variables& variables, const Secret& secret = {}) {
+auto FlagsOf(const Variables& variables, const Secret& secret = {},
+             bool has_database = false) {
   return FlagsOfContainer(
       [&](const char* name) -> const char* {
         const auto found = variables.find(name);
@@ -25,7 +26,8 @@ auto FlagsOf(const Variables& variables, const Secret& secret = {}) {
       [&](const std::string& name) -> absl::StatusOr<Secret> {
         EXPECT_EQ(name, "mlflow");
         return secret;
-      });
+      },
+      has_database);
 }
 
 TEST(ContainerEnvironmentTest, NothingSaidIsAnOrdinaryServerForAll) {
@@ -85,12 +87,25 @@ TEST(ContainerEnvironmentTest, NamesOfDatabasesAreNotEncoded) {
               "postgresql://u:p@h:5432/ml flow+x");
 }
 
-TEST(ContainerEnvironmentTest, AnEmptyPasswordOpensNothing) {
-  for (const char* name :
-       {"MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD"}) {
-    EXPECT_THAT(FlagsOf({{name, ""}}).status().message(),
-                HasSubstr(std::string(name) + " is set and empty"));
-  }
+// Told in another way, it needs none of these, but the rest of them holds.
+TEST(ContainerEnvironmentTest, AGivenDatabaseChangesNothingElse) {
+  const auto flags = [](const Variables& variables) {
+    return *FlagsOf(variables, {}, /*has_database=*/true);
+  };
+  EXPECT_THAT(flags({{"BUCKET", "b"}, {"PORT", "8080"}}),
+              UnorderedElementsAre(Pair("host", "0.0.0.0"),
+                                   Pair("default-artifact-root", "s3://b"),
+                                   Pair("port", "8080")));
+  EXPECT_THAT(flags({{"MLFLOW_BACKEND_URI", "postgresql://x/y"},
+                     {"MLFLOW_ARTIFACT_URI", "s3://b/p"}}),
+              UnorderedElementsAre(Pair("host", "0.0.0.0"),
+                                   Pair("default-artifact-root", "s3://b/p"),
+                                   Pair("port", "80")));
+  // No secret is asked for, and no part is missed.
+  EXPECT_THAT(flags({{"SECRET_NAME", "other"}}),
+              UnorderedElementsAre(Pair("host", "0.0.0.0")));
+  EXPECT_THAT(flags({{"DATABASE", "d"}, {"PORT", "5432"}}),
+              UnorderedElementsAre(Pair("host", "0.0.0.0")));
 }
 
 TEST(ContainerEnvironmentTest, ASecretHoldsTheDatabase) {

@@ -76,7 +76,9 @@ std::string Explain(const CLI::App& app, const CLI::ParseError& error) {
   const std::vector<std::string> extra = app.remaining(true);
   if (extra.empty()) return error.what();
   if (absl::StartsWith(extra[0], "-")) {
-    return absl::StrCat("There is no flag ", extra[0]);
+    // Without its value, which may be a password.
+    return absl::StrCat("There is no flag ",
+                        extra[0].substr(0, extra[0].find('=')));
   }
   if (app.get_subcommands().empty()) {
     return absl::StrCat("There is no command '", extra[0], "'");
@@ -98,6 +100,19 @@ void Add(CLI::App* app, Slot* slot) {
   if (!flag.environment.empty()) {
     slot->option->envname(std::string(flag.environment));
   }
+}
+
+// Where a flag was set to nothing, its variable or itself; else empty.
+std::string SetToNothing(const Slot& slot) {
+  const Flag& flag = *slot.flag;
+  if (flag.value.empty() || !slot.text.empty()) return "";
+  if (slot.option->count() > 0) {
+    return absl::StrCat("--", std::string(flag.name));
+  }
+  // CLI11 passes such a variable over.
+  const bool is_set = !flag.environment.empty() &&
+                      std::getenv(flag.environment.data()) != nullptr;
+  return is_set ? std::string(flag.environment) : "";
 }
 
 std::string Name(const Slot& slot) {
@@ -133,6 +148,9 @@ absl::Status Collect(const Slot& slot, ParsedFlags* parsed) {
         Name(slot), " has no effect: ", std::string(flag.note), "."));
   }
   if (given) parsed->given.insert(std::string(flag.name));
+  if (std::string by = SetToNothing(slot); !by.empty()) {
+    parsed->set_to_nothing[std::string(flag.name)] = std::move(by);
+  }
   parsed->values[std::string(flag.name)] = std::move(value);
   return absl::OkStatus();
 }

@@ -57,6 +57,9 @@ struct ParsedFlags {
   absl::flat_hash_map<std::string, std::string> values;
   // Names of those that the command line or the environment set.
   absl::flat_hash_set<std::string> given;
+  // Flags that were set, and set to nothing: by flag name, how whoever did it
+  // knows it (the flag, or its variable).
+  absl::flat_hash_map<std::string, std::string> set_to_nothing;
   // The command was "container": what is not given is told by the environment
   // in other ways (app/container.h).
   bool container = false;

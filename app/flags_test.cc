@@ -172,6 +172,26 @@ TEST(FlagsTest, MistakesNameTheFlag) {
   EXPECT_THAT(Refusal({"extra"}), HasSubstr("'extra' belongs to no flag"));
 }
 
+TEST(FlagsTest, AnAskerThatCameToBeEmptyOpensNothing) {
+  for (const char* name :
+       {"MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD",
+        "MILLSTREAM_HTPASSWD_FILE", "MILLSTREAM_TOKEN_FILE"}) {
+    Environment empty(name, "");
+    EXPECT_THAT(Refusal({}), HasSubstr(std::string(name) +
+                                       " is set and empty"));
+    // Somebody is asked for all that.
+    EXPECT_EQ(Refusal({"--app-name", "basic-auth"}), "");
+    EXPECT_EQ(Refusal({"--auth-user", "u", "--auth-password", "p"}), "");
+  }
+  EXPECT_THAT(Refusal({"--htpasswd-file", ""}),
+              HasSubstr("--htpasswd-file is set and empty"));
+}
+
+TEST(FlagsTest, ValuesOfMistypedFlagsAreNotShown) {
+  EXPECT_THAT(Refusal({"--auth-pasword=secret"}),
+              HasSubstr("no flag --auth-pasword ("));
+}
+
 TEST(FlagsTest, NoCommandIsAnError) {
   EXPECT_FALSE(ParseFlags({}).ok());
   EXPECT_THAT(ParseFlags({"sever", "--port", "1"}).status().message(),
