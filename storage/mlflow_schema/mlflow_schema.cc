@@ -30,6 +30,9 @@ constexpr int kLockSeconds = 60;
 
 // What a database holds.
 struct Contents {
+  // SQLite's. It shows whole transactions: no other server is half way through
+  // making the tables.
+  bool is_file = false;
   bool has_tables = false;
   bool is_marked = false;
   // Rows of alembic_version; one if all is well.
@@ -101,6 +104,7 @@ std::string_view TablesSql(Dialect dialect) {
 
 absl::StatusOr<Contents> Look(const Set& set, Connection& connection) {
   Contents contents;
+  contents.is_file = connection.dialect() == Dialect::kSqlite;
   bool has_revision = false;
   {
     ASSIGN_OR_RETURN(StatementPtr table,
@@ -275,11 +279,21 @@ absl::StatusOr<Contents> LookIn(const Set& set, sql::Database* database) {
   return contents;
 }
 
+// A file is altered by the first write to it (storage/sqlite): that is now, when
+// it is known that it is to be used, and nobody waits yet.
+absl::Status Accept(const Contents& contents, sql::Database* database) {
+  if (!contents.is_file) return absl::OkStatus();
+  return database->Write([](Transaction&) { return absl::OkStatus(); });
+}
+
 absl::Status Prepare(const Set& set, sql::Database* database,
                      std::string_view shown_uri) {
   ASSIGN_OR_RETURN(Contents contents, LookIn(set, database));
-  if (IsReady(set, contents)) return absl::OkStatus();
-  if (!contents.revisions.empty()) return Refuse(set, contents, shown_uri);
+  if (IsReady(set, contents)) return Accept(contents, database);
+  if (!contents.revisions.empty() ||
+      (contents.is_file && contents.has_tables)) {
+    return Refuse(set, contents, shown_uri);
+  }
   // Empty, or another server is making it: known once the lock is ours.
   const absl::Status made =
       database->Write([&](Transaction& transaction) -> absl::Status {

@@ -10,7 +10,26 @@
 namespace millstream::storage::sqlite {
 namespace {
 
-absl::Status CheckFile(SqliteConnection& connection, int64_t version) {
+absl::Status TakeStep(SqliteConnection& connection, int version) {
+  // The pragmas are part of the transaction.
+  const std::string script = StrCat(
+      "BEGIN IMMEDIATE;\n", kMigrations[version - 1].sql,
+      "\nPRAGMA application_id = ", kApplicationId,
+      ";PRAGMA user_version = ", version, ";COMMIT;");
+  absl::Status status = connection.ExecuteScript(script);
+  if (!status.ok() && connection.in_transaction()) {
+    RETURN_IF_ERROR(connection.ExecuteScript("ROLLBACK"));
+  }
+  return status;
+}
+
+}  // namespace
+
+int LatestVersion() { return kMigrationCount; }
+
+absl::Status CheckIsOurs(SqliteConnection& connection) {
+  ASSIGN_OR_RETURN(const int64_t version,
+                   connection.QueryInt64("PRAGMA user_version"));
   ASSIGN_OR_RETURN(const int64_t application,
                    connection.QueryInt64("PRAGMA application_id"));
   ASSIGN_OR_RETURN(const int64_t tables,
@@ -31,27 +50,10 @@ absl::Status CheckFile(SqliteConnection& connection, int64_t version) {
   return absl::OkStatus();
 }
 
-absl::Status TakeStep(SqliteConnection& connection, int version) {
-  // The pragmas are part of the transaction.
-  const std::string script = StrCat(
-      "BEGIN IMMEDIATE;\n", kMigrations[version - 1].sql,
-      "\nPRAGMA application_id = ", kApplicationId,
-      ";PRAGMA user_version = ", version, ";COMMIT;");
-  absl::Status status = connection.ExecuteScript(script);
-  if (!status.ok() && connection.in_transaction()) {
-    RETURN_IF_ERROR(connection.ExecuteScript("ROLLBACK"));
-  }
-  return status;
-}
-
-}  // namespace
-
-int LatestVersion() { return kMigrationCount; }
-
 absl::Status Migrate(SqliteConnection& connection, int version) {
+  RETURN_IF_ERROR(CheckIsOurs(connection));
   ASSIGN_OR_RETURN(const int64_t present,
                    connection.QueryInt64("PRAGMA user_version"));
-  RETURN_IF_ERROR(CheckFile(connection, present));
   for (int next = static_cast<int>(present) + 1; next <= version; ++next) {
     RETURN_IF_ERROR(TakeStep(connection, next));
   }

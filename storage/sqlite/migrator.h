@@ -17,9 +17,13 @@ inline constexpr int kApplicationId = 0x4d537472;
 // The version that Migrate leads to: the number of steps embedded.
 int LatestVersion();
 
-// Takes the steps that are missing, up to `version`; none if the file has them.
 // kFailedPrecondition, with a sentence for whoever started the server: the file
-// is newer than this program, or another program's. Nothing was changed then.
+// is newer than this program, or another program's. OK for one of ours, and an
+// empty one. Only reads.
+absl::Status CheckIsOurs(SqliteConnection& connection);
+
+// Takes the steps that are missing, up to `version`; none if the file has them.
+// As CheckIsOurs; nothing was changed then.
 absl::Status Migrate(SqliteConnection& connection, int version);
 
 }  // namespace millstream::storage::sqlite

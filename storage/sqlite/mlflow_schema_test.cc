@@ -1,8 +1,13 @@
 // MLflow's schema in SQLite: made, taken, refused.
 #include "storage/mlflow_schema/mlflow_schema.h"
 
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include <algorithm>
+#include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <memory>
 #include <sstream>
 #include <string>
@@ -14,6 +19,7 @@
 #include "base/str_cat.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "storage/sqlite/sqlite_connection.h"
 #include "storage/sqlite/sqlite_database.h"
 #include "storage/testing/temp_dir.h"
 
@@ -44,12 +50,25 @@ std::string Normal(std::string_view sql) {
 
 class MlflowSchemaTest : public ::testing::Test {
  protected:
+  std::string path() const { return folder_.path() + "/mlflow.db"; }
   std::unique_ptr<sqlite::SqliteDatabase> Open() {
     auto database = sqlite::SqliteDatabase::Open(
-        folder_.path() + "/mlflow.db",
+        path(),
         {.durability = Durability::kProcess, .schema = sql::Schema::kMlflow});
     EXPECT_TRUE(database.ok()) << database.status();
     return *std::move(database);
+  }
+  // As Python's programs do: with a journal that is deleted.
+  static std::unique_ptr<sqlite::SqliteConnection> OpenAsOthers(
+      const std::string& path) {
+    auto connection =
+        sqlite::SqliteConnection::Open(path, {.leave_journal = true});
+    EXPECT_TRUE(connection.ok()) << connection.status();
+    return *std::move(connection);
+  }
+  static std::string BytesOf(const std::string& path) {
+    std::ifstream file(path, std::ios::binary);
+    return std::string(std::istreambuf_iterator<char>(file), {});
   }
   static void Run(sql::Database& database, std::string_view sql) {
     const absl::Status status =
@@ -142,6 +161,58 @@ TEST_F(MlflowSchemaTest, TablesOfOthersAreRefused) {
   Run(*database, "CREATE TABLE customers (name TEXT)");
   EXPECT_THAT(Refusal(*database), HasSubstr("not MLflow's"));
   EXPECT_EQ(Schema(*database).size(), 1u);
+}
+
+// Somebody may go on using it with a program that wants it as it was.
+TEST_F(MlflowSchemaTest, NoByteOfWhatIsRefusedIsAltered) {
+  constexpr char kRevision[] =
+      "CREATE TABLE alembic_version (version_num TEXT);"
+      "INSERT INTO alembic_version VALUES ";
+  for (const std::string& script :
+       {StrCat(kRevision, "('451aebb31d03')"), StrCat(kRevision, "('newer')"),
+        std::string("CREATE TABLE customers (name TEXT)")}) {
+    std::filesystem::remove(path());
+    ASSERT_TRUE(OpenAsOthers(path())->ExecuteScript(script).ok());
+    const std::string before = BytesOf(path());
+    Refusal(*Open());
+    EXPECT_TRUE(BytesOf(path()) == before) << script;
+    EXPECT_FALSE(std::filesystem::exists(path() + "-wal")) << script;
+  }
+}
+
+TEST_F(MlflowSchemaTest, WhatIsTakenHasALog) {
+  const std::string script =
+      StrCat("CREATE TABLE alembic_version (version_num TEXT);"
+             "INSERT INTO alembic_version VALUES ('", mlflow::Revision(), "')");
+  ASSERT_TRUE(OpenAsOthers(path())->ExecuteScript(script).ok());
+  auto database = Open();
+  ASSERT_TRUE(mlflow::PrepareSchema(database.get(), kUri).ok());
+  EXPECT_THAT(Lines(*database, "PRAGMA journal_mode", 1),
+              ::testing::ElementsAre("wal"));
+}
+
+TEST_F(MlflowSchemaTest, WhatAnotherLeftUnfinishedIsTakenBack) {
+  const std::string script =
+      StrCat("CREATE TABLE alembic_version (version_num TEXT);"
+             "INSERT INTO alembic_version VALUES ('", mlflow::Revision(), "')");
+  ASSERT_TRUE(OpenAsOthers(path())->ExecuteScript(script).ok());
+  const pid_t child = fork();
+  if (child == 0) {
+    // Dies with pages of its transaction in the file.
+    const absl::Status begun = OpenAsOthers(path()).release()->ExecuteScript(
+        "PRAGMA cache_size = 1; BEGIN IMMEDIATE;"
+        "UPDATE alembic_version SET version_num = 'unfinished';"
+        "CREATE TABLE large (t TEXT); WITH RECURSIVE n(i) AS (SELECT 1 UNION "
+        "ALL SELECT i + 1 FROM n WHERE i < 2000) "
+        "INSERT INTO large SELECT hex(randomblob(500)) FROM n");
+    _exit(begun.ok() ? 0 : 1);
+  }
+  int status = 0;
+  ASSERT_EQ(waitpid(child, &status, 0), child);
+  ASSERT_EQ(status, 0);
+  ASSERT_TRUE(std::filesystem::exists(path() + "-journal"));
+  auto database = Open();
+  EXPECT_TRUE(mlflow::PrepareSchema(database.get(), kUri).ok());
 }
 
 TEST_F(MlflowSchemaTest, TablesOfOurOwnDoNotMatter) {

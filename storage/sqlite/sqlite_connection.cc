@@ -4,6 +4,8 @@
 
 #include <utility>
 
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
 #include "base/status_macros.h"
 #include "base/str_cat.h"
 #include "storage/sqlite/sqlite_statement.h"
@@ -13,6 +15,8 @@ namespace {
 
 // How long to wait for another program that holds the file.
 constexpr int kBusyTimeoutMs = 20'000;
+// Between two looks where SQLite itself does not wait.
+constexpr absl::Duration kBusyInterval = absl::Milliseconds(5);
 
 // The log is copied into the database when it has grown to this: larger writes
 // a page that changes often fewer times, smaller keeps the log short.
@@ -59,7 +63,6 @@ absl::Status SqliteConnection::Configure(const Options& options) {
       "PRAGMA mmap_size = ", options.mmap_bytes, ";");
   if (!options.read_only) {
     StrAppend(&script,
-              "PRAGMA journal_mode = WAL;"
               "PRAGMA journal_size_limit = ", kLogBytesKept, ";"
               "PRAGMA wal_autocheckpoint = ", kCheckpointPages, ";",
               // FULL forces the log to the disk with each commit, NORMAL only
@@ -68,7 +71,26 @@ absl::Status SqliteConnection::Configure(const Options& options) {
               options.durability == Durability::kMachine ? "FULL" : "NORMAL",
               ";");
   }
-  return ExecuteScript(script);
+  RETURN_IF_ERROR(ExecuteScript(script));
+  if (options.read_only) return absl::OkStatus();
+  if (!options.leave_journal) return UseLog();
+  // The first look at the file: takes back what a program left unfinished that
+  // died in a commit, which connections that only read cannot.
+  return QueryInt64("PRAGMA schema_version").status();
+}
+
+absl::Status SqliteConnection::UseLog() {
+  // SQLite gives up at once where others have the file open just then.
+  const absl::Time until = absl::Now() + absl::Milliseconds(kBusyTimeoutMs);
+  for (;;) {
+    const int code = sqlite3_exec(db_, "PRAGMA journal_mode = WAL", nullptr,
+                                  nullptr, nullptr);
+    if (code == SQLITE_OK) return absl::OkStatus();
+    if ((code & 0xff) != SQLITE_BUSY || absl::Now() > until) {
+      return SqliteError(db_, code, "changing the journal");
+    }
+    absl::SleepFor(kBusyInterval);
+  }
 }
 
 SqliteConnection::SqliteConnection(sqlite3* db, sql::Schema schema)

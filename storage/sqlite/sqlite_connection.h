@@ -39,6 +39,9 @@ class SqliteConnection final : public sql::Transaction {
     int64_t mmap_bytes = 0;
     // Whose tables are in the file.
     sql::Schema schema = sql::Schema::kOwn;
+    // Leave the kind of its journal, which is noted in the file, as it is until
+    // UseLog is called: who has not looked at what is in it alters nothing.
+    bool leave_journal = false;
   };
 
   // kUnavailable: not a file that can be opened, or locked by another program;
@@ -56,6 +59,10 @@ class SqliteConnection final : public sql::Transaction {
   sql::Schema schema() const override { return schema_; }
   int64_t changes() const override;
   int64_t last_insert_id() const override;
+
+  // Has the journal be a write-ahead log from now on; nothing if it is one.
+  // kUnavailable: another program holds the file. REQUIRES: no transaction.
+  absl::Status UseLog();
 
   // Runs a text of any number of statements; not kept.
   absl::Status ExecuteScript(const std::string& sql);

@@ -45,8 +45,11 @@ absl::StatusOr<std::unique_ptr<SqliteDatabase>> SqliteDatabase::Open(
                                     .durability = options.durability,
                                     .cache_kib = options.writer_cache_kib,
                                     .mmap_bytes = options.mmap_bytes,
-                                    .schema = options.schema}));
+                                    .schema = options.schema,
+                                    .leave_journal = true}));
   if (options.schema == sql::Schema::kOwn) {
+    RETURN_IF_ERROR(CheckIsOurs(*writer));
+    RETURN_IF_ERROR(writer->UseLog());
     RETURN_IF_ERROR(Migrate(*writer, LatestVersion()));
   }
   return std::unique_ptr<SqliteDatabase>(
@@ -58,6 +61,7 @@ SqliteDatabase::SqliteDatabase(std::string path, const Options& options,
     : path_(std::move(path)),
       options_(options),
       writer_(std::move(writer)),
+      uses_log_(options.schema == sql::Schema::kOwn),
       committer_([this](absl::Span<Committer::Item* const> group) {
         return CommitGroup(group);
       }) {}
@@ -214,7 +218,12 @@ absl::Status SqliteDatabase::CommitGroup(
     for (Committer::Item* item : group) item->status = SyncFailed();
     return SyncFailed();
   }
-  absl::Status status = Run(*writer_, "BEGIN IMMEDIATE");
+  absl::Status status;
+  if (!uses_log_) {
+    status = writer_->UseLog();
+    uses_log_ = status.ok();
+  }
+  if (status.ok()) status = Run(*writer_, "BEGIN IMMEDIATE");
   bool committing = false;
   if (status.ok()) status = RunBodies(group);
   if (status.ok()) {

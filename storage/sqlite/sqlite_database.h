@@ -54,8 +54,10 @@ class SqliteDatabase final : public sql::Database {
 
   struct Options {
     Durability durability = Durability::kMachine;
-    // kMlflow: the file may be another program's at the same time, and its
-    // tables are not touched when it is opened (storage/mlflow_schema).
+    // kMlflow: the file may be another program's at the same time. It is not
+    // altered when it is opened and read: the first Write makes its journal a
+    // write-ahead log, so let that be one that has no effect, once it is known
+    // whose tables they are (storage/mlflow_schema does).
     sql::Schema schema = sql::Schema::kOwn;
     int writer_cache_kib = 8 << 10;
     // A page of 100 runs touches some 500 pages of the file.
@@ -109,6 +111,7 @@ class SqliteDatabase final : public sql::Database {
   std::atomic<bool> sync_failed_ = false;
   // Used by the group's leader alone.
   const std::unique_ptr<SqliteConnection> writer_;
+  bool uses_log_;
   Committer committer_;
 
   std::atomic<int64_t> commits_{0};

@@ -8,6 +8,8 @@
 
 #include <atomic>
 #include <barrier>
+#include <fstream>
+#include <iterator>
 #include <string>
 #include <thread>
 #include <vector>
@@ -17,6 +19,7 @@
 #include "base/liveness.h"
 #include "base/str_cat.h"
 #include "storage/sqlite/failing_wal.h"
+#include "storage/sqlite/sqlite_connection.h"
 #include "storage/testing/temp_dir.h"
 
 namespace millstream::storage::sqlite {
@@ -350,6 +353,23 @@ TEST_F(SqliteDatabaseTest, WritesOnAfterABodyMetAnIoError) {
   EXPECT_TRUE(Insert(2).ok());
   EXPECT_EQ(Count(), 2);
   database_.reset();
+}
+
+TEST_F(SqliteDatabaseTest, NoByteOfAnothersFileIsAltered) {
+  const std::string path = temp_.path() + "/theirs";
+  {
+    auto theirs = SqliteConnection::Open(path, {.leave_journal = true});
+    ASSERT_TRUE(theirs.ok()) << theirs.status();
+    ASSERT_TRUE((*theirs)->ExecuteScript("CREATE TABLE t (n TEXT)").ok());
+  }
+  const auto bytes = [&] {
+    std::ifstream file(path, std::ios::binary);
+    return std::string(std::istreambuf_iterator<char>(file), {});
+  };
+  const std::string before = bytes();
+  EXPECT_TRUE(absl::IsFailedPrecondition(
+      SqliteDatabase::Open(path, {}).status()));
+  EXPECT_TRUE(bytes() == before);
 }
 
 }  // namespace
