@@ -1,5 +1,6 @@
 #include "storage/sql/database_uri.h"
 
+#include <algorithm>
 #include <optional>
 
 #include "absl/status/status.h"
@@ -109,17 +110,16 @@ class Parser {
     }
     RETURN_IF_ERROR(Scheme(text.substr(0, colon)));
     text.remove_prefix(colon + 3);
-    const std::string_view before_query = TakeUpTo(&text, '?');
-    const std::string_view query = text;
-    const size_t slash = AuthorityEnd(before_query);
-    const std::string_view authority = before_query.substr(0, slash);
-    if (slash != std::string_view::npos) {
+    ASSIGN_OR_RETURN(const size_t end, AuthorityEnd(text));
+    RETURN_IF_ERROR(Authority(text.substr(0, end)));
+    text.remove_prefix(std::min(end, text.size()));
+    const std::string_view path = TakeUpTo(&text, '?');
+    if (!path.empty()) {
       // SQLAlchemy takes the name as it is written.
-      uri_.database = std::string(before_query.substr(slash + 1));
+      uri_.database = std::string(path.substr(1));
       if (uri_.database.find('\0') != std::string::npos) return HasNul();
     }
-    RETURN_IF_ERROR(Authority(authority));
-    return Query(query);
+    return Query(text);
   }
 
  private:
@@ -127,15 +127,38 @@ class Parser {
     return Wrong(flag_, "the URI holds the character U+0000.");
   }
 
-  // A password may hold "/", as SQLAlchemy reads it.
-  static size_t AuthorityEnd(std::string_view text) {
+  // Where the hosts end. As SQLAlchemy reads it, a user ends with the first ":"
+  // or "@" if no "/" comes before, and a password with "@": it may hold "/" and
+  // "?". What may as well be read otherwise is refused: one of the two readings
+  // would show a part of the password as a host or a key.
+  absl::StatusOr<size_t> AuthorityEnd(std::string_view text) const {
+    constexpr size_t kNone = std::string_view::npos;
+    const size_t first = text.find_first_of(":@/");
     const size_t at = text.find('@');
-    const size_t colon = text.find(':');
+    if (at == kNone || text[first] == '/') return text.find_first_of("/?");
     const size_t slash = text.find('/');
-    if (at == std::string_view::npos || slash > at || colon > slash) {
-      return slash;
+    if (slash < at && text.find('?') < at &&
+        (text.front() == '[' || EndsInPort(text.substr(0, slash)))) {
+      return IsOpen();  // "host:5432/name?key=a@b"
     }
-    return text.find('/', at);
+    const size_t end = text.find_first_of("/?", at);
+    if (text[first] == ':' && end != kNone && text.find('@', end) != kNone) {
+      return IsOpen();  // "user:a@b/c@host/name"
+    }
+    return end;
+  }
+
+  static bool EndsInPort(std::string_view text) {
+    const std::string_view port = text.substr(text.rfind(':') + 1);
+    return !port.empty() && std::all_of(port.begin(), port.end(), [](char c) {
+      return c >= '0' && c <= '9';
+    });
+  }
+
+  absl::Status IsOpen() const {
+    return Wrong(flag_, "the URI can be read in two ways. Write %40 for each "
+                 "'@' but the one before the host, and in a password %2F for "
+                 "'/' and %3F for '?'.");
   }
 
   absl::Status Scheme(std::string_view scheme) {

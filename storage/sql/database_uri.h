@@ -3,7 +3,9 @@
 //   dialect[+driver]://[user[:password]@][host[:port][,...]]/database
 //       [?key=value[&key=value...]]
 //
-// User, password and values are percent-encoded; an IPv6 address stands in [].
+// User, password and values are percent-encoded; an IPv6 address stands in []. A
+// password may have "/", "?" and "@" in it as they are, unless the URI could then
+// be read in two ways: that is refused.
 // Hosts may be told by the query too, as psycopg2 takes them: ?host=/run/pg for
 // the folder of a Unix socket, ?host=a:5432&host=b:5432 or ?host=a,b&port=1,2.
 // Which other keys there are is the backend's to say.
@@ -56,7 +58,7 @@ struct DatabaseUri {
 inline constexpr size_t kDatabaseUriBytesMax = 8192;
 
 // Thread-safe. INVALID_ARGUMENT: what is wrong, naming `flag`, by which the URI
-// came ("--backend-store-uri"); never repeats the URI, which may hold a
+// came ("--backend-store-uri"); never repeats any of the URI, which may hold a
 // password.
 absl::StatusOr<DatabaseUri> ParseDatabaseUri(std::string_view text,
                                              std::string_view flag);

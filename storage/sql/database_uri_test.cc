@@ -84,6 +84,40 @@ TEST(DatabaseUriTest, TakesPasswordsAsPeopleWriteThem) {
   EXPECT_EQ(Parse("postgresql://u:a:b@h/d").password, "a:b");
   EXPECT_EQ(Parse("postgresql://u:a+b@h/d").password, "a+b");
   EXPECT_EQ(Parse("postgresql://u:@h/d").password, "");
+  EXPECT_EQ(Parse("postgresql://u:12/3@h/d").password, "12/3");
+  for (std::string_view password : {"a?b", "a?b=c&d", "a?b/c", "a/b?c", "?",
+                                    "12?3", "a#b"}) {
+    const DatabaseUri uri =
+        Parse("postgresql://u:" + std::string(password) + "@h:1/d?x=y");
+    EXPECT_EQ(uri.user, "u");
+    EXPECT_EQ(uri.password, password);
+    EXPECT_EQ(uri.Redacted(), "postgresql://h:1/d");
+    ASSERT_EQ(uri.query.size(), 1u);
+    EXPECT_EQ(uri.query[0].first, "x");
+  }
+}
+
+TEST(DatabaseUriTest, AnAtMayStandBehindTheHostWhereNothingElseIsMeant) {
+  EXPECT_EQ(Parse("postgresql://h/d?user=a@b").query[0].second, "a@b");
+  EXPECT_EQ(Parse("postgresql://h/d?user=a@b").hosts[0].name, "h");
+  EXPECT_EQ(Parse("postgresql://u@h:1/d?x=a@b").query[0].second, "a@b");
+  EXPECT_EQ(Parse("postgresql:///d?host=/run&x=a@b").database, "d");
+  EXPECT_EQ(Parse("sqlite:////a:b@c.db").database, "/a:b@c.db");
+}
+
+// Read the wrong way, a part of the password would be shown as a host or key.
+TEST(DatabaseUriTest, WhatCanBeReadInTwoWaysIsRefused) {
+  for (std::string_view text : {
+           "postgresql://u:a@secret/b@h/d", "postgresql://u:a@b?secret@h/d",
+           "postgresql://u:a@b/secret?c@h/d", "postgresql://u:1/secret?a@h/d",
+           "postgresql://h:5432/d?user=secret@b",
+           "postgresql://[::1]/d?user=secret@b",
+           "postgresql://a:1,b:2/d?user=secret@b",
+       }) {
+    const std::string message = Refusal(text);
+    EXPECT_NE(message.find("two ways"), std::string::npos) << message;
+    EXPECT_EQ(message.find("secret"), std::string::npos) << message;
+  }
 }
 
 TEST(DatabaseUriTest, RefusalsNameTheFlagAndNoSecret) {
