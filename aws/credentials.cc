@@ -18,18 +18,24 @@ constexpr int64_t kFailureMs = 1000;
 }  // namespace
 
 absl::StatusOr<Credentials> CredentialChain::Fetch() {
+  std::string hints;
   for (const auto& source : sources_) {
     absl::StatusOr<Credentials> found = source->Fetch();
     if (!absl::IsNotFound(found.status())) return found;
+    if (!found.status().message().empty()) {
+      StrAppend(&hints, "; ", StdView(found.status().message()));
+    }
   }
-  return absl::NotFoundError(
+  return absl::NotFoundError(StrCat(
       "no AWS credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, a "
-      "profile in ~/.aws, or give this machine or container a role");
+      "profile in ~/.aws, or give this machine or container a role",
+      hints));
 }
 
 CredentialKeeper::CredentialKeeper(std::unique_ptr<CredentialSource> source,
-                                   const Clock* clock)
-    : source_(std::move(source)), clock_(clock) {}
+                                   const Clock* clock,
+                                   absl::Duration wait_max)
+    : source_(std::move(source)), clock_(clock), wait_max_(wait_max) {}
 
 bool CredentialKeeper::MustRenew(int64_t now_ms) const {
   return current_.access_key_id.empty() ||
@@ -42,7 +48,10 @@ absl::StatusOr<Credentials> CredentialKeeper::Get() {
     const auto ready = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
       return !renewing_ || !MustRenew(clock_->NowMs());
     };
-    mutex_.Await(absl::Condition(&ready));
+    if (!mutex_.AwaitWithTimeout(absl::Condition(&ready), wait_max_)) {
+      return absl::DeadlineExceededError(
+          "whoever has the AWS credentials takes long to give them");
+    }
     const int64_t now_ms = clock_->NowMs();
     if (!MustRenew(now_ms) && (renewing_ || now_ms < renew_ms_)) {
       return current_;

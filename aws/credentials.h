@@ -10,6 +10,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
 #include "aws/signer.h"
 #include "base/clock.h"
 
@@ -21,7 +22,7 @@ class CredentialSource {
   virtual ~CredentialSource() = default;
 
   // Gets keys anew. NOT_FOUND: this place is not set up, so another may have
-  // them. Any other error: it is, and does not give them. Messages name the
+  // them; with a message if it looks as if it should be. Any other error: it is, and does not give them. Messages name the
   // place and what to change, and never a secret.
   virtual absl::StatusOr<Credentials> Fetch() = 0;
 };
@@ -43,14 +44,16 @@ class CredentialChain final : public CredentialSource {
 // Keys for whoever signs: kept, and renewed before they expire. Thread-safe.
 class CredentialKeeper {
  public:
-  // `clock` outlives this.
+  // `clock` outlives this. `wait_max`: see Get.
   CredentialKeeper(std::unique_ptr<CredentialSource> source,
-                   const Clock* clock);
+                   const Clock* clock,
+                   absl::Duration wait_max = absl::Seconds(10));
 
   // Keys that are good for a while: they are renewed by the first who asks
   // when ten minutes are left (half of their life, if that is shorter), while
-  // others go on with the old. The source's error if there are none that are
-  // good.
+  // others go on with the old. While there are none that are good, others wait
+  // for him, but not for longer than `wait_max`: kDeadlineExceeded then. The
+  // source's error if it has none.
   absl::StatusOr<Credentials> Get();
 
   // Gets these keys anew next time: a service says that they have expired.
@@ -61,6 +64,7 @@ class CredentialKeeper {
 
   const std::unique_ptr<CredentialSource> source_;
   const Clock* const clock_;
+  const absl::Duration wait_max_;
   absl::Mutex mutex_;
   Credentials current_ ABSL_GUARDED_BY(mutex_);
   int64_t renew_ms_ ABSL_GUARDED_BY(mutex_) = 0;

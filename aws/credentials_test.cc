@@ -7,8 +7,11 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <thread>
 #include <utility>
 
+#include "absl/synchronization/notification.h"
+#include "absl/time/time.h"
 #include "aws/credential_sources.h"
 #include "aws/service.h"
 #include "aws/testing/scripted_server.h"
@@ -161,6 +164,38 @@ TEST_F(CredentialSourcesTest, AsksAProcess) {
   EXPECT_EQ(FetchId(), "UNAVAILABLE");
 }
 
+TEST_F(CredentialSourcesTest, CommentsMayFollowValues) {
+  Write("config", "[profile work] # ours\nregion = eu-west-1 # Ireland\n"
+                  "role_session_name = # none\n");
+  Write("credentials",
+        "[work]\naws_access_key_id = WORK # of the team\n"
+        "aws_secret_access_key = w#x;y\t# keep\n");
+  Set("AWS_PROFILE", "work");
+  EXPECT_EQ(Fetch()->access_key_id, "WORK");
+  EXPECT_EQ(Fetch()->secret_access_key, "w#x;y");
+  const Profiles profiles = Profiles::Load(Variables());
+  EXPECT_EQ(RegionOrUsual(Variables(), profiles), "eu-west-1");
+  EXPECT_EQ(profiles.Setting("role_session_name"), "");
+}
+
+TEST_F(CredentialSourcesTest, SaysWhatToDoWhereAProfileSignsOnByBrowser) {
+  Set("AWS_EC2_METADATA_DISABLED", "true");
+  Write("config",
+        "[default]\nsso_session = corp\n"
+        "[profile old]\nsso_start_url = https://example.com\n"
+        "[profile role]\nrole_arn = a\nsource_profile = old\n");
+  const auto hint = [this] { return std::string(Fetch().status().message()); };
+  // The machine might have had a role.
+  EXPECT_EQ(FetchId(), "NOT_FOUND");
+  EXPECT_THAT(hint(), HasSubstr("profile 'default' signs on by SSO"));
+  for (const char* name : {"old", "role"}) {
+    Set("AWS_PROFILE", name);
+    EXPECT_EQ(FetchId(), "FAILED_PRECONDITION");
+    EXPECT_THAT(hint(), HasSubstr("profile 'old' signs on by SSO"));
+    EXPECT_THAT(hint(), HasSubstr("export-credentials --profile old"));
+  }
+}
+
 TEST_F(CredentialSourcesTest, TradesAWebIdentity) {
   Set("AWS_ROLE_ARN", "arn:role");
   Set("AWS_WEB_IDENTITY_TOKEN_FILE", folder_ + "/token");
@@ -267,6 +302,36 @@ TEST(CredentialKeeperTest, RenewsBeforeTheyExpire) {
   EXPECT_EQ(keeper.Get()->access_key_id, "3");
   keeper.Drop(*keeper.Get());
   EXPECT_EQ(keeper.Get()->access_key_id, "4");
+}
+
+// Gives keys once it is let.
+class SlowSource final : public CredentialSource {
+ public:
+  SlowSource(absl::Notification* asked, absl::Notification* let)
+      : asked_(asked), let_(let) {}
+  absl::StatusOr<Credentials> Fetch() override {
+    asked_->Notify();
+    let_->WaitForNotification();
+    return Credentials{.access_key_id = "late", .secret_access_key = "s"};
+  }
+
+ private:
+  absl::Notification* const asked_;
+  absl::Notification* const let_;
+};
+
+TEST(CredentialKeeperTest, NobodyWaitsForLongForWhoAsks) {
+  TestClock clock(0);
+  absl::Notification asked, let;
+  CredentialKeeper keeper(std::make_unique<SlowSource>(&asked, &let), &clock,
+                          absl::Milliseconds(1));
+  std::thread first(
+      [&] { EXPECT_EQ(keeper.Get()->access_key_id, "late"); });
+  asked.WaitForNotification();
+  EXPECT_TRUE(absl::IsDeadlineExceeded(keeper.Get().status()));
+  let.Notify();
+  first.join();
+  EXPECT_EQ(keeper.Get()->access_key_id, "late");
 }
 
 }  // namespace

@@ -55,8 +55,10 @@ std::string HmacSha256(std::string_view key, std::string_view data) {
   return std::string(reinterpret_cast<char*>(bytes), size);
 }
 
+std::string Md5(std::string_view data) { return Digest(EVP_md5(), data); }
+
 std::string Md5Base64(std::string_view data) {
-  return absl::Base64Escape(Digest(EVP_md5(), data));
+  return absl::Base64Escape(Md5(data));
 }
 
 }  // namespace millstream::aws

@@ -18,8 +18,9 @@ std::string Hex(std::string_view bytes);
 std::string Sha256(std::string_view data);
 std::string HmacSha256(std::string_view key, std::string_view data);
 
-// As the header Content-MD5 has it. Some requests of S3 want it; nobody's
-// safety rests on it.
+// 16 bytes; and as the header Content-MD5 has them. Some requests of S3 want it
+// and etags are made of it; nobody's safety rests on it.
+std::string Md5(std::string_view data);
 std::string Md5Base64(std::string_view data);
 
 // A hash of data that comes in pieces. Not thread-safe.

@@ -1,11 +1,10 @@
 // ProfileCredentials: keys by a profile of ~/.aws.
-#include <array>
-#include <cstdio>
-#include <memory>
 #include <string>
 
 #include "absl/strings/ascii.h"
+#include "absl/time/time.h"
 #include "aws/credential_sources.h"
+#include "aws/process_output.h"
 #include "base/limits.h"
 #include "base/status_macros.h"
 #include "base/str_cat.h"
@@ -21,23 +20,28 @@ std::string Get(const Profile& profile, std::string_view name) {
   return found == profile.end() ? "" : found->second;
 }
 
-// Runs a profile's program and reads the keys that it writes.
+// A profile's program, which may ask somebody over the network.
+constexpr absl::Duration kProcessMax = absl::Minutes(1);
+
+// Runs it and reads the keys that it writes.
 absl::StatusOr<Credentials> RunProcess(const std::string& command,
                                        const std::string& profile) {
-  const absl::Status failed = absl::UnavailableError(
-      StrCat("the credential_process of profile '", profile, "' failed"));
-  const std::unique_ptr<FILE, int (*)(FILE*)> output(
-      popen(command.c_str(), "re"), [](FILE*) { return 0; });
-  if (output == nullptr) return failed;
-  std::string json;
-  std::array<char, 4096> buffer;
-  size_t count = 0;
-  while ((count = fread(buffer.data(), 1, buffer.size(), output.get())) > 0 &&
-         json.size() <= limits::kSettingsFileBytesMax) {
-    json.append(buffer.data(), count);
-  }
-  if (pclose(output.get()) != 0) return failed;
-  return ParseCredentialsJson(json);
+  const auto json =
+      OutputOf(command, kProcessMax, limits::kSettingsFileBytesMax);
+  if (json.ok()) return ParseCredentialsJson(*json);
+  return absl::UnavailableError(
+      StrCat("the credential_process of profile '", profile,
+             "' failed: ", StdView(json.status().message())));
+}
+
+// Those who sign on by a browser leave tokens that last for hours at most.
+absl::Status SignsOn(const std::string& profile) {
+  return absl::FailedPreconditionError(StrCat(
+      "profile '", profile,
+      "' signs on by SSO, which takes a person: give the server a role or keys, "
+      "or a profile with credential_process = aws configure "
+      "export-credentials --profile ",
+      profile, " --format process"));
 }
 
 }  // namespace
@@ -80,6 +84,15 @@ absl::StatusOr<Credentials> ProfileCredentials::FetchOf(
   }
   const std::string process = Get(*profile, "credential_process");
   if (!process.empty()) return RunProcess(process, name);
+  if (!Get(*profile, "sso_session").empty() ||
+      !Get(*profile, "sso_start_url").empty()) {
+    // The container or machine may have a role, unless the profile was asked
+    // for.
+    const absl::Status signs_on = SignsOn(name);
+    return depth > 0 || profiles.is_chosen()
+               ? signs_on
+               : absl::NotFoundError(signs_on.message());
+  }
   if (depth == 0) return absl::NotFoundError("");
   return absl::FailedPreconditionError(
       StrCat("profile '", name, "' has no keys"));

@@ -24,6 +24,16 @@ std::string FileOf(const Environment& environment, const char* variable,
   return Expanded(environment, named.empty() ? ordinary : named);
 }
 
+// What stands before " #".
+absl::string_view WithoutComment(absl::string_view value) {
+  for (size_t i = 1; i < value.size(); ++i) {
+    if (value[i] == '#' && absl::ascii_isspace(value[i - 1])) {
+      return value.substr(0, i);
+    }
+  }
+  return value;
+}
+
 }  // namespace
 
 absl::StatusOr<std::string> ReadSettingsFile(const std::string& path) {
@@ -59,7 +69,8 @@ std::map<std::string, Profile, std::less<>> ParseIni(std::string_view text) {
     if (section == nullptr || equals == absl::string_view::npos) continue;
     (*section)[absl::AsciiStrToLower(
         absl::StripAsciiWhitespace(line.substr(0, equals)))] =
-        std::string(absl::StripAsciiWhitespace(line.substr(equals + 1)));
+        std::string(absl::StripAsciiWhitespace(
+            WithoutComment(line.substr(equals + 1))));
   }
   return sections;
 }

@@ -15,7 +15,8 @@ namespace millstream::aws {
 using Profile = std::map<std::string, std::string, std::less<>>;
 
 // Reads the text of such a file: sections and their settings. Lines that are
-// neither are passed over, as are settings within settings (indented ones).
+// neither are passed over, as are settings within settings (indented ones), and
+// comments: lines that begin with "#" or ";", and what follows " #".
 // Thread-safe.
 std::map<std::string, Profile, std::less<>> ParseIni(std::string_view text);
 

@@ -315,6 +315,37 @@ TEST_F(ScriptedTest, AnErrorMayComeWithStatus200) {
   EXPECT_EQ(server_.requests().size(), 2u);
 }
 
+// Of "a" and "b", and of both.
+constexpr char kFirstEtag[] = "\"0cc175b9c0f1b6a831c399e269772661\"";
+constexpr char kSecondEtag[] = "92eb5ffee6ae2fec3ad71c777531578f";
+constexpr char kWholeEtag[] = "ETag: \"96e024ba2074fe77e8e965ba43a704be-2\"\r\n";
+
+TEST_F(ScriptedTest, AnUploadWhoseCompletionWasNotAnsweredIsComplete) {
+  const std::vector<ArtifactPartName> parts = {{1, kFirstEtag},
+                                               {2, kSecondEtag}};
+  const std::string gone = "<Error><Code>NoSuchUpload</Code></Error>";
+  server_.Answer("");
+  server_.Answer(404, gone);
+  server_.Answer(StrCat("HTTP/1.1 200 OK\r\n", kWholeEtag,
+                        "Connection: close\r\n\r\n"));
+  const absl::Status status =
+      Store()->CompleteMultipart(Path("a"), "2.id", parts);
+  EXPECT_TRUE(status.ok()) << status;
+  EXPECT_THAT(server_.requests()[2], StartsWith("HEAD /bucket/top/a "));
+  // What lies there may be something else.
+  server_.Answer(404, gone);
+  server_.Answer(StrCat("HTTP/1.1 200 OK\r\nETag: \"",
+                        std::string(32, '0'), "-2\"\r\n",
+                        "Connection: close\r\n\r\n"));
+  EXPECT_EQ(CodeOf(store_->CompleteMultipart(Path("a"), "2.id", parts)),
+            "RESOURCE_DOES_NOT_EXIST");
+  // Or nothing.
+  server_.Answer(404, gone);
+  server_.Answer("HTTP/1.1 404 Not Found\r\nConnection: close\r\n\r\n");
+  EXPECT_EQ(CodeOf(store_->CompleteMultipart(Path("a"), "2.id", parts)),
+            "RESOURCE_DOES_NOT_EXIST");
+}
+
 TEST_F(ScriptedTest, SendsWhatUploadsAreToHave) {
   variables_["MLFLOW_S3_UPLOAD_EXTRA_ARGS"] =
       "{\"ServerSideEncryption\": \"aws:kms\", \"ACL\": \"private\"}";

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/ascii.h"
+#include "absl/strings/escaping.h"
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/time/time.h"
@@ -43,6 +44,22 @@ std::string Unquoted(std::string_view etag) {
     etag = etag.substr(1, etag.size() - 2);
   }
   return std::string(etag);
+}
+
+// The etag of what parts come to: a hash of theirs, where those are the hashes
+// of their bytes. (With AWS's keys, aws:kms, they are not.) Empty if these
+// cannot be hashes.
+std::string EtagOf(std::span<const S3Part> parts) {
+  std::string hashes;
+  for (const S3Part& part : parts) {
+    const std::string etag = Unquoted(part.etag);
+    if (etag.size() != 32 ||
+        !std::all_of(etag.begin(), etag.end(), absl::ascii_isxdigit)) {
+      return "";
+    }
+    hashes += absl::HexStringToBytes(etag);
+  }
+  return StrCat(aws::Hex(aws::Md5(hashes)), "-", parts.size());
 }
 
 int64_t ParseHttpDate(std::string_view text) {
@@ -111,6 +128,18 @@ absl::Status Unreachable(const absl::Status& status) {
   LogWarning("The object store cannot be reached: ", StdView(status.message()));
   return MakeError(v1::TEMPORARILY_UNAVAILABLE,
                    "The object store cannot be reached; try again.");
+}
+
+absl::Status NoKeys(const absl::Status& status) {
+  LogError("No credentials for S3: ", StdView(status.message()));
+  if (absl::IsDeadlineExceeded(status)) {
+    return MakeError(v1::TEMPORARILY_UNAVAILABLE,
+                     "This server waits for its credentials for the object "
+                     "store; try again.");
+  }
+  return MakeError(v1::PERMISSION_DENIED,
+                   "This server has no credentials for the object store; its "
+                   "log says more.");
 }
 
 S3Object ObjectOf(const HttpResponse& head) {
@@ -226,12 +255,7 @@ absl::StatusOr<std::string> S3Client::HashOf(const Call& call) const {
 absl::StatusOr<S3Client::Answer> S3Client::SendOnce(
     const Call& call, const std::string& payload_hash) {
   absl::StatusOr<aws::Credentials> keys = credentials_->Get();
-  if (!keys.ok()) {
-    LogError("No credentials for S3: ", StdView(keys.status().message()));
-    return MakeError(v1::PERMISSION_DENIED,
-                     "This server has no credentials for the object store; "
-                     "its log says more.");
-  }
+  if (!keys.ok()) return NoKeys(keys.status());
   HttpRequest request = Make(call);
   if (!options_.expected_bucket_owner.empty()) {
     request.headers.emplace_back("x-amz-expected-bucket-owner",
@@ -416,12 +440,15 @@ absl::Status S3Client::CompleteUpload(const S3Name& name,
             .body = &body,
             .idle_ms_max = kCompleteIdleMs})
           .status();
-  if (!absl::IsNotFound(status) || size < 0) return status;
+  if (!absl::IsNotFound(status)) return status;
   // Sent again after an answer was lost, it finds the upload gone.
   const absl::StatusOr<S3Object> object = Head(name);
-  const bool is_ours = object.ok() && object->size == size &&
-                       object->etag.ends_with(StrCat("-", parts.size()));
-  return is_ours ? absl::OkStatus() : status;
+  if (!object.ok()) return status;
+  const bool may_be_ours =
+      size >= 0 && object->size == size &&
+      object->etag.ends_with(StrCat("-", parts.size()));
+  const bool is_ours = object->etag == EtagOf(parts);
+  return may_be_ours || is_ours ? absl::OkStatus() : status;
 }
 
 absl::Status S3Client::AbortUpload(const S3Name& name,
@@ -435,12 +462,7 @@ absl::Status S3Client::AbortUpload(const S3Name& name,
 
 absl::StatusOr<std::string> S3Client::Presign(Call call, int64_t seconds) {
   absl::StatusOr<aws::Credentials> keys = credentials_->Get();
-  if (!keys.ok()) {
-    LogError("No credentials for S3: ", StdView(keys.status().message()));
-    return MakeError(v1::PERMISSION_DENIED,
-                     "This server has no credentials for the object store; "
-                     "its log says more.");
-  }
+  if (!keys.ok()) return NoKeys(keys.status());
   // In the query, so that browsers can follow the link.
   if (!options_.expected_bucket_owner.empty()) {
     call.query.emplace_back("x-amz-expected-bucket-owner",

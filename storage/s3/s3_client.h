@@ -82,7 +82,9 @@ class S3Client {
   absl::StatusOr<std::string> PutPart(const S3Name& name,
                                       const std::string& upload_id,
                                       int64_t number, aws::HttpBody* body);
-  // `size`: of the object that comes of it; -1 if it is not known.
+  // `size`: of the object that comes of it; -1 if it is not known. OK also if
+  // the upload is gone, and the object is what these parts come to: the answer
+  // to an earlier request was lost.
   absl::Status CompleteUpload(const S3Name& name, const std::string& upload_id,
                               std::span<const S3Part> parts, int64_t size);
   absl::Status AbortUpload(const S3Name& name, const std::string& upload_id);
