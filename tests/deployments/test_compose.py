@@ -25,7 +25,9 @@ def test_docker_compose(container, user, postgres, minio, tmp_path):
         ours = shlex.split(ours)
     # Ours is the same, and names what is started.
     assert ours == ["mlflow", *shlex.split(PUBLISHED)]
-    variables = definition["environment"]
+    # Those without a value are passed on from the shell, if it has them.
+    variables = {name: value for name, value
+                 in definition["environment"].items() if value is not None}
     assert variables["MLFLOW_S3_ENDPOINT_URL"] == minio.url
     keys = {**variables, **minio.environment}
     copies = [container(*shlex.split(PUBLISHED), environment=keys),

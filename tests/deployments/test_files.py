@@ -6,6 +6,7 @@ import pathlib
 import re
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 
@@ -43,6 +44,44 @@ def test_scripts(script):
     shell = path.read_text().splitlines()[0].removeprefix("#!")
     run(shell, "-n", path)
     assert os.access(path, os.X_OK)
+
+
+@pytest.fixture
+def healthcheck(tmp_path):
+    """healthcheck(server): its exit status."""
+
+    def ask(server):
+        ports = tmp_path / "ports"
+        ports.write_text(
+            f"{server.root_url.rpartition(':')[2]} "
+            f"{server.grpc_address.rpartition(':')[2]}\n")
+        return subprocess.run(
+            [DEPLOY / "healthcheck"], capture_output=True, check=False,
+            env={"MILLSTREAM_PORT_FILE": str(ports)}).returncode
+
+    return ask
+
+
+@pytest.mark.skipif(harness.REFERENCE is not None, reason="starts ours")
+@pytest.mark.parametrize("tls", [False, True])
+def test_the_health_check_knows_tls(tmp_path, healthcheck, tls):
+    flags = []
+    if tls:
+        certificate, key = tmp_path / "c.pem", tmp_path / "k.pem"
+        run("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
+            "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=x",
+            "-out", certificate, "-keyout", key)
+        flags = ["--tls-cert", certificate, "--tls-key", key]
+    server = harness.Server(tmp_path, *flags).start()
+    try:
+        assert healthcheck(server) == 0
+        os.kill(server.pid, signal.SIGSTOP)
+        assert healthcheck(server) != 0
+        os.kill(server.pid, signal.SIGCONT)
+        assert healthcheck(server) == 0
+    finally:
+        server.kill()
+    assert healthcheck(server) != 0
 
 
 def test_systemd_unit(tmp_path):
@@ -106,6 +145,27 @@ def test_ports_agree(definitions):
                   else ports[0])
         assert compose.port(definition) == int(wanted), name
     assert f"port is {ports[0]}" in TEXT
+
+
+def test_what_asks_nobody_is_open_to_its_machine_alone(definitions):
+    """But for Beanstalk's, whose users are in the bundle."""
+    for name in ("for one", "team"):
+        for port in definitions[name]["ports"]:
+            address = (port.partition(":")[0] if isinstance(port, str)
+                       else port["host_ip"])
+            assert address == "127.0.0.1", name
+
+
+def test_the_pod_may_hold_what_the_server_lets_callers_send():
+    pod, _ = kubernetes()
+    limit = int(pod["resources"]["limits"]["memory"].removesuffix("Gi")) << 30
+    door = (harness.ROOT / "server" / "grpc_door.cc").read_text()
+    limits = (harness.ROOT / "base" / "limits.h").read_text()
+    grpc = int(re.search(r"kTransportBytesMax = (\d+) << 20", door)[1]) << 20
+    http = int(re.search(r"kHttpHeldBytesMax = ([\d']+);",
+                         limits)[1].replace("'", ""))
+    # The stores, streams, and what a request becomes while it is read.
+    assert grpc + http + (512 << 20) <= limit
 
 
 def test_users_agree():

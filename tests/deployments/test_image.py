@@ -101,3 +101,28 @@ def test_settings_that_make_no_sense_end_it(container):
     each = container(environment={"DATABASE": "d", "USERNAME": "u"})
     with pytest.raises(RuntimeError, match="PASSWORD is not set"):
         each.start()
+
+
+def test_a_given_database_leaves_the_other_variables_in_force(container):
+    each = container(environment={
+        "MLFLOW_BACKEND_STORE_URI":
+            "sqlite:////var/lib/millstream/mlflow.db",
+        "MLFLOW_ARTIFACT_URI": "s3://bucket/path", "PORT": "8080"}).start()
+    answer = requests.get(
+        each.url(8080) + "/api/2.0/mlflow/experiments/get",
+        params={"experiment_id": "0"}, timeout=30).json()
+    assert answer["experiment"]["artifact_location"] == "s3://bucket/path/0"
+
+
+@pytest.mark.parametrize("command", [[], ["mlflow", "server"]],
+                         ids=["container", "server"])
+@pytest.mark.parametrize("database", [
+    {}, {"MLFLOW_BACKEND_STORE_URI": "sqlite:////tmp/mlflow.db"}],
+    ids=["", "database"])
+def test_an_empty_password_ends_it(container, command, database):
+    """Such as compose makes of a variable that is not set."""
+    each = container(*command, environment={
+        "MLFLOW_TRACKING_USERNAME": "", "MLFLOW_TRACKING_PASSWORD": "",
+        **database})
+    with pytest.raises(RuntimeError, match="is set and empty"):
+        each.start()
