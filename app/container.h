@@ -13,9 +13,9 @@ namespace millstream::app {
 
 // Gives flags that were not given the values that this process's environment
 // asks for (app/container_environment.h), asking AWS for a secret if it names
-// one and the database was not given. Where callers must say who they are, any Host is answered: names of load
-// balancers are not known beforehand, and no page of another site knows a
-// password. As FlagsOfContainer.
+// one and the database was not given. Where callers must say who they are, any
+// Host is answered: names of load balancers are not known beforehand, and no
+// page of another site knows a password. As FlagsOfContainer.
 absl::Status ReadContainer(ParsedFlags* flags);
 
 // How to ask for the password of the database again, which a rotated secret

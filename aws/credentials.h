@@ -22,8 +22,9 @@ class CredentialSource {
   virtual ~CredentialSource() = default;
 
   // Gets keys anew. NOT_FOUND: this place is not set up, so another may have
-  // them; with a message if it looks as if it should be. Any other error: it is, and does not give them. Messages name the
-  // place and what to change, and never a secret.
+  // them; with a message if it looks as if it should be. Any other error: it
+  // is, and does not give them. Messages name the place and what to change, and
+  // never a secret.
   virtual absl::StatusOr<Credentials> Fetch() = 0;
 };
 

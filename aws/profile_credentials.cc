@@ -38,8 +38,8 @@ absl::StatusOr<Credentials> RunProcess(const std::string& command,
 absl::Status SignsOn(const std::string& profile) {
   return absl::FailedPreconditionError(StrCat(
       "profile '", profile,
-      "' signs on by SSO, which takes a person: give the server a role or keys, "
-      "or a profile with credential_process = aws configure "
+      "' signs on by SSO, which takes a person: give the server a role or "
+      "keys, or a profile with credential_process = aws configure "
       "export-credentials --profile ",
       profile, " --format process"));
 }

@@ -279,8 +279,8 @@ absl::StatusOr<Contents> LookIn(const Set& set, sql::Database* database) {
   return contents;
 }
 
-// A file is altered by the first write to it (storage/sqlite): that is now, when
-// it is known that it is to be used, and nobody waits yet.
+// A file is altered by the first write to it (storage/sqlite): that is now,
+// when it is known that it is to be used, and nobody waits yet.
 absl::Status Accept(const Contents& contents, sql::Database* database) {
   if (!contents.is_file) return absl::OkStatus();
   return database->Write([](Transaction&) { return absl::OkStatus(); });

@@ -318,7 +318,8 @@ TEST_F(ScriptedTest, AnErrorMayComeWithStatus200) {
 // Of "a" and "b", and of both.
 constexpr char kFirstEtag[] = "\"0cc175b9c0f1b6a831c399e269772661\"";
 constexpr char kSecondEtag[] = "92eb5ffee6ae2fec3ad71c777531578f";
-constexpr char kWholeEtag[] = "ETag: \"96e024ba2074fe77e8e965ba43a704be-2\"\r\n";
+constexpr char kWholeEtag[] =
+    "ETag: \"96e024ba2074fe77e8e965ba43a704be-2\"\r\n";
 
 TEST_F(ScriptedTest, AnUploadWhoseCompletionWasNotAnsweredIsComplete) {
   const std::vector<ArtifactPartName> parts = {{1, kFirstEtag},

@@ -3,9 +3,9 @@
 //   dialect[+driver]://[user[:password]@][host[:port][,...]]/database
 //       [?key=value[&key=value...]]
 //
-// User, password and values are percent-encoded; an IPv6 address stands in []. A
-// password may have "/", "?" and "@" in it as they are, unless the URI could then
-// be read in two ways: that is refused.
+// User, password and values are percent-encoded; an IPv6 address stands in [].
+// A password may have "/", "?" and "@" in it as they are, unless the URI could
+// then be read in two ways: that is refused.
 // Hosts may be told by the query too, as psycopg2 takes them: ?host=/run/pg for
 // the folder of a Unix socket, ?host=a:5432&host=b:5432 or ?host=a,b&port=1,2.
 // Which other keys there are is the backend's to say.
