@@ -191,8 +191,9 @@ constexpr Flag kFlags[] = {
      ""},
     {kSecurity, "auth-admin-password", "", "MLFLOW_AUTH_ADMIN_PASSWORD",
      "PASSWORD", "", Policy::kOwn,
-     "Password of the administrator that is made. Set the variable rather than "
-     "the flag.",
+     "Password of the administrator that is made, of 12 characters at least; "
+     "without effect once that user is there. Set the variable rather than the "
+     "flag.",
      ""},
 
     {kWatching, "expose-prometheus", "", "MLFLOW_EXPOSE_PROMETHEUS", "FOLDER",

@@ -21,17 +21,16 @@ namespace {
 // How often a program is looked at that has closed its output and not ended.
 constexpr absl::Duration kLookInterval = absl::Milliseconds(10);
 
-// A program in a process group of its own, killed at the end of this if it has
-// not ended.
+// A program in a process group of its own, which is killed at the end of this if
+// the program has not ended.
 class Process {
  public:
   Process() = default;
   ~Process() {
     if (output_ >= 0) close(output_);
-    if (pid_ <= 0) return;
-    // What it started may still be there, itself gone or not.
+    if (pid_ <= 0 || ended_) return;
     kill(-pid_, SIGKILL);
-    if (!ended_) waitpid(pid_, nullptr, 0);
+    waitpid(pid_, nullptr, 0);
   }
   Process(const Process&) = delete;
   Process& operator=(const Process&) = delete;
