@@ -447,7 +447,8 @@ absl::Status S3Client::CompleteUpload(const S3Name& name,
   const bool may_be_ours =
       size >= 0 && object->size == size &&
       object->etag.ends_with(StrCat("-", parts.size()));
-  const bool is_ours = object->etag == EtagOf(parts);
+  const bool is_ours =
+      !object->etag.empty() && object->etag == EtagOf(parts);
   return may_be_ours || is_ours ? absl::OkStatus() : status;
 }
 
