@@ -21,8 +21,8 @@ namespace {
 // How often a program is looked at that has closed its output and not ended.
 constexpr absl::Duration kLookInterval = absl::Milliseconds(10);
 
-// A program in a process group of its own, which is killed at the end of this if
-// the program has not ended.
+// A program in a process group of its own, killed at the end of this if the
+// program has not ended.
 class Process {
  public:
   Process() = default;
