@@ -71,8 +71,12 @@ class ServerImpl final : public Server {
         artifacts_(stores_->tracking(), stores_->registry(), locations_,
                    {.presigned_download_seconds =
                         config.presigned_download_seconds}),
-        poller_(stores_->tracking(), &feed_, {}),
-        streams_(&run_log_, stores_->tracking(), stores_->metrics(), &feed_,
+        poller_(stores_->tracking(), stores_->metrics(), &feed_, {}),
+        streams_(&run_log_,
+                 {.feed = &feed_,
+                  .store = stores_->tracking(),
+                  .points = stores_->metrics(),
+                  .poller = stores_->are_shared() ? &poller_ : nullptr},
                  &budget_),
         authorizer_(MakeAuthorizer()),
         users_(authorizer_ == nullptr
@@ -91,6 +95,7 @@ class ServerImpl final : public Server {
 
   ~ServerImpl() override {
     if (monitor_ != nullptr) monitor_->StopReading();
+    poller_.Stop();
     streams_.Stop();
     standard_.Stop();
     std::thread grpc([this] {

@@ -152,17 +152,37 @@ inline constexpr size_t kTransferChunkBytes = 256 * 1024;
 // calls for the second.
 inline constexpr int kGrpcHandshakeMsMax = 10'000;
 inline constexpr int kGrpcIdleMsMax = 10 * 60 * 1000;
-// Calls that watch the server's health, or ask by reflection what it serves.
+// Calls of one connection at a time; others wait at the caller's side.
+inline constexpr int kGrpcStreamsPerConnectionMax = 2000;
+// Files on their way, of all callers and of one user or address.
+inline constexpr size_t kGrpcTransfersMax = 256;
+inline constexpr size_t kGrpcTransfersEachMax = 192;
+// Answers above the first share the second until they are taken, by callers who
+// take as many bytes a second as the third; and how many they may be.
+inline constexpr size_t kGrpcSmallAnswerBytes = 4096;
+inline constexpr size_t kGrpcHeldBytesMax = 256'000'000;
+inline constexpr size_t kGrpcAnswerBytesPerSecondMin = 256 * 1024;
+inline constexpr size_t kGrpcAnswersMax = 10'000;
+inline constexpr size_t kGrpcAnswersEachMax = 7500;
+// Calls that watch the server's health, or ask by reflection what it serves, of
+// all callers and of one.
 inline constexpr size_t kStandardStreamsMax = 1000;
+inline constexpr size_t kStandardStreamsEachMax = 250;
 
 // --- Streams
 
-// Metric streams that are open, of all runs and of one.
+// Metric streams that are open, of all runs, of one user or address, and of one
+// run.
 inline constexpr size_t kMetricStreamsMax = 10'000;
+inline constexpr size_t kMetricStreamsEachMax = 7500;
 inline constexpr size_t kMetricStreamsPerRunMax = 4096;
 inline constexpr size_t kWriterIdBytesMax = 250;
+// Streams of one kind whose first message has not come, of all callers and of
+// one user or address.
+inline constexpr size_t kStreamsUnopenedMax = 2000;
+inline constexpr size_t kStreamsUnopenedEachMax = 500;
 // A stream of any kind sends its first message within this time, and its caller
-// takes each answer within the second.
+// takes each answer, or sends each part of a file, within the second.
 inline constexpr int64_t kStreamFirstMessageMsMax = 30'000;
 inline constexpr int64_t kStreamAnswerMsMax = 60'000;
 // Names in a stream's dictionary, and bytes of all dictionaries together. When
@@ -182,9 +202,10 @@ inline constexpr size_t kMetricCommitBytesMax = 1 << 20;
 inline constexpr size_t kMetricStreamThreadsMax = 16;
 inline constexpr size_t kMetricCommitsBytesMax = 8 << 20;
 
-// TailMetrics and WatchRuns: callers, threads that serve them, runs and
-// experiments that they watch.
+// TailMetrics and WatchRuns: callers, of them those of one user or address,
+// threads that serve them, runs and experiments that they watch.
 inline constexpr size_t kFeedStreamsMax = 1000;
+inline constexpr size_t kFeedStreamsEachMax = 750;
 inline constexpr size_t kFeedThreadsMax = 8;
 inline constexpr size_t kFeedTopicsMax = 1000;
 // Points that are held for those who watch, of one run or experiment and of
@@ -201,6 +222,14 @@ inline constexpr int64_t kFeedIdleMsMax = 60'000;
 // compared with what they were, and how many of them in a second.
 inline constexpr int64_t kFeedPollMs = 2000;
 inline constexpr size_t kFeedPollRunsPerSecond = 500;
+// Runs of one experiment that are compared before those of the next.
+inline constexpr size_t kFeedPollSliceRuns = 64;
+// Series that are compared there, in all; clocks of those who log may be this
+// far apart; and points that a watcher remembers to have sent, so that it sends
+// few of them again.
+inline constexpr size_t kFeedPollSeriesMax = 1'000'000;
+inline constexpr int64_t kFeedPollClocksMs = 5'000;
+inline constexpr size_t kTailSentPointsMax = 4096;
 // Metrics that one request names, points of one answer (a watcher holds three
 // times as many at most), bytes of runs after which an answer takes no more of
 // them, and bytes of those that were read for the next answers, which may be

@@ -6,21 +6,12 @@
 #include <memory>
 
 #include "server/feed_stream.h"
-#include "server/run_feed.h"
-
-namespace millstream::storage {
-class MetricStore;
-class TrackingStore;
-}  // namespace millstream::storage
+#include "server/feed_subject.h"
 
 namespace millstream::server {
 
-// All must outlive the sources.
-std::unique_ptr<FeedSource> MakeTailSource(RunFeed* feed,
-                                           storage::TrackingStore* store,
-                                           storage::MetricStore* points);
-std::unique_ptr<FeedSource> MakeWatchSource(RunFeed* feed,
-                                            storage::TrackingStore* store);
+std::unique_ptr<FeedSource> MakeTailSource(const FeedParts& parts);
+std::unique_ptr<FeedSource> MakeWatchSource(const FeedParts& parts);
 
 }  // namespace millstream::server
 

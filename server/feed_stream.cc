@@ -50,6 +50,8 @@ class FeedStream final : public StreamBody,
   void OnMessage(std::unique_ptr<StreamMessage> message) override {
     {
       absl::MutexLock lock(&mutex_);
+      absl::Status opened = streams_->streams_.Opened(this);
+      if (!opened.ok()) SetEnd(std::move(opened));
       request_ = std::move(message);
       has_request_ = true;
       woken_ = true;
@@ -204,7 +206,8 @@ class FeedStream final : public StreamBody,
 FeedStreams::FeedStreams(const Limits& limits)
     : patience_(limits.patience),
       streams_(limits.streams, "watchers", Stopping()),
-      pool_(limits.threads, limits.streams + 1) {}
+      pool_(limits.threads,
+            limits.streams.open + limits.streams.unopened + 1) {}
 
 FeedStreams::~FeedStreams() = default;
 
@@ -213,9 +216,9 @@ void FeedStreams::Stop() { streams_.Stop(); }
 void FeedStreams::CheckPatience(absl::Time now) { streams_.CheckPatience(now); }
 
 absl::StatusOr<std::shared_ptr<StreamBody>> FeedStreams::Open(
-    std::unique_ptr<FeedSource> source) {
+    const CallContext& context, std::unique_ptr<FeedSource> source) {
   auto stream = std::make_shared<FeedStream>(this, std::move(source));
-  RETURN_IF_ERROR(streams_.Add(stream));
+  RETURN_IF_ERROR(streams_.Add(stream, OwnerOf(context)));
   return stream;
 }
 

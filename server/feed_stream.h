@@ -41,7 +41,8 @@ class FeedStream;
 class FeedStreams {
  public:
   struct Limits {
-    size_t streams = limits::kFeedStreamsMax;
+    StreamCounts streams = {.open = limits::kFeedStreamsMax,
+                            .open_each = limits::kFeedStreamsEachMax};
     size_t threads = limits::kFeedThreadsMax;
     StreamPatience patience = {};
   };
@@ -52,7 +53,7 @@ class FeedStreams {
   // Serves a call. RESOURCE_EXHAUSTED: too many are open;
   // TEMPORARILY_UNAVAILABLE: after Stop.
   absl::StatusOr<std::shared_ptr<StreamBody>> Open(
-      std::unique_ptr<FeedSource> source);
+      const CallContext& context, std::unique_ptr<FeedSource> source);
 
   // Ends all streams with TEMPORARILY_UNAVAILABLE. Does not wait for it.
   void Stop();

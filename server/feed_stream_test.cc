@@ -41,7 +41,7 @@ TEST_F(FeedStreamTest, WhoTakesNothingIsBrokenOff) {
 }
 
 TEST_F(FeedStreamTest, WhoSendsNoRequestIsNotWaitedFor) {
-  Tail tail(&streams_, MakeTailSource(&feed_, stores_.tracking(), &points_));
+  Tail tail(&streams_, MakeTailSource(parts_));
   streams_.CheckPatience(absl::Now() + absl::Seconds(10));
   EXPECT_EQ(streams_.open(), 1u);
   streams_.CheckPatience(
@@ -68,11 +68,9 @@ TEST_F(FeedStreamTest, NothingIsMissedThatIsOfAnUnknownExperiment) {
     tail_request.set_experiment_id(i == 0 ? "0" : other);
     watch_request.set_experiment_id(i == 0 ? "0" : other);
     tails[i] = std::make_unique<Tail>(
-        &more_streams_, MakeTailSource(&feed_, stores_.tracking(), &points_),
-        tail_request);
+        &more_streams_, MakeTailSource(parts_), tail_request);
     watches[i] = std::make_unique<Watch>(
-        &more_streams_, MakeWatchSource(&feed_, stores_.tracking()),
-        watch_request);
+        &more_streams_, MakeWatchSource(parts_), watch_request);
     tails[i]->UntilLive();
     watches[i]->UntilLive();
   }
@@ -261,7 +259,9 @@ TEST_F(FeedStreamTest, RequestsAreChecked) {
 }
 
 TEST_F(FeedStreamTest, StreamsAreCounted) {
-  EXPECT_EQ(FeedStreams::Limits().streams, limits::kFeedStreamsMax);
+  EXPECT_EQ(FeedStreams::Limits().streams.open, limits::kFeedStreamsMax);
+  EXPECT_EQ(FeedStreams::Limits().streams.open_each,
+            limits::kFeedStreamsEachMax);
   EXPECT_EQ(FeedStreams::Limits().threads, limits::kFeedThreadsMax);
   std::vector<std::unique_ptr<Tail>> tails;
   for (int i = 0; i < 3; ++i) tails.push_back(NewTail(OfRun()));
@@ -269,6 +269,16 @@ TEST_F(FeedStreamTest, StreamsAreCounted) {
   tails.clear();
   EXPECT_EQ(streams_.open(), 0u);
   EXPECT_TRUE(NewTail(OfRun())->opened.ok());
+}
+
+// Callers that send no request keep nobody out.
+TEST_F(FeedStreamTest, StreamsWithoutARequestAreCountedApart) {
+  std::vector<std::unique_ptr<Tail>> silent;
+  for (int i = 0; i < 5; ++i) {
+    silent.push_back(
+        std::make_unique<Tail>(&streams_, MakeTailSource(parts_)));
+  }
+  for (int i = 0; i < 3; ++i) NewTail(OfRun())->UntilLive();
 }
 
 TEST_F(FeedStreamTest, AStopEndsTheStreams) {

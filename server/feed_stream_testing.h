@@ -109,7 +109,7 @@ class Watcher final : public StreamCaller {
  public:
   Watcher(FeedStreams* streams, std::unique_ptr<FeedSource> source,
           const google::protobuf::Message& request) {
-    auto body = streams->Open(std::move(source));
+    auto body = streams->Open(context_, std::move(source));
     opened = body.status();
     if (!body.ok()) return;
     body_ = *std::move(body);
@@ -118,7 +118,7 @@ class Watcher final : public StreamCaller {
   }
   // A caller that sends no request.
   Watcher(FeedStreams* streams, std::unique_ptr<FeedSource> source)
-      : body_(*streams->Open(std::move(source))) {
+      : body_(*streams->Open(context_, std::move(source))) {
     body_->Start(this);
   }
   ~Watcher() override {
@@ -251,6 +251,13 @@ class FeedStreamTest : public testing::Test {
     ASSERT_TRUE(points_.Append(run_id, {&series, 1}, {}).ok());
     feed_.PointsLogged(run_id, {&series, 1});
   }
+  // As another server does.
+  void LogElsewhere(const std::string& run_id, const std::string& key,
+                    int64_t step) {
+    const storage::MetricPoint point = {step, step, 1};
+    const storage::SeriesAppend series{key, {&point, 1}};
+    ASSERT_TRUE(points_.Append(run_id, {&series, 1}, {}).ok());
+  }
   void SetTag(const std::string& key, const std::string& value) {
     ASSERT_TRUE(stores_.tracking()->SetRunTag(run_, key, value).ok());
     feed_.RunChanged(run_, kRunTags);
@@ -258,12 +265,11 @@ class FeedStreamTest : public testing::Test {
 
   std::unique_ptr<Tail> NewTail(const v1::TailMetricsRequest& request) {
     return std::make_unique<Tail>(
-        &streams_, MakeTailSource(&feed_, stores_.tracking(), &points_),
-        request);
+        &streams_, MakeTailSource(parts_), request);
   }
   std::unique_ptr<Watch> NewWatch(const v1::WatchRunsRequest& request) {
     return std::make_unique<Watch>(
-        &streams_, MakeWatchSource(&feed_, stores_.tracking()), request);
+        &streams_, MakeWatchSource(parts_), request);
   }
   v1::TailMetricsRequest OfRun() {
     v1::TailMetricsRequest request;
@@ -304,8 +310,9 @@ class FeedStreamTest : public testing::Test {
                 },
                 &Clock::System(),
                 {.topic_bytes = 100'000, .left_out_series = 8}};
-  FeedStreams streams_{{.streams = 3}};
-  FeedStreams more_streams_{{.streams = 10}};
+  FeedParts parts_{&feed_, stores_.tracking(), &points_};
+  FeedStreams streams_{{.streams = {.open = 3, .open_each = 3}}};
+  FeedStreams more_streams_{{.streams = {.open = 10, .open_each = 10}}};
   std::string run_;
   int runs_ = 0;
 };

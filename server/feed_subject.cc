@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/limits.h"
 #include "base/status_macros.h"
+#include "server/run_poller.h"
 #include "storage/search/search.h"
 #include "storage/tracking_store.h"
 
@@ -17,8 +18,7 @@ constexpr int64_t kPageIds = 500;
 
 }  // namespace
 
-absl::StatusOr<FeedPlace> StartFeed(RunFeed* feed,
-                                    storage::TrackingStore* store, bool points,
+absl::StatusOr<FeedPlace> StartFeed(const FeedParts& parts, bool points,
                                     std::string_view run_id,
                                     std::string_view experiment_id,
                                     std::string_view position, bool from_now,
@@ -31,16 +31,21 @@ absl::StatusOr<FeedPlace> StartFeed(RunFeed* feed,
   start.subject.experiment = run_id.empty();
   if (start.subject.experiment) {
     v1::Experiment experiment;
-    RETURN_IF_ERROR(store->GetExperiment(experiment_id, &experiment));
+    RETURN_IF_ERROR(parts.store->GetExperiment(experiment_id, &experiment));
     start.subject.id = experiment.experiment_id();
   } else {
     v1::RunInfo info;
-    RETURN_IF_ERROR(store->GetRunInfo(run_id, &info));
+    RETURN_IF_ERROR(parts.store->GetRunInfo(run_id, &info));
     start.subject.id = std::string(run_id);
   }
-  ASSIGN_OR_RETURN(start.subscription,
-                   feed->Subscribe(start.subject, position, std::move(wake)));
+  ASSIGN_OR_RETURN(
+      start.subscription,
+      parts.feed->Subscribe(start.subject, position, std::move(wake)));
   start.restarted = !position.empty() && !start.subscription->resumed();
+  // Before anything is read that others may change.
+  if (parts.poller != nullptr && (position.empty() || start.restarted)) {
+    RETURN_IF_ERROR(parts.poller->Begin(start.subject));
+  }
   start.catches_up = position.empty() ? !from_now : start.restarted;
   return start;
 }
@@ -60,7 +65,7 @@ absl::StatusOr<bool> StoredRuns::Next(v1::Run* run) {
     if (with_data_) {
       RETURN_IF_ERROR(store_->GetRun(subject_.id, run));
     } else {
-      run->mutable_info()->set_run_id(subject_.id);
+      RETURN_IF_ERROR(store_->GetRunInfo(subject_.id, run->mutable_info()));
     }
     return true;
   }
@@ -90,7 +95,7 @@ absl::Status StoredRuns::ReadPage() {
     if (with_data_) {
       run = std::move(found);
     } else {
-      run.mutable_info()->set_run_id(found.info().run_id());
+      *run.mutable_info() = std::move(*found.mutable_info());
     }
   }
   page_token_ = page.next_page_token();

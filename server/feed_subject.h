@@ -17,10 +17,13 @@
 #include "server/run_feed.h"
 
 namespace millstream::storage {
+class MetricStore;
 class TrackingStore;
-}
+}  // namespace millstream::storage
 
 namespace millstream::server {
+
+class RunPoller;
 
 // Where a stream is: what it watches, how far it has got, and what its answers
 // say of that.
@@ -58,10 +61,19 @@ struct FeedPlace {
   }
 };
 
+// What the sources of a feed read. All outlive them.
+struct FeedParts {
+  RunFeed* feed = nullptr;
+  storage::TrackingStore* store = nullptr;
+  // For TailMetrics alone.
+  storage::MetricStore* points = nullptr;
+  // Null: no other server writes to the stores.
+  RunPoller* poller = nullptr;
+};
+
 // INVALID_PARAMETER_VALUE: not exactly one of the ids, or a malformed position;
 // RESOURCE_DOES_NOT_EXIST; RESOURCE_EXHAUSTED.
-absl::StatusOr<FeedPlace> StartFeed(RunFeed* feed,
-                                    storage::TrackingStore* store, bool points,
+absl::StatusOr<FeedPlace> StartFeed(const FeedParts& parts, bool points,
                                     std::string_view run_id,
                                     std::string_view experiment_id,
                                     std::string_view position, bool from_now,
@@ -71,7 +83,7 @@ absl::StatusOr<FeedPlace> StartFeed(RunFeed* feed,
 // thread-safe.
 class StoredRuns {
  public:
-  // With all of their data, or only with run_id in their info. Store and caller
+  // With all of their data, or only with their info. Store and caller
   // must outlive it.
   StoredRuns(storage::TrackingStore* store, const RunFeed::Subject& subject,
              bool with_data, const Liveness* caller = &Liveness::Always());

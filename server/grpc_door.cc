@@ -1,5 +1,6 @@
 #include "server/grpc_door.h"
 
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -8,6 +9,7 @@
 #include "absl/time/time.h"
 #include "base/error.h"
 #include "base/limits.h"
+#include "base/memory_budget.h"
 #include "base/status_macros.h"
 #include "base/thread_pool.h"
 #include "google/protobuf/arena.h"
@@ -22,7 +24,6 @@
 #include "grpcpp/impl/rpc_service_method.h"
 #include "grpcpp/impl/service_type.h"
 #include "grpcpp/support/server_callback.h"
-#include "millstream/v1/artifacts.pb.h"
 #include "server/grpc_door_call.h"
 #include "server/grpc_listener.h"
 
@@ -30,7 +31,6 @@ namespace millstream::server {
 namespace {
 
 using google::protobuf::Arena;
-using google::protobuf::FieldDescriptor;
 using grpc::ByteBuffer;
 
 // A connection that was silent for so long is asked whether it still is one,
@@ -48,6 +48,14 @@ constexpr unsigned int kTlsLookSeconds = 1;
 // Callers may ask the same this often, with or without a call under way.
 constexpr int kCallersKeepaliveMs = 10'000;
 
+// How long a caller has to take an answer.
+absl::Duration PatienceFor(const StreamPatience& patience, size_t bytes) {
+  return patience.answer +
+         absl::Seconds(1) *
+             (static_cast<double>(bytes) /
+              static_cast<double>(limits::kGrpcAnswerBytesPerSecondMin));
+}
+
 class UnaryCall final : public grpc::ServerUnaryReactor, Call {
  public:
   UnaryCall(grpc::CallbackServerContext* grpc, const DoorParts& door,
@@ -55,7 +63,8 @@ class UnaryCall final : public grpc::ServerUnaryReactor, Call {
             ByteBuffer* response)
       : Call(grpc, door, method),
         request_(*request),
-        response_(response) {
+        response_(response),
+        held_(door.answer_bytes) {
     Introduce([this](const absl::Status& status) {
       if (!status.ok()) {
         Finish(Leave(status));
@@ -66,7 +75,13 @@ class UnaryCall final : public grpc::ServerUnaryReactor, Call {
   }
 
   void OnCancel() override { context_.Cancel(); }
-  void OnDone() override { delete this; }
+  void OnDone() override {
+    if (turn_ != nullptr) {
+      turn_->Take();
+      door_.answers->Remove(turn_.get());
+    }
+    delete this;
+  }
 
  private:
   absl::Status Run() {
@@ -75,187 +90,34 @@ class UnaryCall final : public grpc::ServerUnaryReactor, Call {
     Message* response = method_->response_type->New(&arena);
     context_.set_request_bytes(request_.Length());
     if (!Parse(&request_, request)) return UnreadableRequest(*method_);
-    absl::Status status =
-        dispatcher_->Call(context_, *method_, *request, response);
-    if (status.ok()) *response_ = Serialize(*response);
-    return status;
+    RETURN_IF_ERROR(dispatcher_->Call(context_, *method_, *request, response));
+    const size_t bytes = response->ByteSizeLong();
+    if (bytes > limits::kGrpcSmallAnswerBytes) RETURN_IF_ERROR(Hold(bytes));
+    *response_ = Serialize(*response);
+    return absl::OkStatus();
+  }
+
+  // Counts an answer until it is taken.
+  absl::Status Hold(size_t bytes) {
+    if (!held_.Resize(bytes)) {
+      return MakeError(v1::RESOURCE_EXHAUSTED,
+                       "More answers wait to be taken than the server holds; "
+                       "try again later.");
+    }
+    turn_ = std::make_shared<CallTurn>([this] {
+      grpc_->TryCancel();
+      return true;
+    });
+    RETURN_IF_ERROR(door_.answers->AddOpen(turn_, OwnerOf(context_)));
+    turn_->Give(PatienceFor(door_.patience, bytes));
+    return absl::OkStatus();
   }
 
   ByteBuffer request_;
   ByteBuffer* const response_;
-};
-
-// Answers with a file, a chunk at a time: the next is read when the last has
-// been taken.
-class DownloadCall final : public grpc::ServerWriteReactor<ByteBuffer>, Call {
- public:
-  DownloadCall(grpc::CallbackServerContext* grpc, const DoorParts& door,
-               const Method* method, const ByteBuffer* request)
-      : Call(grpc, door, method), request_(*request) {
-    Introduce([this](const absl::Status& status) {
-      if (!status.ok()) {
-        End(status);
-      } else {
-        Post([this] { Open(); });
-      }
-    });
-  }
-
-  void OnWriteDone(bool ok) override {
-    if (!ok) {
-      End(absl::CancelledError("the caller has gone"));
-      return;
-    }
-    Post([this] { Continue(v1::ArtifactChunk()); });
-  }
-  void OnCancel() override { context_.Cancel(); }
-  void OnDone() override { delete this; }
-
- private:
-  void Post(std::function<void()> step) {
-    if (!pool_->Post(std::move(step))) End(Overloaded());
-  }
-
-  void End(const absl::Status& status) { Finish(Leave(status)); }
-
-  void Open() {
-    Arena arena;
-    Message* request = method_->request_type->New(&arena);
-    if (!Parse(&request_, request)) {
-      End(UnreadableRequest(*method_));
-      return;
-    }
-    absl::StatusOr<Download> download =
-        dispatcher_->OpenDownload(context_, *method_, *request);
-    if (!download.ok()) {
-      End(download.status());
-      return;
-    }
-    download_ = *std::move(download);
-    v1::ArtifactChunk first;
-    if (download_.size.has_value()) first.set_file_size(*download_.size);
-    first.set_content_type(download_.content_type);
-    Continue(std::move(first));
-  }
-
-  // Sends `chunk` with the next data in it. The first is sent even when the
-  // file is empty.
-  void Continue(v1::ArtifactChunk chunk) {
-    if (absl::Status alive = context_.Alive(); !alive.ok()) {
-      End(alive);
-      return;
-    }
-    const bool first = chunk.has_content_type();
-    std::string* data = chunk.mutable_data();
-    data->resize(limits::kTransferChunkBytes);
-    absl::StatusOr<size_t> read =
-        download_.source->Read({data->data(), data->size()});
-    if (!read.ok()) {
-      End(read.status());
-      return;
-    }
-    if (*read == 0 && !first) {
-      End(absl::OkStatus());
-      return;
-    }
-    data->resize(*read);
-    buffer_ = Serialize(chunk);
-    StartWrite(&buffer_);
-  }
-
-  ByteBuffer request_;
-  Download download_;
-  ByteBuffer buffer_;
-};
-
-// Takes a file, a message at a time: the next is asked for when the last has
-// been written.
-class UploadCall final : public grpc::ServerReadReactor<ByteBuffer>, Call {
- public:
-  UploadCall(grpc::CallbackServerContext* grpc, const DoorParts& door,
-             const Method* method, ByteBuffer* response)
-      : Call(grpc, door, method), response_(response) {
-    Introduce([this](const absl::Status& status) {
-      if (!status.ok()) {
-        End(status);
-      } else {
-        StartRead(&buffer_);
-      }
-    });
-  }
-
-  void OnReadDone(bool ok) override {
-    if (!pool_->Post([this, ok] { ok ? Take() : Commit(); })) {
-      End(Overloaded());
-    }
-  }
-  void OnCancel() override { context_.Cancel(); }
-  void OnDone() override { delete this; }
-
- private:
-  void End(const absl::Status& status) {
-    upload_.sink.reset();
-    Finish(Leave(status));
-  }
-
-  absl::Status Write(const Message& message) {
-    if (upload_.sink == nullptr) {
-      absl::StatusOr<Upload> upload =
-          dispatcher_->OpenUpload(context_, *method_, message);
-      if (!upload.ok()) return upload.status();
-      upload_ = *std::move(upload);
-    }
-    const FieldDescriptor* data =
-        message.GetDescriptor()->FindFieldByName("data");
-    std::string scratch;
-    const std::string& bytes =
-        message.GetReflection()->GetStringReference(message, data, &scratch);
-    return bytes.empty() ? absl::OkStatus() : upload_.sink->Write(bytes);
-  }
-
-  void Take() {
-    if (buffer_.Length() > limits::kGrpcStreamMessageBytesMax) {
-      End(InvalidParameter("A message of an upload may have at most ",
-                           limits::kGrpcStreamMessageBytesMax,
-                           " bytes; send the file in more of them."));
-      return;
-    }
-    Arena arena;
-    Message* message = method_->request_type->New(&arena);
-    absl::Status status = Parse(&buffer_, message)
-                              ? Write(*message)
-                              : UnreadableRequest(*method_);
-    if (!status.ok()) {
-      End(status);
-      return;
-    }
-    buffer_.Clear();
-    StartRead(&buffer_);
-  }
-
-  // The stream has ended: by the caller's word, or because the call died, and
-  // then nothing must be kept.
-  void Commit() {
-    absl::Status status = context_.Alive();
-    if (status.ok() && grpc_->IsCancelled()) {
-      status = absl::CancelledError("cancelled");
-    }
-    if (status.ok() && upload_.sink == nullptr) {
-      status = InvalidParameter(
-          "The stream ended before its first message, which names the file.");
-    }
-    if (status.ok()) status = upload_.Finish();
-    if (status.ok()) {
-      *response_ = Serialize(upload_.response == nullptr
-                                 ? *method_->response_type
-                                 : *upload_.response);
-    }
-    End(status);
-  }
-
-  ByteBuffer* const response_;
-  ByteBuffer buffer_;
-  Upload upload_;
+  MemoryBudget::Share held_;
+  // Null: the answer is small.
+  std::shared_ptr<CallTurn> turn_;
 };
 
 // One service of the table under its own name.
@@ -290,7 +152,7 @@ class DescriptorService final : public grpc::Service {
                                                                    ByteBuffer>(
           [this, m](grpc::CallbackServerContext* context,
                     const ByteBuffer* request) {
-            return new DownloadCall(context, door_, m, request);
+            return StartDownloadCall(context, door_, m, request);
           });
     } else if (method.upload != nullptr) {
       type = RpcMethod::CLIENT_STREAMING;
@@ -298,7 +160,7 @@ class DescriptorService final : public grpc::Service {
                                                                    ByteBuffer>(
           [this, m](grpc::CallbackServerContext* context,
                     ByteBuffer* response) {
-            return new UploadCall(context, door_, m, response);
+            return StartUploadCall(context, door_, m, response);
           });
     } else if (method.stream != nullptr) {
       // Of one request or of many: the same on the wire.
@@ -350,8 +212,16 @@ std::shared_ptr<grpc::ServerCredentials> CredentialsOf(
 class GrpcDoorImpl final : public GrpcDoor {
  public:
   GrpcDoorImpl(const GrpcDoorOptions& options, Dispatcher* dispatcher)
-      : pool_(options.threads_max, limits::kGrpcCallsWaitingMax),
-        door_{dispatcher, &pool_, options.caller_of, options.access_log} {
+      : transfers_(options.bounds.transfers, "transfers under way", Stopping()),
+        answers_({.open = limits::kGrpcAnswersMax,
+                  .open_each = limits::kGrpcAnswersEachMax},
+                 "answers waiting to be taken", Stopping()),
+        answer_bytes_(options.bounds.answer_bytes),
+        pool_(options.threads_max, limits::kGrpcCallsWaitingMax),
+        door_{dispatcher,     &pool_,     options.caller_of,
+              options.access_log,
+              &transfers_,    &answers_,  &answer_bytes_,
+              options.bounds.patience} {
     for (const auto* service : dispatcher->methods().services()) {
       services_.push_back(
           std::make_unique<DescriptorService>(service, &door_));
@@ -370,6 +240,8 @@ class GrpcDoorImpl final : public GrpcDoor {
     builder.AddChannelArgument(GRPC_ARG_HTTP2_BDP_PROBE, 0);
     builder.AddChannelArgument(GRPC_ARG_HTTP2_STREAM_LOOKAHEAD_BYTES,
                                kLookaheadBytes);
+    builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS,
+                               limits::kGrpcStreamsPerConnectionMax);
     builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepaliveMs);
     builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS,
                                kKeepaliveAnswerMs);
@@ -413,7 +285,14 @@ class GrpcDoorImpl final : public GrpcDoor {
   }
 
  private:
-  // Outlives the calls, which outlive the server.
+  static absl::Status Stopping() {
+    return MakeError(v1::TEMPORARILY_UNAVAILABLE, "The server stops.");
+  }
+
+  // These outlive the calls, which outlive the server.
+  StreamRegistry<CallTurn> transfers_;
+  StreamRegistry<CallTurn> answers_;
+  MemoryBudget answer_bytes_;
   ThreadPool pool_;
   const DoorParts door_;
   std::vector<std::unique_ptr<DescriptorService>> services_;

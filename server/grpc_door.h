@@ -21,7 +21,9 @@
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "base/limits.h"
 #include "server/dispatcher.h"
+#include "server/stream_registry.h"
 
 namespace millstream::server {
 
@@ -32,6 +34,21 @@ struct GrpcTlsFiles {
   std::string key;
   // If not empty, callers must have a certificate of one of these.
   std::string client_ca;
+};
+
+// What callers may have of a door at a time, and how long it waits for them:
+// for the first message of an upload and for each that follows, until each
+// piece of a download is taken, and until an answer is, for which they get more
+// time the larger it is. Streams have bounds of their own.
+struct GrpcDoorBounds {
+  // A transfer is open once its first message has come.
+  StreamCounts transfers = {.open = limits::kGrpcTransfersMax,
+                            .open_each = limits::kGrpcTransfersEachMax,
+                            .unopened = limits::kGrpcTransfersMax,
+                            .unopened_each = limits::kGrpcTransfersEachMax};
+  // As MemoryBudget counts them.
+  size_t answer_bytes = limits::kGrpcHeldBytesMax;
+  StreamPatience patience = {};
 };
 
 struct GrpcDoorOptions {
@@ -51,6 +68,7 @@ struct GrpcDoorOptions {
   // Write a line to the log for each call of a known rpc when it ends, streams
   // too.
   bool access_log = false;
+  GrpcDoorBounds bounds = {};
 };
 
 // Thread-safe.

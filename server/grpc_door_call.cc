@@ -102,10 +102,10 @@ std::string PeerOf(const grpc::CallbackServerContext& grpc,
 
 Call::Call(grpc::CallbackServerContext* grpc, const DoorParts& door,
            const Method* method)
-    : grpc_(grpc),
+    : door_(door),
+      grpc_(grpc),
       dispatcher_(door.dispatcher),
       pool_(door.pool),
-      access_log_(door.access_log),
       method_(method) {
   context_.set_peer(PeerOf(*grpc, door));
   if (const auto id = grpc->client_metadata().find(kRequestIdMetadata);
@@ -145,7 +145,7 @@ void Call::Introduce(std::function<void(const absl::Status&)> next) {
 }
 
 grpc::Status Call::Leave(const absl::Status& status) {
-  if (access_log_) {
+  if (door_.access_log) {
     LogEvent(
         Severity::kInfo, "call",
         {{"rpc", std::string_view(method_->descriptor->full_name())},

@@ -83,7 +83,10 @@ class MetricStream final : public StreamBody,
       reading_ = false;
       if (ended_ || end_.has_value()) return;
       reads_since_ = absl::Now();
-      has_message_ = true;
+      if (!std::exchange(has_message_, true)) {
+        absl::Status opened = streams_->streams_.Opened(this);
+        if (!opened.ok()) end_ = std::move(opened);
+      }
       const size_t bytes = message->size();
       waiting_bytes_ += bytes;
       streams_->budget_->Take(bytes);
@@ -425,7 +428,8 @@ MetricStreams::MetricStreams(storage::RunLog* log, IngestBudget* budget,
       budget_(budget),
       limits_(limits),
       streams_(limits.streams, "metric streams open", Stopping()),
-      pool_(limits.threads, limits.streams + 1) {}
+      pool_(limits.threads,
+            limits.streams.open + limits.streams.unopened + 1) {}
 
 MetricStreams::~MetricStreams() = default;
 
@@ -435,9 +439,10 @@ void MetricStreams::CheckPatience(absl::Time now) {
   streams_.CheckPatience(now);
 }
 
-absl::StatusOr<std::shared_ptr<StreamBody>> MetricStreams::Open(CallContext&) {
+absl::StatusOr<std::shared_ptr<StreamBody>> MetricStreams::Open(
+    CallContext& context) {
   auto stream = std::make_shared<MetricStream>(this);
-  RETURN_IF_ERROR(streams_.Add(stream));
+  RETURN_IF_ERROR(streams_.Add(stream, OwnerOf(context)));
   return stream;
 }
 

@@ -54,7 +54,8 @@ struct MetricWriter {
 class MetricStreams {
  public:
   struct Limits {
-    size_t streams = limits::kMetricStreamsMax;
+    StreamCounts streams = {.open = limits::kMetricStreamsMax,
+                            .open_each = limits::kMetricStreamsEachMax};
     size_t streams_per_run = limits::kMetricStreamsPerRunMax;
     size_t key_bytes = limits::kMetricStreamKeyBytesMax;
     size_t stream_bytes = limits::kMetricStreamBytesMax;

@@ -19,7 +19,8 @@ using MetricStreamBoundsTest = MetricStreamTest;
 
 TEST_F(MetricStreamBoundsTest, TheServersBoundsAreTheNamedLimits) {
   const MetricStreams::Limits limits;
-  EXPECT_EQ(limits.streams, limits::kMetricStreamsMax);
+  EXPECT_EQ(limits.streams.open, limits::kMetricStreamsMax);
+  EXPECT_EQ(limits.streams.open_each, limits::kMetricStreamsEachMax);
   EXPECT_EQ(limits.streams_per_run, limits::kMetricStreamsPerRunMax);
   EXPECT_EQ(limits.key_bytes, limits::kMetricStreamKeyBytesMax);
   EXPECT_EQ(limits.stream_bytes, limits::kMetricStreamBytesMax);
@@ -105,15 +106,33 @@ TEST_F(MetricStreamBoundsTest, AStreamThatWaitsForTheBudgetCanEnd) {
 }
 
 TEST_F(MetricStreamBoundsTest, StreamsAreCounted) {
-  Make({.streams = 2});
+  Make({.streams = {.open = 2, .open_each = 2}});
   TestCaller one(streams_.get());
+  one.SendOpen(kRun, "1");
   {
     TestCaller two(streams_.get());
+    TestCaller late(streams_.get());
+    two.SendOpen(kRun, "2");
     TestCaller three(streams_.get());
     EXPECT_EQ(GetErrorCode(three.opened), v1::RESOURCE_EXHAUSTED);
+    late.SendOpen(kRun, "3");
+    EXPECT_EQ(GetErrorCode(late.AwaitEnd()), v1::RESOURCE_EXHAUSTED);
   }
   TestCaller three(streams_.get());
-  EXPECT_TRUE(three.opened.ok());
+  three.SendOpen(kRun, "3");
+  EXPECT_EQ(three.Answer(), 0u);
+}
+
+// Callers that open nothing keep no writer out.
+TEST_F(MetricStreamBoundsTest, StreamsWithoutOpenAreCountedApart) {
+  Make({.streams = {.open = 1, .open_each = 1, .unopened = 3,
+                    .unopened_each = 3}});
+  TestCaller silent(streams_.get()), also_silent(streams_.get());
+  TestCaller writer(streams_.get());
+  TestCaller refused(streams_.get());
+  EXPECT_EQ(GetErrorCode(refused.opened), v1::RESOURCE_EXHAUSTED);
+  writer.SendOpen();
+  EXPECT_EQ(writer.Answer(), 0u);
 }
 
 TEST_F(MetricStreamBoundsTest, StreamsOfARunAreCounted) {

@@ -275,28 +275,57 @@ void RunFeed::Drop(Topics::iterator topic) {
 }
 
 void RunFeed::DropIdleTopics() {
-  const int64_t now_ms = clock_->NowMs();
   // Those that are kept only in case somebody comes back go first when there
   // are too many.
   const bool all = topics_.size() >= limits_.topics;
   for (auto it = topics_.begin(); it != topics_.end();) {
     auto topic = it++;
-    if (topic->second->watchers.empty() &&
-        (all || now_ms - topic->second->idle_since_ms >
-                    limits::kFeedIdleMsMax)) {
+    if (IsOver(*topic->second) || (all && topic->second->watchers.empty())) {
       Drop(topic);
     }
   }
 }
 
-std::vector<RunFeed::Subject> RunFeed::WatchedForChanges() const {
+bool RunFeed::IsOver(const Topic& topic) const {
+  return topic.watchers.empty() &&
+         clock_->NowMs() - topic.idle_since_ms > limits::kFeedIdleMsMax;
+}
+
+std::vector<RunFeed::Subject> RunFeed::Watched() const {
   std::vector<Subject> subjects;
   absl::MutexLock lock(&mutex_);
   for (const auto& [name, topic] : topics_) {
-    if (name[0] != 'c' || topic->watchers.empty()) continue;
-    subjects.push_back({.experiment = name[1] == 'e', .id = name.substr(2)});
+    if (IsOver(*topic)) continue;
+    subjects.push_back({.points = name[0] == 'p',
+                        .experiment = name[1] == 'e',
+                        .id = name.substr(2)});
   }
   return subjects;
+}
+
+void RunFeed::PointsElsewhere(
+    const Subject& subject, std::string_view run_id,
+    absl::Span<const std::pair<std::string, MetricPoint>> series) {
+  if (series.empty()) return;
+  auto points = std::make_shared<LoggedPoints>(bytes_);
+  points->run_id = std::string(run_id);
+  points->elsewhere = true;
+  for (const auto& [key, least] : series) {
+    points->series.push_back({key, {}, least});
+    points->bytes += kEventOverheadBytes + key.size();
+  }
+  *bytes_ += points->bytes;
+  Wakes wakes;
+  {
+    absl::MutexLock lock(&mutex_);
+    Topic* topic = Find(true, subject.experiment, subject.id);
+    if (topic == nullptr) return;
+    ++last_event_;
+    AddPoints(topic, std::move(points));
+    MakeRoom();
+    Wake(*topic, &wakes);
+  }
+  for (const auto& wake : wakes) wake();
 }
 
 absl::StatusOr<std::unique_ptr<RunFeed::Subscription>> RunFeed::Subscribe(
@@ -311,6 +340,11 @@ absl::StatusOr<std::unique_ptr<RunFeed::Subscription>> RunFeed::Subscribe(
   watcher->wake_ = std::move(wake);
   absl::MutexLock lock(&mutex_);
   auto found = topics_.find(watcher->topic_);
+  // What other servers did since then is not in it.
+  if (found != topics_.end() && IsOver(*found->second)) {
+    Drop(found);
+    found = topics_.end();
+  }
   if (found == topics_.end()) {
     DropIdleTopics();
     if (topics_.size() >= limits_.topics) {
@@ -365,6 +399,11 @@ void RunFeed::Subscription::ReadPoints(
       [](uint64_t event, const auto& held) { return event < held.first; });
   size_t count = 0;
   for (; next != topic.points.end() && count < points_max; ++next) {
+    if (next->second->elsewhere) {
+      feed_->LeaveOut(*next->second, this);
+      read_ = next->first;
+      continue;
+    }
     for (const auto& series : next->second->series) {
       count += series.points.size();
     }

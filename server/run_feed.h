@@ -1,5 +1,6 @@
 // What happens to runs, while it happens: who commits tells the feed, who
-// watches is woken by it. Nobody polls.
+// watches is woken by it. Nobody polls, but for what other servers do in a
+// database that is shared (server/run_poller.h), who tells it here too.
 //
 // Watchers of one run or experiment share a topic. It holds what happened
 // lately, numbered; a watcher is a number up to which it has read. One that
@@ -74,6 +75,8 @@ struct LoggedPoints {
   LoggedPoints& operator=(const LoggedPoints&) = delete;
 
   std::string run_id;
+  // They are not here but in the store, from series.least on.
+  bool elsewhere = false;
   // It could not be found out which experiment the run is of: who watches one
   // has to.
   bool of_any_experiment = false;
@@ -123,6 +126,19 @@ class RunFeed {
   void ExperimentChanged(std::string_view experiment_id)
       ABSL_LOCKS_EXCLUDED(mutex_);
 
+  // --- For who looks after other servers.
+
+  struct Subject;
+
+  // What somebody watches, or did a moment ago and may come back.
+  std::vector<Subject> Watched() const ABSL_LOCKS_EXCLUDED(mutex_);
+  // The run, of `subject`, has got points that this server did not take: by
+  // metric, where they begin in history order or before that.
+  void PointsElsewhere(
+      const Subject& subject, std::string_view run_id,
+      absl::Span<const std::pair<std::string, storage::MetricPoint>> series)
+      ABSL_LOCKS_EXCLUDED(mutex_);
+
   // --- For who watches.
 
   // What is watched: the points or the changes of a run or an experiment.
@@ -131,9 +147,6 @@ class RunFeed {
     bool experiment = false;
     std::string id;
   };
-
-  // Whose changes somebody watches.
-  std::vector<Subject> WatchedForChanges() const ABSL_LOCKS_EXCLUDED(mutex_);
 
   // One watcher; ends when it is dropped, before the feed. Not thread-safe.
   class Subscription {
@@ -257,6 +270,8 @@ class RunFeed {
   void AddChange(Topic* topic, std::string_view run_id, uint8_t parts)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void DropOldestPoints(Topic* topic) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Nobody watches it, and who did will not come back.
+  bool IsOver(const Topic& topic) const;
   void DropIdleTopics() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Drop(Topics::iterator topic) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   static void Wake(const Topic& topic, Wakes* wakes);

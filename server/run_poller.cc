@@ -1,18 +1,23 @@
 #include "server/run_poller.h"
 
-#include <utility>
-#include <vector>
+#include <cstdint>
+#include <limits>
 
+#include "absl/container/flat_hash_set.h"
 #include "absl/hash/hash.h"
+#include "absl/time/clock.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "base/status_macros.h"
 #include "base/str_cat.h"
 #include "server/feed_subject.h"
+#include "storage/metric_store.h"
 #include "storage/tracking_store.h"
 
 namespace millstream::server {
 namespace {
+
+using storage::MetricPoint;
 
 // How many runs are read between two looks at the clock.
 constexpr size_t kBreathRuns = 32;
@@ -27,18 +32,41 @@ size_t HashOf(const Field& messages) {
   return absl::Hash<std::string>()(bytes);
 }
 
+// The first of all points in history order, and the first that is so long
+// before another.
+MetricPoint First() {
+  using Int64 = std::numeric_limits<int64_t>;
+  return {Int64::min(), Int64::min(),
+          -std::numeric_limits<double>::infinity()};
+}
+MetricPoint Before(const MetricPoint& point, absl::Duration duration) {
+  MetricPoint before = First();
+  const int64_t ms = absl::ToInt64Milliseconds(duration);
+  if (point.timestamp_ms > before.timestamp_ms + ms) {
+    before.timestamp_ms = point.timestamp_ms - ms;
+  }
+  return before;
+}
+
 }  // namespace
 
+RunPoller::RunPoller(storage::TrackingStore* store,
+                     storage::MetricStore* points, RunFeed* feed,
+                     const Limits& limits)
+    : store_(store), points_(points), feed_(feed), limits_(limits) {}
+
 RunPoller::~RunPoller() {
-  {
-    absl::MutexLock lock(&mutex_);
-    stopping_ = true;
-  }
+  Stop();
   if (thread_.joinable()) thread_.join();
 }
 
 void RunPoller::Start() {
   thread_ = std::thread([this] { Run(); });
+}
+
+void RunPoller::Stop() {
+  absl::MutexLock lock(&mutex_);
+  stopping_ = true;
 }
 
 absl::Status RunPoller::Alive() const {
@@ -54,7 +82,8 @@ bool RunPoller::Sleep(absl::Duration duration) const {
 
 void RunPoller::Run() {
   bool failed = false;
-  while (Sleep(limits_.interval)) {
+  // Subjects have their turns at different times.
+  while (Sleep(under_way_ ? absl::ZeroDuration() : limits_.interval / 4)) {
     const absl::Status status = Poll();
     if (!status.ok() && !failed && Alive().ok()) {
       LogWarning("Runs that are watched could not be read, will be tried "
@@ -64,54 +93,159 @@ void RunPoller::Run() {
   }
 }
 
-absl::Status RunPoller::Poll() {
-  absl::flat_hash_map<std::string, Prints> known;
-  absl::Status result;
-  for (const RunFeed::Subject& subject : feed_->WatchedForChanges()) {
-    const std::string name = StrCat(subject.experiment ? "e" : "r", subject.id);
-    Prints& prints = known[name];
-    if (auto found = known_.find(name); found != known_.end()) {
-      prints = std::move(found->second);
-    }
-    absl::Status status = PollSubject(subject, &prints);
-    if (!status.ok() && GetErrorCode(status) != v1::RESOURCE_DOES_NOT_EXIST) {
-      result.Update(status);
+std::string RunPoller::NameOf(const RunFeed::Subject& subject) {
+  return StrCat(subject.points ? "p" : "c", subject.experiment ? "e" : "r",
+                subject.id);
+}
+
+std::unique_ptr<StoredRuns> RunPoller::NewPass(
+    const RunFeed::Subject& subject) {
+  return std::make_unique<StoredRuns>(store_, subject,
+                                      /*with_data=*/!subject.points, this);
+}
+
+absl::Status RunPoller::Begin(const RunFeed::Subject& subject) {
+  const std::string name = NameOf(subject);
+  {
+    absl::MutexLock lock(&mutex_);
+    if (watched_.contains(name)) return absl::OkStatus();
+  }
+  auto watched = std::make_unique<Watched>(subject);
+  watched->begun = absl::Now();
+  watched->pass = NewPass(subject);
+  absl::StatusOr<bool> found = true;
+  while (found.ok() && *found) found = LookAtNext(false, watched.get());
+  watched->pass = nullptr;
+  if (found.ok()) {
+    absl::MutexLock lock(&mutex_);
+    // Who was faster knows what is older.
+    if (watched_.try_emplace(name, std::move(watched)).second) {
+      return absl::OkStatus();
     }
   }
-  known_ = std::move(known);
+  for (const auto& [_, seen] : watched->runs) series_ -= seen.latest.size();
+  return found.status();
+}
+
+std::vector<RunPoller::Watched*> RunPoller::Turns() {
+  // In this order: who begins in between is in none of both, or in the second.
+  absl::flat_hash_set<std::string> gone;
+  {
+    absl::MutexLock lock(&mutex_);
+    for (const auto& [name, _] : watched_) gone.insert(name);
+  }
+  const std::vector<RunFeed::Subject> subjects = feed_->Watched();
+  for (const RunFeed::Subject& subject : subjects) gone.erase(NameOf(subject));
+  std::vector<Watched*> turns;
+  absl::MutexLock lock(&mutex_);
+  for (const std::string& name : gone) {
+    const auto found = watched_.find(name);
+    for (const auto& [_, seen] : found->second->runs) {
+      series_ -= seen.latest.size();
+    }
+    watched_.erase(found);
+  }
+  for (const RunFeed::Subject& subject : subjects) {
+    std::unique_ptr<Watched>& watched = watched_[NameOf(subject)];
+    if (watched == nullptr) watched = std::make_unique<Watched>(subject);
+    turns.push_back(watched.get());
+  }
+  return turns;
+}
+
+absl::Status RunPoller::Poll() {
+  absl::Status result;
+  under_way_ = false;
+  for (Watched* watched : Turns()) {
+    const absl::Status status = TakeSlice(watched);
+    if (!status.ok()) {
+      watched->pass = nullptr;
+      if (GetErrorCode(status) != v1::RESOURCE_DOES_NOT_EXIST) {
+        result.Update(status);
+      }
+    }
+    if (watched->pass != nullptr) under_way_ = true;
+  }
   return result;
 }
 
-absl::Status RunPoller::PollSubject(const RunFeed::Subject& subject,
-                                    Prints* prints) {
-  StoredRuns runs(store_, subject, /*with_data=*/true, this);
-  const double seconds_of_run = 1.0 / static_cast<double>(
-                                          limits_.runs_per_second);
-  v1::Run run;
-  for (size_t read = 1;; ++read) {
-    ASSIGN_OR_RETURN(const bool found, runs.Next(&run));
-    if (!found) return absl::OkStatus();
-    if (read % kBreathRuns == 0 &&
-        !Sleep(absl::Seconds(kBreathRuns * seconds_of_run))) {
+absl::Status RunPoller::TakeSlice(Watched* watched) {
+  if (watched->pass == nullptr) {
+    const absl::Time now = absl::Now();
+    if (now - watched->begun < limits_.interval) return absl::OkStatus();
+    watched->begun = now;
+    watched->pass = NewPass(watched->subject);
+  }
+  for (size_t i = 0; i < limits_.slice_runs; ++i) {
+    ASSIGN_OR_RETURN(const bool found, LookAtNext(true, watched));
+    if (!found) {
+      watched->pass = nullptr;
+      return absl::OkStatus();
+    }
+    if (++looked_ % kBreathRuns == 0 &&
+        !Sleep(absl::Seconds(static_cast<double>(kBreathRuns) /
+                             static_cast<double>(limits_.runs_per_second)))) {
       return Alive();
     }
-    const std::string& run_id = run.info().run_id();
-    auto known = prints->find(run_id);
-    if (known == prints->end()) {
-      if (prints->size() >= limits_.runs) continue;
-      prints->emplace(run_id, PrintOf(run));
-      feed_->RunChanged(run_id, kRunAll);
-      continue;
-    }
-    const Print print = PrintOf(run);
-    uint8_t parts = 0;
-    for (int i = 0; i < kParts; ++i) {
-      if (print[i] != known->second[i]) parts |= 1 << i;
-    }
-    if (parts == 0) continue;
-    known->second = print;
-    feed_->RunChanged(run_id, parts);
   }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<bool> RunPoller::LookAtNext(bool tell, Watched* watched) {
+  v1::Run run;
+  ASSIGN_OR_RETURN(const bool found, watched->pass->Next(&run));
+  if (!found) return false;
+  const std::string& run_id = run.info().run_id();
+  auto seen = watched->runs.find(run_id);
+  const bool is_new = seen == watched->runs.end();
+  if (is_new) {
+    if (watched->runs.size() >= limits_.runs) return true;
+    seen = watched->runs.try_emplace(run_id).first;
+  }
+  if (watched->subject.points) {
+    RETURN_IF_ERROR(
+        LookAtPoints(run.info(), tell, watched->subject, &seen->second));
+  } else {
+    LookAtParts(run, is_new, tell, &seen->second);
+  }
+  return true;
+}
+
+void RunPoller::LookAtParts(const v1::Run& run, bool is_new, bool tell,
+                            Seen* seen) {
+  const Print print = PrintOf(run);
+  uint8_t parts = is_new ? kRunAll : 0;
+  for (int i = 0; i < kParts; ++i) {
+    if (print[i] != seen->print[i]) parts |= 1 << i;
+  }
+  seen->print = print;
+  if (tell && parts != 0) feed_->RunChanged(run.info().run_id(), parts);
+}
+
+absl::Status RunPoller::LookAtPoints(const v1::RunInfo& info, bool tell,
+                                     const RunFeed::Subject& subject,
+                                     Seen* seen) {
+  const size_t print = absl::Hash<std::string>()(info.SerializeAsString());
+  const bool has_changed = seen->print[0] != print;
+  std::vector<std::pair<std::string, MetricPoint>> series;
+  RETURN_IF_ERROR(points_->ReadLatest(
+      info.run_id(), [&](std::string_view key, const MetricPoint& latest) {
+        const size_t hash = absl::HashOf(AbslView(key));
+        auto known = seen->latest.find(hash);
+        if (known == seen->latest.end()) {
+          if (series_ >= limits_.series) return;
+          ++series_;
+          seen->latest.emplace(hash, latest);
+          series.emplace_back(key, First());
+          return;
+        }
+        if (!has_changed && CompareSteps(known->second, latest) == 0) return;
+        series.emplace_back(key, Before(known->second, limits_.clocks));
+        known->second = latest;
+      }));
+  seen->print[0] = print;
+  if (tell) feed_->PointsElsewhere(subject, info.run_id(), series);
+  return absl::OkStatus();
 }
 
 RunPoller::Print RunPoller::PrintOf(const v1::Run& run) {

@@ -20,6 +20,13 @@ namespace {
 using testing::ElementsAre;
 using testing::IsEmpty;
 using testing::Pair;
+using testing::SizeIs;
+
+class TestClock final : public Clock {
+ public:
+  int64_t NowMs() const override { return now_ms; }
+  int64_t now_ms = 1000;
+};
 
 class RunPollerTest : public testing::Test {
  protected:
@@ -55,11 +62,12 @@ class RunPollerTest : public testing::Test {
   const RunFeed::Subject one_{.id = "one"};
   const RunFeed::Subject experiment_{.experiment = true, .id = "0"};
   storage::testing::SqliteStores stores_;
-  RunFeed feed_{[](std::string_view) { return std::string("0"); },
-                &Clock::System(),
-                {}};
-  RunPoller poller_{stores_.tracking(), &feed_,
-                    {.runs_per_second = 1'000'000, .runs = 3}};
+  TestClock clock_;
+  RunFeed feed_{[](std::string_view) { return std::string("0"); }, &clock_, {}};
+  RunPoller poller_{stores_.tracking(), nullptr, &feed_,
+                    {.interval = absl::ZeroDuration(),
+                     .runs_per_second = 1'000'000,
+                     .runs = 3}};
 };
 
 TEST_F(RunPollerTest, ChangesOfOthersReachWhoWatchesARun) {
@@ -101,6 +109,10 @@ TEST_F(RunPollerTest, RunsThatAreComparedAreBounded) {
             limits::kFeedPollRunsPerSecond);
   EXPECT_EQ(RunPoller::Limits().interval,
             absl::Milliseconds(limits::kFeedPollMs));
+  EXPECT_EQ(RunPoller::Limits().slice_runs, limits::kFeedPollSliceRuns);
+  EXPECT_EQ(RunPoller::Limits().series, limits::kFeedPollSeriesMax);
+  EXPECT_EQ(RunPoller::Limits().clocks,
+            absl::Milliseconds(limits::kFeedPollClocksMs));
   for (int i = 0; i < 5; ++i) {
     v1::RunInfo info;
     info.set_run_id("more" + std::to_string(i));
@@ -112,9 +124,52 @@ TEST_F(RunPollerTest, RunsThatAreComparedAreBounded) {
   EXPECT_EQ(Polled(*Watch(experiment_)).size(), 3u);
 }
 
+// It knows what they were before anybody reads them.
+TEST_F(RunPollerTest, WhoBeginsIsToldOfChangesAlone) {
+  auto watcher = Watch(experiment_);
+  ASSERT_TRUE(poller_.Begin(experiment_).ok());
+  EXPECT_THAT(Polled(*watcher), IsEmpty());
+  SetTag("one", "1");
+  auto later = Watch(experiment_);
+  ASSERT_TRUE(poller_.Begin(experiment_).ok());
+  EXPECT_THAT(Polled(*watcher), ElementsAre(Pair("one", kRunTags)));
+  poller_.Stop();
+  EXPECT_EQ(poller_.Begin(one_).code(), absl::StatusCode::kCancelled);
+}
+
+// A large experiment does not keep those waiting who watch a few runs.
+TEST_F(RunPollerTest, SubjectsTakeTurns) {
+  RunPoller poller(stores_.tracking(), nullptr, &feed_,
+                   {.interval = absl::ZeroDuration(), .slice_runs = 1});
+  auto all = Watch(experiment_);
+  auto one = Watch(one_);
+  ASSERT_TRUE(poller.Begin(experiment_).ok());
+  ASSERT_TRUE(poller.Begin(one_).ok());
+  size_t changed = 0;
+  for (const char* value : {"1", "2", "3", "4"}) {
+    SetTag("one", value);
+    SetTag("two", value);
+    ASSERT_TRUE(poller.Poll().ok());
+    std::vector<std::pair<std::string, uint8_t>> runs;
+    bool is_all = false;
+    one->ReadChanges(100, &runs, &is_all);
+    EXPECT_THAT(runs, ElementsAre(Pair("one", kRunTags)));
+    runs.clear();
+    all->ReadChanges(100, &runs, &is_all);
+    for (const auto& run : runs) changed += run.first == "two";
+  }
+  EXPECT_GE(changed, 1u);
+  EXPECT_LT(changed, 4u) << "its runs are not all looked at each time";
+}
+
 TEST_F(RunPollerTest, WhatNobodyWatchesIsForgotten) {
   Polled(*Watch(one_));
-  EXPECT_THAT(feed_.WatchedForChanges(), IsEmpty());
+  // Who watched may come back for a while.
+  EXPECT_THAT(feed_.Watched(), SizeIs(1));
+  ASSERT_TRUE(poller_.Poll().ok());
+  EXPECT_THAT(Polled(*Watch(one_)), IsEmpty());
+  clock_.now_ms += limits::kFeedIdleMsMax + 1;
+  EXPECT_THAT(feed_.Watched(), IsEmpty());
   ASSERT_TRUE(poller_.Poll().ok());
   EXPECT_THAT(Polled(*Watch(one_)), ElementsAre(Pair("one", kRunAll)));
   // Of a run that is gone nobody is told, and it stops nothing.
@@ -126,7 +181,7 @@ TEST_F(RunPollerTest, WhatNobodyWatchesIsForgotten) {
 
 TEST_F(RunPollerTest, ItPollsByItself) {
   absl::Notification woken;
-  RunPoller poller(stores_.tracking(), &feed_,
+  RunPoller poller(stores_.tracking(), nullptr, &feed_,
                    {.interval = absl::Milliseconds(1)});
   poller.Start();
   auto watcher = Watch(one_, [&] {

@@ -6,8 +6,9 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/time/clock.h"
 #include "base/error.h"
-#include "base/limits.h"
+#include "base/status_macros.h"
 #include "google/protobuf/descriptor.h"
 #include "google/protobuf/descriptor.pb.h"
 #include "grpc/reflection.pb.h"
@@ -27,6 +28,10 @@ using grpc::health::v1::HealthCheckResponse;
 using grpc::reflection::v1alpha::ServerReflectionRequest;
 using grpc::reflection::v1alpha::ServerReflectionResponse;
 
+absl::Status Stopping() {
+  return MakeError(v1::TEMPORARILY_UNAVAILABLE, "The server stops.");
+}
+
 }  // namespace
 
 // One call that answers each message as it comes. Thread-safe.
@@ -38,6 +43,7 @@ class AnsweringStream : public StreamBody {
     {
       absl::MutexLock lock(&mutex_);
       caller_ = caller;
+      waits_since_ = absl::Now();
       if (!end_.has_value()) caller_->Read();
     }
     Advance();
@@ -46,7 +52,11 @@ class AnsweringStream : public StreamBody {
     {
       absl::MutexLock lock(&mutex_);
       if (ended_ || end_.has_value()) return;
-      if (!Answer(message.get())) {
+      has_message_ = true;
+      absl::Status opened = services_->streams_.Opened(this);
+      if (!opened.ok()) {
+        end_ = std::move(opened);
+      } else if (!Answer(message.get())) {
         end_ = MakeError(v1::BAD_REQUEST, "The request is no message.");
       }
     }
@@ -60,6 +70,7 @@ class AnsweringStream : public StreamBody {
     {
       absl::MutexLock lock(&mutex_);
       writing_ = false;
+      waits_since_ = absl::Now();
       if (!ended_ && !end_.has_value() && !lasts()) caller_->Read();
     }
     Advance();
@@ -71,7 +82,30 @@ class AnsweringStream : public StreamBody {
       absl::MutexLock lock(&mutex_);
       last_words_ = true;
     }
-    SetEnd(MakeError(v1::TEMPORARILY_UNAVAILABLE, "The server stops."));
+    SetEnd(Stopping());
+  }
+
+  void CheckPatience(absl::Time now) {
+    const StreamPatience& patience = services_->patience_;
+    {
+      absl::MutexLock lock(&mutex_);
+      if (ended_ || broken_off_ || caller_ == nullptr) return;
+      const absl::Duration waited = now - waits_since_;
+      if (has_message_ && !writing_ && lasts()) return;
+      if (waited < (has_message_ ? patience.answer : patience.first_message)) {
+        return;
+      }
+      if (!end_.has_value()) {
+        end_ = MakeError(v1::DEADLINE_EXCEEDED,
+                         "The caller let the server wait for too long.");
+      }
+      if (writing_) {
+        broken_off_ = true;
+        // Under the lock: the caller lives until End, which takes it.
+        caller_->BreakOff();
+      }
+    }
+    Advance();
   }
 
  protected:
@@ -87,6 +121,7 @@ class AnsweringStream : public StreamBody {
 
   void Write(const Message& message) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     writing_ = true;
+    waits_since_ = absl::Now();
     caller_->Write(message);
   }
 
@@ -112,11 +147,15 @@ class AnsweringStream : public StreamBody {
       caller = caller_;
     }
     const absl::Status end = *end_;
-    services_->Remove(this);
+    services_->streams_.Remove(this);
     caller->End(end);
   }
 
   StreamCaller* caller_ ABSL_GUARDED_BY(mutex_) = nullptr;
+  // The last message was answered, or the answer is being written.
+  absl::Time waits_since_ ABSL_GUARDED_BY(mutex_);
+  bool has_message_ ABSL_GUARDED_BY(mutex_) = false;
+  bool broken_off_ ABSL_GUARDED_BY(mutex_) = false;
   bool writing_ ABSL_GUARDED_BY(mutex_) = false;
   bool ended_ ABSL_GUARDED_BY(mutex_) = false;
   bool last_words_ ABSL_GUARDED_BY(mutex_) = false;
@@ -246,6 +285,18 @@ class ReflectionStream final : public AnsweringStream {
 
 }  // namespace
 
+StandardServices::StandardServices() : StandardServices(Limits()) {}
+
+StandardServices::StandardServices(const Limits& limits)
+    : patience_(limits.patience),
+      streams_(limits.streams, "callers of health or reflection", Stopping()) {}
+
+StandardServices::~StandardServices() = default;
+
+void StandardServices::CheckPatience(absl::Time now) {
+  streams_.CheckPatience(now);
+}
+
 void StandardServices::Register(MethodTable* methods) {
   methods_ = methods;
   methods->Service(
@@ -260,13 +311,11 @@ void StandardServices::Register(MethodTable* methods) {
 }
 
 void StandardServices::Stop() {
-  absl::flat_hash_set<std::shared_ptr<AnsweringStream>> streams;
   {
     absl::MutexLock lock(&mutex_);
     stopping_ = true;
-    streams = streams_;
   }
-  for (const auto& stream : streams) stream->Stop();
+  streams_.Stop();
 }
 
 absl::Status StandardServices::Check(CallContext&,
@@ -283,14 +332,16 @@ absl::Status StandardServices::Check(CallContext&,
 }
 
 absl::StatusOr<std::shared_ptr<StreamBody>> StandardServices::Watch(
-    CallContext&) {
-  return Add(std::make_shared<HealthWatch>(
-      this, [this](const std::string& name) { return Serves(name); }));
+    CallContext& context) {
+  return Add(context, std::make_shared<HealthWatch>(
+                          this, [this](const std::string& name) {
+                            return Serves(name);
+                          }));
 }
 
 absl::StatusOr<std::shared_ptr<StreamBody>>
-StandardServices::ServerReflectionInfo(CallContext&) {
-  return Add(std::make_shared<ReflectionStream>(this, methods_));
+StandardServices::ServerReflectionInfo(CallContext& context) {
+  return Add(context, std::make_shared<ReflectionStream>(this, methods_));
 }
 
 bool StandardServices::Serves(const std::string& service) const {
@@ -302,30 +353,9 @@ bool StandardServices::Serves(const std::string& service) const {
 }
 
 absl::StatusOr<std::shared_ptr<StreamBody>> StandardServices::Add(
-    std::shared_ptr<AnsweringStream> stream) {
-  absl::MutexLock lock(&mutex_);
-  if (stopping_) {
-    return MakeError(v1::TEMPORARILY_UNAVAILABLE, "The server stops.");
-  }
-  if (streams_.size() >= limits::kStandardStreamsMax) {
-    return MakeError(v1::RESOURCE_EXHAUSTED,
-                     "Too many ask for health or reflection; try again.");
-  }
-  streams_.insert(stream);
+    const CallContext& context, std::shared_ptr<AnsweringStream> stream) {
+  RETURN_IF_ERROR(streams_.Add(stream, OwnerOf(context)));
   return stream;
-}
-
-void StandardServices::Remove(AnsweringStream* stream) {
-  // The last reference may be this one; it goes outside the lock.
-  std::shared_ptr<AnsweringStream> removed;
-  absl::MutexLock lock(&mutex_);
-  for (auto it = streams_.begin(); it != streams_.end(); ++it) {
-    if (it->get() == stream) {
-      removed = *it;
-      streams_.erase(it);
-      return;
-    }
-  }
 }
 
 }  // namespace millstream::server

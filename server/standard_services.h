@@ -7,22 +7,35 @@
 #include <string>
 
 #include "absl/base/thread_annotations.h"
-#include "absl/container/flat_hash_set.h"
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+#include "base/limits.h"
 #include "grpc/health.pb.h"
 #include "server/call_context.h"
 #include "server/stream.h"
+#include "server/stream_registry.h"
 
 namespace millstream::server {
 
 class MethodTable;
 class AnsweringStream;
 
+// Streams whose callers send nothing, or do not take what they are told, end
+// after a while; who watches the health may do so for as long as he likes.
+//
 // Thread-safe. Must outlive the calls.
 class StandardServices {
  public:
-  StandardServices() = default;
+  struct Limits {
+    StreamCounts streams = {.open = limits::kStandardStreamsMax,
+                            .open_each = limits::kStandardStreamsEachMax};
+    StreamPatience patience = {};
+  };
+
+  StandardServices();
+  explicit StandardServices(const Limits& limits);
+  ~StandardServices();
 
   // Binds their rpcs. `methods` tells them what the server serves and must
   // outlive this.
@@ -35,24 +48,26 @@ class StandardServices {
   absl::Status Check(CallContext& context,
                      const grpc::health::v1::HealthCheckRequest& request,
                      grpc::health::v1::HealthCheckResponse* response);
-  // RESOURCE_EXHAUSTED for one stream more than limits::kStandardStreamsMax.
+  // RESOURCE_EXHAUSTED: there are too many such streams.
   absl::StatusOr<std::shared_ptr<StreamBody>> Watch(CallContext& context);
   absl::StatusOr<std::shared_ptr<StreamBody>> ServerReflectionInfo(
       CallContext& context);
+
+  // As StreamRegistry has it. For tests.
+  void CheckPatience(absl::Time now);
 
  private:
   friend class AnsweringStream;
 
   bool Serves(const std::string& service) const;
   absl::StatusOr<std::shared_ptr<StreamBody>> Add(
-      std::shared_ptr<AnsweringStream> stream);
-  void Remove(AnsweringStream* stream);
+      const CallContext& context, std::shared_ptr<AnsweringStream> stream);
 
+  const StreamPatience patience_;
   const MethodTable* methods_ = nullptr;
   absl::Mutex mutex_;
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
-  absl::flat_hash_set<std::shared_ptr<AnsweringStream>> streams_
-      ABSL_GUARDED_BY(mutex_);
+  StreamRegistry<AnsweringStream> streams_;
 };
 
 }  // namespace millstream::server

@@ -1,8 +1,12 @@
 #include "server/standard_services.h"
 
+#include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
 #include "base/error.h"
 #include "base/limits.h"
 #include "grpc/reflection.pb.h"
@@ -37,10 +41,11 @@ class Caller final : public StreamCaller {
   void Write(const Message& message) override {
     written.push_back(message.SerializeAsString());
   }
-  void BreakOff() override {}
+  void BreakOff() override { ++broken_off; }
   void End(const absl::Status& status) override { ends.push_back(status); }
 
   int reads = 0;
+  int broken_off = 0;
   std::vector<std::string> written;
   std::vector<absl::Status> ends;
 
@@ -128,15 +133,70 @@ TEST_F(StandardServicesTest, WatchersThatGoEnd) {
 }
 
 TEST_F(StandardServicesTest, StreamsAreCounted) {
+  const StandardServices::Limits named;
+  EXPECT_EQ(named.streams.open, limits::kStandardStreamsMax);
+  EXPECT_EQ(named.streams.open_each, limits::kStandardStreamsEachMax);
+  StandardServices services({.streams = {.open = 3, .open_each = 2}});
+  services.Register(&table_);
   std::vector<std::shared_ptr<StreamBody>> bodies;
-  for (size_t i = 0; i < limits::kStandardStreamsMax; ++i) {
-    bodies.push_back(*services_.Watch(context_));
+  std::vector<std::unique_ptr<Caller>> callers;
+  CallContext elsewhere{Door::kGrpc};
+  elsewhere.set_peer("ipv4:10.0.0.2:5");
+  auto watch = [&](CallContext& context) {
+    auto body = services.Watch(context);
+    if (!body.ok()) return body.status();
+    bodies.push_back(*body);
+    callers.push_back(std::make_unique<Caller>());
+    bodies.back()->Start(callers.back().get());
+    bodies.back()->OnMessage(std::make_unique<Bytes>(""));
+    return absl::OkStatus();
+  };
+  EXPECT_TRUE(watch(context_).ok());
+  EXPECT_TRUE(watch(context_).ok());
+  EXPECT_EQ(GetErrorCode(watch(context_)), v1::RESOURCE_EXHAUSTED)
+      << "one has all";
+  EXPECT_TRUE(watch(elsewhere).ok());
+  EXPECT_EQ(GetErrorCode(watch(elsewhere)), v1::RESOURCE_EXHAUSTED);
+  for (const auto& body : bodies) {
+    body->OnWritten();
+    body->OnGone();
   }
-  EXPECT_EQ(GetErrorCode(services_.Watch(context_).status()),
-            v1::RESOURCE_EXHAUSTED);
-  bodies[0]->Start(&caller_);
-  bodies[0]->OnGone();
-  EXPECT_TRUE(services_.Watch(context_).ok());
+  EXPECT_TRUE(watch(context_).ok());
+  bodies.back()->OnWritten();
+  bodies.back()->OnGone();
+}
+
+TEST_F(StandardServicesTest, WhoLetsTheServerWaitIsNotWaitedFor) {
+  const absl::Time first =
+      absl::Now() + absl::Milliseconds(limits::kStreamFirstMessageMsMax);
+  const absl::Time later =
+      absl::Now() + absl::Milliseconds(limits::kStreamAnswerMsMax) +
+      absl::Seconds(10);
+  Caller silent, watcher, reflecting, stuck;
+  const std::vector<std::pair<Caller*, std::shared_ptr<StreamBody>>> streams = {
+      {&silent, *services_.Watch(context_)},
+      {&watcher, *services_.Watch(context_)},
+      {&reflecting, *services_.ServerReflectionInfo(context_)},
+      {&stuck, *services_.Watch(context_)}};
+  for (const auto& [caller, body] : streams) {
+    body->Start(caller);
+    if (caller == &silent) continue;
+    body->OnMessage(std::make_unique<Bytes>(""));
+    if (caller != &stuck) body->OnWritten();
+  }
+  services_.CheckPatience(absl::Now());
+  EXPECT_TRUE(silent.ends.empty());
+  services_.CheckPatience(first + absl::Seconds(1));
+  ASSERT_EQ(silent.ends.size(), 1u);
+  EXPECT_EQ(GetErrorCode(silent.ends[0]), v1::DEADLINE_EXCEEDED);
+  EXPECT_TRUE(reflecting.ends.empty());
+  services_.CheckPatience(later);
+  EXPECT_EQ(reflecting.ends.size(), 1u);
+  EXPECT_EQ(stuck.broken_off, 1);
+  streams[3].second->OnWritten();
+  EXPECT_EQ(stuck.ends.size(), 1u);
+  EXPECT_TRUE(watcher.ends.empty()) << "it may last";
+  streams[1].second->OnGone();
 }
 
 TEST_F(StandardServicesTest, ReflectsServicesFilesAndSymbols) {

@@ -6,15 +6,9 @@
 
 namespace millstream::server {
 
-StreamService::StreamService(storage::RunLog* log,
-                             storage::TrackingStore* store,
-                             storage::MetricStore* points, RunFeed* feed,
+StreamService::StreamService(storage::RunLog* log, const FeedParts& feed,
                              IngestBudget* budget)
-    : store_(store),
-      points_(points),
-      feed_(feed),
-      metric_streams_(log, budget, {}),
-      feed_streams_({}) {}
+    : feed_(feed), metric_streams_(log, budget, {}), feed_streams_({}) {}
 
 void StreamService::Register(MethodTable* methods) {
   methods->Service(
@@ -36,13 +30,13 @@ absl::StatusOr<std::shared_ptr<StreamBody>> StreamService::LogMetrics(
 }
 
 absl::StatusOr<std::shared_ptr<StreamBody>> StreamService::TailMetrics(
-    CallContext&) {
-  return feed_streams_.Open(MakeTailSource(feed_, store_, points_));
+    CallContext& context) {
+  return feed_streams_.Open(context, MakeTailSource(feed_));
 }
 
 absl::StatusOr<std::shared_ptr<StreamBody>> StreamService::WatchRuns(
-    CallContext&) {
-  return feed_streams_.Open(MakeWatchSource(feed_, store_));
+    CallContext& context) {
+  return feed_streams_.Open(context, MakeWatchSource(feed_));
 }
 
 }  // namespace millstream::server

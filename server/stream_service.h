@@ -9,27 +9,24 @@
 #include "base/reading.h"
 #include "server/call_context.h"
 #include "server/feed_stream.h"
+#include "server/feed_subject.h"
 #include "server/ingest_budget.h"
 #include "server/metric_stream.h"
 #include "server/stream.h"
 
 namespace millstream::storage {
-class MetricStore;
 class RunLog;
-class TrackingStore;
-}  // namespace millstream::storage
+}
 
 namespace millstream::server {
 
 class MethodTable;
-class RunFeed;
 
 // Thread-safe. Must outlive the calls.
 class StreamService {
  public:
-  // All must outlive the service. `log` announces to `feed` what it logs.
-  StreamService(storage::RunLog* log, storage::TrackingStore* store,
-                storage::MetricStore* points, RunFeed* feed,
+  // All must outlive the service. `log` announces to the feed what it logs.
+  StreamService(storage::RunLog* log, const FeedParts& feed,
                 IngestBudget* budget);
 
   // Binds every rpc of the service to its body.
@@ -57,9 +54,7 @@ class StreamService {
   }
 
  private:
-  storage::TrackingStore* const store_;
-  storage::MetricStore* const points_;
-  RunFeed* const feed_;
+  const FeedParts feed_;
   MetricStreams metric_streams_;
   FeedStreams feed_streams_;
 };

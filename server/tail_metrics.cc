@@ -5,9 +5,11 @@
 #include <utility>
 
 #include "absl/container/flat_hash_set.h"
+#include "absl/hash/hash.h"
 #include "base/error.h"
 #include "base/limits.h"
 #include "base/status_macros.h"
+#include "base/str_cat.h"
 #include "millstream/v1/streams.pb.h"
 #include "server/feed_sources.h"
 #include "server/feed_subject.h"
@@ -50,13 +52,41 @@ std::optional<MetricPoint> Before(const MetricPoint& point) {
   return MetricPoint{point.timestamp_ms - 1, Int64::max(), kGreatest};
 }
 
+// Points that were sent lately. Of what other servers take it is not known
+// where it begins, so more is read.
+class SentPoints {
+ public:
+  void Add(std::string_view run_id, std::string_view key,
+           const MetricPoint& point) {
+    const size_t hash = HashOf(run_id, key, point);
+    if (!known_.insert(hash).second) return;
+    order_.push_back(hash);
+    if (order_.size() <= limits::kTailSentPointsMax) return;
+    known_.erase(order_.front());
+    order_.pop_front();
+  }
+  bool Has(std::string_view run_id, std::string_view key,
+           const MetricPoint& point) const {
+    return !known_.empty() && known_.contains(HashOf(run_id, key, point));
+  }
+
+ private:
+  static size_t HashOf(std::string_view run_id, std::string_view key,
+                       const MetricPoint& point) {
+    return absl::HashOf(AbslView(run_id), AbslView(key), point.timestamp_ms,
+                        point.step, storage::ValueOrder(point.value));
+  }
+
+  absl::flat_hash_set<size_t> known_;
+  std::deque<size_t> order_;
+};
+
 // Reads the store and the feed in turn: the store at the beginning, and
 // wherever the feed does not hold what came any more.
 class TailSource final : public FeedSource {
  public:
-  TailSource(RunFeed* feed, storage::TrackingStore* store,
-             storage::MetricStore* points)
-      : feed_(feed), store_(store), points_(points) {}
+  explicit TailSource(const FeedParts& parts)
+      : parts_(parts), store_(parts.store), points_(parts.points) {}
 
   absl::Status Begin(StreamMessage& message,
                      std::function<void()> wake) override {
@@ -70,7 +100,7 @@ class TailSource final : public FeedSource {
                               " metrics; name none to get all.");
     }
     wanted_.insert(request.keys().begin(), request.keys().end());
-    ASSIGN_OR_RETURN(place_, StartFeed(feed_, store_, true, request.run_id(),
+    ASSIGN_OR_RETURN(place_, StartFeed(parts_, true, request.run_id(),
                                        request.experiment_id(),
                                        request.position(), request.from_now(),
                                        std::move(wake)));
@@ -116,6 +146,8 @@ class TailSource final : public FeedSource {
     answer_.set_run_id(std::string(run_id));
     AddColumn(key, points, &answer_);
     room_ -= points.size();
+    if (parts_.poller == nullptr) return;
+    for (const MetricPoint& point : points) sent_.Add(run_id, key, point);
   }
 
   // Whether a run that the feed could not tell the experiment of is watched.
@@ -144,11 +176,13 @@ class TailSource final : public FeedSource {
         const size_t limit = room_;
         RETURN_IF_ERROR(points_->ReadHistory(run_id_, series.key, after, limit,
                                              &points));
-        if (!points.empty()) {
-          AddPoints(run_id_, series.key, points);
-          series.after = points.back();
-        }
-        if (points.size() < limit) {
+        const size_t read = points.size();
+        if (read > 0) series.after = points.back();
+        std::erase_if(points, [&](const MetricPoint& point) {
+          return sent_.Has(run_id_, series.key, point);
+        });
+        if (!points.empty()) AddPoints(run_id_, series.key, points);
+        if (read < limit) {
           keys_left_.erase(series.key);
           series_left_.pop_front();
         }
@@ -250,7 +284,7 @@ class TailSource final : public FeedSource {
     return true;
   }
 
-  RunFeed* const feed_;
+  const FeedParts parts_;
   storage::TrackingStore* const store_;
   storage::MetricStore* const points_;
   absl::flat_hash_set<std::string> wanted_;
@@ -266,6 +300,7 @@ class TailSource final : public FeedSource {
 
   // From the feed: the writes left, and how far the first of these is sent.
   std::deque<std::shared_ptr<const LoggedPoints>> events_;
+  SentPoints sent_;
   size_t series_ = 0;
   size_t taken_ = 0;
 
@@ -277,10 +312,8 @@ class TailSource final : public FeedSource {
 
 }  // namespace
 
-std::unique_ptr<FeedSource> MakeTailSource(RunFeed* feed,
-                                           storage::TrackingStore* store,
-                                           storage::MetricStore* points) {
-  return std::make_unique<TailSource>(feed, store, points);
+std::unique_ptr<FeedSource> MakeTailSource(const FeedParts& parts) {
+  return std::make_unique<TailSource>(parts);
 }
 
 }  // namespace millstream::server

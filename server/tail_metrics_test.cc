@@ -10,6 +10,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "server/feed_stream_testing.h"
+#include "server/run_poller.h"
 
 namespace millstream::server {
 namespace {
@@ -227,6 +228,77 @@ TEST_F(TailMetricsTest, AWriteThatIsLargerThanWhatIsHeldArrives) {
     seen.insert(steps["run1/m"].begin(), steps["run1/m"].end());
   }
   EXPECT_LE(steps["run1/m"].size(), 2 * kPoints);
+}
+
+class SharedTailTest : public TailMetricsTest {
+ protected:
+  SharedTailTest() { parts_.poller = &poller_; }
+
+  // Looks at the other server, and reads on until the tail has sent `expected`.
+  void ExpectNext(Tail& tail, const Steps& expected) {
+    ASSERT_TRUE(poller_.Poll().ok());
+    Steps steps;
+    while (steps != expected && !HasFailure()) {
+      AddSteps(tail.Next(), &steps);
+      for (const auto& [key, of_key] : steps) {
+        ASSERT_TRUE(expected.contains(key)) << key;
+        ASSERT_LE(of_key.size(), expected.at(key).size()) << key;
+      }
+    }
+  }
+
+  RunPoller poller_{stores_.tracking(), &points_, &feed_,
+                    {.interval = absl::ZeroDuration()}};
+};
+
+TEST_F(SharedTailTest, PointsThatAnotherServerTakesArrive) {
+  Log(run_, "m", 1, 3);
+  auto tail = NewTail(OfRun());
+  EXPECT_EQ(StepsOf(tail->UntilLive()), (Steps{{"run1/m", {1, 2, 3}}}));
+  LogElsewhere(run_, "m", 4);
+  LogElsewhere(run_, "m", 5);
+  ExpectNext(*tail, {{"run1/m", {4, 5}}});
+  // What came here is sent once; a metric may be new.
+  Log(run_, "m", 6);
+  EXPECT_EQ(StepsOf({tail->Next()}), (Steps{{"run1/m", {6}}}));
+  LogElsewhere(run_, "m", 7);
+  LogElsewhere(run_, "n", 1);
+  ExpectNext(*tail, {{"run1/m", {7}}, {"run1/n", {1}}});
+  // It comes before the latest, and with the end of the run.
+  LogElsewhere(run_, "n", 3);
+  ExpectNext(*tail, {{"run1/n", {3}}});
+  LogElsewhere(run_, "n", 2);
+  ASSERT_TRUE(stores_.tracking()->DeleteRun(run_, 1).ok());
+  ExpectNext(*tail, {{"run1/n", {2}}});
+}
+
+TEST_F(SharedTailTest, RunsThatAnotherServerMakesAreTailed) {
+  Log(run_, "m", 1);
+  v1::TailMetricsRequest request;
+  request.set_experiment_id("0");
+  request.set_from_now(true);
+  auto tail = NewTail(request);
+  EXPECT_TRUE(StepsOf(tail->UntilLive()).empty());
+  LogElsewhere(NewRun(), "m", 2);
+  ExpectNext(*tail, {{"run2/m", {2}}});
+}
+
+TEST_F(SharedTailTest, ATailGoesOnFromAPosition) {
+  Log(run_, "m", 1);
+  auto tail = NewTail(OfRun());
+  auto request = OfRun();
+  request.set_position(tail->UntilLive().back().position());
+  tail.reset();
+  LogElsewhere(run_, "m", 2);
+  ASSERT_TRUE(poller_.Poll().ok());
+  tail = NewTail(request);
+  std::set<int64_t> seen;
+  while (!seen.contains(2) && !HasFailure()) {
+    const auto answer = tail->Next();
+    EXPECT_FALSE(answer.restarted());
+    Steps steps = StepsOf({answer});
+    seen.insert(steps["run1/m"].begin(), steps["run1/m"].end());
+  }
 }
 
 }  // namespace

@@ -34,8 +34,8 @@ void SetChange(uint8_t parts, v1::RunChange* change) {
 
 class WatchSource final : public FeedSource {
  public:
-  WatchSource(RunFeed* feed, storage::TrackingStore* store)
-      : feed_(feed), store_(store) {}
+  explicit WatchSource(const FeedParts& parts)
+      : parts_(parts), store_(parts.store) {}
 
   absl::Status Begin(StreamMessage& message,
                      std::function<void()> wake) override {
@@ -44,7 +44,7 @@ class WatchSource final : public FeedSource {
       return MakeError(v1::BAD_REQUEST,
                        "The request is no well-formed WatchRunsRequest.");
     }
-    ASSIGN_OR_RETURN(place_, StartFeed(feed_, store_, false, request.run_id(),
+    ASSIGN_OR_RETURN(place_, StartFeed(parts_, false, request.run_id(),
                                        request.experiment_id(),
                                        request.position(), request.from_now(),
                                        std::move(wake)));
@@ -119,7 +119,7 @@ class WatchSource final : public FeedSource {
     }
   }
 
-  RunFeed* const feed_;
+  const FeedParts parts_;
   storage::TrackingStore* const store_;
   FeedPlace place_;
   std::optional<StoredRuns> stored_;
@@ -129,9 +129,8 @@ class WatchSource final : public FeedSource {
 
 }  // namespace
 
-std::unique_ptr<FeedSource> MakeWatchSource(RunFeed* feed,
-                                            storage::TrackingStore* store) {
-  return std::make_unique<WatchSource>(feed, store);
+std::unique_ptr<FeedSource> MakeWatchSource(const FeedParts& parts) {
+  return std::make_unique<WatchSource>(parts);
 }
 
 }  // namespace millstream::server

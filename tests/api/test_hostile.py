@@ -393,6 +393,54 @@ def test_tokens_that_go_end_their_streams(tmp_path, start_server):
         door.close()
 
 
+def test_transfers_of_one_caller_leave_room(start_server):
+    """Each holds a descriptor. Who begins more than a share of them, and does
+    not go on, keeps nobody out: of 256 one address may have 192."""
+    server = start_server()
+    door = doors.GrpcDoor(server)
+    upload = door.channel.stream_unary(
+        "/millstream.v1.ArtifactService/UploadArtifact")
+    message = door.new("UploadArtifact")
+    message.data = b"x"
+    done = threading.Event()
+    refused = threading.Semaphore(0)
+
+    def part(path):
+        message.artifact_path = path
+        return message.SerializeToString()
+
+    def leave_open(first):
+        yield first
+        done.wait()
+
+    calls = []
+    for i in range(256):
+        calls.append(upload.future(leave_open(part(f"left/{i}"))))
+        calls[-1].add_done_callback(lambda _: refused.release())
+    for _ in range(256 - 192):
+        assert refused.acquire(timeout=60)
+    assert {call.code() for call in calls if call.done()} == {
+        grpc.StatusCode.RESOURCE_EXHAUSTED}
+    # Everything else works, over HTTP too.
+    door.call("CreateRun", {"experiment_id": "0"})
+    rest = doors.RestDoor(server)
+    rest.upload("UploadArtifact", {"artifact_path": "file"}, b"12")
+    for call in calls:
+        call.cancel()
+    done.set()
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            door.upload("UploadArtifact", {"artifact_path": "other"}, b"12")
+            break
+        except doors.ApiError as error:
+            assert error.code == "RESOURCE_EXHAUSTED"
+            assert time.monotonic() < deadline
+    assert rest.download("DownloadArtifact",
+                         {"artifact_path": "other"}) == b"12"
+    door.close()
+
+
 @pytest.fixture(scope="module")
 def open_server(tmp_path_factory):
     """Everybody may do everything, unless it is denied."""

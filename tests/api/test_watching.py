@@ -248,6 +248,34 @@ def test_what_another_server_changes_is_seen(start_server, tmp_path):
     one.close()
 
 
+@pytest.mark.skipif(harness.REFERENCE is not None,
+                    reason="starts several of our servers")
+def test_points_that_another_server_takes_arrive(start_server, tmp_path):
+    uri = f"sqlite:///{tmp_path}/shared.db"
+    one = GrpcDoor(start_server("--backend-store-uri", uri))
+    other = RestDoor(start_server("--backend-store-uri", uri))
+    run = new_run(one, "0")
+    log(other, run, "loss", 1)
+    tails = [Watcher(one, "TailMetrics", request)
+             for request in ({"run_id": run}, {"experiment_id": "0"})]
+    for tail in tails:
+        assert steps(tail.until_live()) == {(run, "loss"): [1]}
+    log(other, run, "loss", 2)
+    log(one, run, "loss", 3)
+    log(other, run, "acc", 1)
+    late = new_run(other, "0")
+    log(other, late, "loss", 1)
+    expected = {(run, "loss"): {1, 2, 3}, (run, "acc"): {1}}
+    for tail, wanted in zip(tails, (
+            expected, {**expected, (late, "loss"): {1}})):
+        seen = {(run, "loss"): {1}}
+        while seen != wanted:
+            for series, found in steps([tail.next()]).items():
+                seen.setdefault(series, set()).update(found)
+        tail.cancel()
+    one.close()
+
+
 def test_a_stop_ends_watchers(start_server):
     server = start_server()
     door = GrpcDoor(server)
