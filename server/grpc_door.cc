@@ -213,9 +213,8 @@ class GrpcDoorImpl final : public GrpcDoor {
  public:
   GrpcDoorImpl(const GrpcDoorOptions& options, Dispatcher* dispatcher)
       : transfers_(options.bounds.transfers, "transfers under way", Stopping()),
-        answers_({.open = limits::kGrpcAnswersMax,
-                  .open_each = limits::kGrpcAnswersEachMax},
-                 "answers waiting to be taken", Stopping()),
+        answers_(options.bounds.answers, "answers waiting to be taken",
+                 Stopping()),
         answer_bytes_(options.bounds.answer_bytes),
         pool_(options.threads_max, limits::kGrpcCallsWaitingMax),
         door_{dispatcher,     &pool_,     options.caller_of,

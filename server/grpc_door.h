@@ -46,7 +46,10 @@ struct GrpcDoorBounds {
                             .open_each = limits::kGrpcTransfersEachMax,
                             .unopened = limits::kGrpcTransfersMax,
                             .unopened_each = limits::kGrpcTransfersEachMax};
-  // As MemoryBudget counts them.
+  // Answers that are not taken yet, but for small ones, and their bytes as
+  // MemoryBudget counts them.
+  StreamCounts answers = {.open = limits::kGrpcAnswersMax,
+                          .open_each = limits::kGrpcAnswersEachMax};
   size_t answer_bytes = limits::kGrpcHeldBytesMax;
   StreamPatience patience = {};
 };

@@ -72,6 +72,9 @@ TEST_F(GrpcDoorBoundsTest, TheServersBoundsAreTheNamedLimits) {
   EXPECT_EQ(bounds.transfers.open, limits::kGrpcTransfersMax);
   EXPECT_EQ(bounds.transfers.open_each, limits::kGrpcTransfersEachMax);
   EXPECT_EQ(bounds.transfers.unopened, limits::kGrpcTransfersMax);
+  EXPECT_EQ(bounds.transfers.unopened_each, limits::kGrpcTransfersEachMax);
+  EXPECT_EQ(bounds.answers.open, limits::kGrpcAnswersMax);
+  EXPECT_EQ(bounds.answers.open_each, limits::kGrpcAnswersEachMax);
   EXPECT_EQ(bounds.answer_bytes, limits::kGrpcHeldBytesMax);
   EXPECT_EQ(bounds.patience.first_message,
             absl::Milliseconds(limits::kStreamFirstMessageMsMax));
@@ -150,6 +153,15 @@ TEST_F(GrpcDoorBoundsTest, AnswersThatAreNotTakenAreCounted) {
     status = GetOf(kBytes);
   } while (status.error_code() == grpc::StatusCode::RESOURCE_EXHAUSTED);
   EXPECT_TRUE(status.ok());
+}
+
+TEST_F(GrpcDoorBoundsTest, NobodyHasAllAnswers) {
+  Start({.bounds = {.answers = {.open = 2, .open_each = 1}}});
+  auto held = Ask(1'000'000);
+  held->AwaitBegin();
+  EXPECT_EQ(GetOf(limits::kGrpcSmallAnswerBytes + 1).error_code(),
+            grpc::StatusCode::RESOURCE_EXHAUSTED);
+  Cancel(*held);
 }
 
 TEST_F(GrpcDoorBoundsTest, AnAnswerThatIsNotTakenIsGivenUp) {

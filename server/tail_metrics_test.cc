@@ -283,6 +283,21 @@ TEST_F(SharedTailTest, RunsThatAnotherServerMakesAreTailed) {
   ExpectNext(*tail, {{"run2/m", {2}}});
 }
 
+TEST_F(SharedTailTest, WhatWasSentLongAgoMayBeSentAgain) {
+  constexpr int kMore = 500;
+  constexpr int kPoints = limits::kTailSentPointsMax + kMore;
+  Log(run_, "m", 0, kPoints);
+  auto tail = NewTail(OfRun());
+  Steps steps = StepsOf(tail->UntilLive());
+  ASSERT_EQ(steps["run1/m"].size(), static_cast<size_t>(kPoints));
+  LogElsewhere(run_, "m", kPoints);
+  ASSERT_TRUE(poller_.Poll().ok());
+  while (steps["run1/m"].back() != kPoints && !HasFailure()) {
+    AddSteps(tail->Next(), &steps);
+  }
+  EXPECT_LE(steps["run1/m"].size(), static_cast<size_t>(kPoints + kMore + 1));
+}
+
 TEST_F(SharedTailTest, ATailGoesOnFromAPosition) {
   Log(run_, "m", 1);
   auto tail = NewTail(OfRun());
