@@ -284,8 +284,7 @@ TEST_F(SharedTailTest, RunsThatAnotherServerMakesAreTailed) {
 }
 
 TEST_F(SharedTailTest, WhatWasSentLongAgoMayBeSentAgain) {
-  constexpr int kMore = 500;
-  constexpr int kPoints = limits::kTailSentPointsMax + kMore;
+  constexpr int kPoints = limits::kTailSentPointsMax + 500;
   Log(run_, "m", 0, kPoints);
   auto tail = NewTail(OfRun());
   Steps steps = StepsOf(tail->UntilLive());
@@ -295,7 +294,7 @@ TEST_F(SharedTailTest, WhatWasSentLongAgoMayBeSentAgain) {
   while (steps["run1/m"].back() != kPoints && !HasFailure()) {
     AddSteps(tail->Next(), &steps);
   }
-  EXPECT_LE(steps["run1/m"].size(), static_cast<size_t>(kPoints + kMore + 1));
+  EXPECT_LE(steps["run1/m"].size(), static_cast<size_t>(2 * kPoints + 1));
 }
 
 TEST_F(SharedTailTest, ATailGoesOnFromAPosition) {
