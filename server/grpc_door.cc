@@ -1,5 +1,6 @@
 #include "server/grpc_door.h"
 
+#include <algorithm>
 #include <memory>
 #include <string>
 #include <utility>
@@ -56,6 +57,16 @@ absl::Duration PatienceFor(const StreamPatience& patience, size_t bytes) {
               static_cast<double>(limits::kGrpcAnswerBytesPerSecondMin));
 }
 
+// Whether what a caller may do by an rpc is to read.
+bool OnlyReads(const v1::Access& access) {
+  if (access.has_rows()) return true;
+  return !access.demands().empty() &&
+         std::all_of(access.demands().begin(), access.demands().end(),
+                     [](const v1::Demand& demand) {
+                       return demand.right() == v1::Demand::READ;
+                     });
+}
+
 class UnaryCall final : public grpc::ServerUnaryReactor, Call {
  public:
   UnaryCall(grpc::CallbackServerContext* grpc, const DoorParts& door,
@@ -97,20 +108,22 @@ class UnaryCall final : public grpc::ServerUnaryReactor, Call {
     return absl::OkStatus();
   }
 
-  // Counts an answer until it is taken.
+  // Counts an answer until it is taken. RESOURCE_EXHAUSTED: there is no room
+  // for it; never of a call that has changed something, whose answer is not
+  // much more than what it brought.
   absl::Status Hold(size_t bytes) {
-    if (!held_.Resize(bytes)) {
-      return MakeError(v1::RESOURCE_EXHAUSTED,
-                       "More answers wait to be taken than the server holds; "
-                       "try again later.");
-    }
     turn_ = std::make_shared<CallTurn>([this] {
       grpc_->TryCancel();
       return true;
     });
-    RETURN_IF_ERROR(door_.answers->AddOpen(turn_, OwnerOf(context_)));
     turn_->Give(PatienceFor(door_.patience, bytes));
-    return absl::OkStatus();
+    absl::Status status = door_.answers->AddOpen(turn_, OwnerOf(context_));
+    if (status.ok() && !held_.Resize(bytes)) {
+      status = MakeError(v1::RESOURCE_EXHAUSTED,
+                         "More answers wait to be taken than the server holds; "
+                         "try again later.");
+    }
+    return OnlyReads(*method_->access) ? status : absl::OkStatus();
   }
 
   ByteBuffer request_;
