@@ -61,7 +61,7 @@ struct GrpcDoorOptions {
   uint16_t port = 0;
   // Handlers that may run at once; more wait.
   size_t threads_max = 16;
-  GrpcTlsFiles tls;
+  GrpcTlsFiles tls = {};
   // Who calls, where proxies pass calls on: of the address that a call came
   // from, and the metadata "x-forwarded-for" of it, a list with commas. Nothing
   // if it is the address itself. Not set: always so. Thread-safe.

@@ -100,8 +100,9 @@ std::string RunPoller::NameOf(const RunFeed::Subject& subject) {
 
 std::unique_ptr<StoredRuns> RunPoller::NewPass(
     const RunFeed::Subject& subject) {
+  const Liveness* const caller = this;
   return std::make_unique<StoredRuns>(store_, subject,
-                                      /*with_data=*/!subject.points, this);
+                                      /*with_data=*/!subject.points, caller);
 }
 
 absl::Status RunPoller::Begin(const RunFeed::Subject& subject) {
