@@ -230,10 +230,9 @@ class GrpcDoorImpl final : public GrpcDoor {
                  Stopping()),
         answer_bytes_(options.bounds.answer_bytes),
         pool_(options.threads_max, limits::kGrpcCallsWaitingMax),
-        door_{dispatcher,     &pool_,     options.caller_of,
-              options.access_log,
-              &transfers_,    &answers_,  &answer_bytes_,
-              options.bounds.patience} {
+        door_{dispatcher,          &pool_,       options.caller_of,
+              options.access_log,  &transfers_,  &answers_,
+              &answer_bytes_,      options.bounds.patience} {
     for (const auto* service : dispatcher->methods().services()) {
       services_.push_back(
           std::make_unique<DescriptorService>(service, &door_));

@@ -66,7 +66,7 @@ class DownloadCall final : public grpc::ServerWriteReactor<ByteBuffer>, Call {
 
   void End(const absl::Status& status) {
     download_.source.reset();
-    Finish(ToGrpc(grpc_, status));
+    Finish(Leave(status));
   }
 
   void Open() {
@@ -163,7 +163,7 @@ class UploadCall final : public grpc::ServerReadReactor<ByteBuffer>, Call {
  private:
   void End(const absl::Status& status) {
     upload_.sink.reset();
-    Finish(ToGrpc(grpc_, status));
+    Finish(Leave(status));
   }
 
   void Await(absl::Duration patience) {
