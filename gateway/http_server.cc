@@ -6,6 +6,7 @@
 #include <thread>
 #include <vector>
 
+#include "base/cannot_listen.h"
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/memory_budget.h"
@@ -77,9 +78,8 @@ class HttpServer::Impl {
                                  error);
     if (!error) port_ = acceptor_.local_endpoint(error).port();
     if (error) {
-      return absl::UnavailableError(StrCat(
-          "Cannot listen on ", options.host, ":", options.port, ": ",
-          error.message(), ". --host and --port choose another address."));
+      return CannotListen(options.host, options.port, error.value(),
+                          "--port");
     }
     return absl::OkStatus();
   }

@@ -17,6 +17,7 @@
 
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
+#include "base/cannot_listen.h"
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/str_cat.h"
@@ -122,10 +123,7 @@ absl::StatusOr<std::unique_ptr<GrpcListener>> GrpcListener::Open(
     sockets.clear();
   }
   if (sockets.empty()) {
-    return absl::UnavailableError(
-        StrCat("Cannot listen for gRPC on ", host, ":", port, ": ",
-               strerror(code),
-               ". --host and --grpc-port choose another address."));
+    return CannotListen(host, port, code, "--grpc-port");
   }
   return std::unique_ptr<GrpcListener>(
       new GrpcListener(std::move(sockets), std::move(stop), port));
