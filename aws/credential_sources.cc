@@ -7,6 +7,7 @@
 #include "aws/json.h"
 #include "aws/service.h"
 #include "base/limits.h"
+#include "base/log.h"
 #include "base/status_macros.h"
 #include "base/str_cat.h"
 
@@ -16,11 +17,12 @@ namespace {
 // The metadata service of a machine answers at once, or is not there.
 constexpr int64_t kMachineConnectMs = 1000;
 constexpr int64_t kMachineAnswerMs = 5000;
+// To a container it may be silent about a token: see MachineCredentials.
+constexpr int64_t kMachineTokenMs = 1000;
 
 // A request to a neighbour: never by way of a proxy.
-absl::StatusOr<HttpResponse> AskNeighbour(HttpClient* http, std::string method,
-                                          const Endpoint& endpoint,
-                                          NameValues headers) {
+HttpRequest ToNeighbour(std::string method, const Endpoint& endpoint,
+                        NameValues headers) {
   HttpRequest request;
   request.method = std::move(method);
   request.scheme = endpoint.scheme;
@@ -30,8 +32,17 @@ absl::StatusOr<HttpResponse> AskNeighbour(HttpClient* http, std::string method,
   request.connect_ms_max = kMachineConnectMs;
   request.idle_ms_max = kMachineAnswerMs;
   request.direct = true;
+  return request;
+}
+
+absl::StatusOr<HttpResponse> AskNeighbour(HttpClient* http,
+                                          const Endpoint& endpoint,
+                                          const NameValues& headers) {
   return SendRepeatedly(
-      http, [&]() -> absl::StatusOr<HttpRequest> { return request; },
+      http,
+      [&]() -> absl::StatusOr<HttpRequest> {
+        return ToNeighbour("GET", endpoint, headers);
+      },
       limits::kServiceAnswerBytesMax);
 }
 
@@ -121,7 +132,7 @@ absl::StatusOr<Credentials> ContainerCredentials::Fetch() {
   NameValues headers = {{"Accept", "application/json"}};
   if (!token.empty()) headers.emplace_back("Authorization", token);
   ASSIGN_OR_RETURN(const HttpResponse response,
-                   AskNeighbour(http_, "GET", *endpoint, std::move(headers)));
+                   AskNeighbour(http_, *endpoint, headers));
   if (response.status != 200) {
     return absl::UnavailableError(
         StrCat("the container's host gives no AWS credentials (HTTP ",
@@ -143,30 +154,44 @@ absl::StatusOr<Credentials> MachineCredentials::Fetch() {
     StrAppend(&there.path, path);
     return there;
   };
-  // Not SendRepeatedly: most machines have no such service.
-  HttpRequest request;
-  request.method = "PUT";
-  request.scheme = endpoint->scheme;
-  request.host = endpoint->host;
-  request.path = below("/latest/api/token").path;
-  request.headers = {{"X-aws-ec2-metadata-token-ttl-seconds", "21600"}};
-  request.connect_ms_max = kMachineConnectMs;
-  request.idle_ms_max = kMachineAnswerMs;
-  request.direct = true;
+  // Not SendRepeatedly, until it is known that there is such a service: most
+  // machines have none.
+  HttpRequest ask =
+      ToNeighbour("PUT", below("/latest/api/token"),
+                  {{"X-aws-ec2-metadata-token-ttl-seconds", "21600"}});
+  ask.idle_ms_max = kMachineTokenMs;
   const absl::StatusOr<HttpResponse> token =
-      http_->Send(request, limits::kServiceAnswerBytesMax);
-  if (!token.ok() || token->status != 200) return absl::NotFoundError("");
-  const NameValues headers = {{"X-aws-ec2-metadata-token", token->body}};
+      http_->Send(ask, limits::kServiceAnswerBytesMax);
+  NameValues headers;
+  if (token.ok() && token->status == 200) {
+    headers = {{"X-aws-ec2-metadata-token", token->body}};
+  } else if (token.ok() && token->status != 403 && token->status != 404 &&
+             token->status != 405) {
+    return absl::NotFoundError("");
+  }
   constexpr char kRoles[] = "/latest/meta-data/iam/security-credentials/";
-  ASSIGN_OR_RETURN(const HttpResponse roles,
-                   AskNeighbour(http_, "GET", below(kRoles), headers));
+  const absl::StatusOr<HttpResponse> roles =
+      headers.empty()
+          ? http_->Send(ToNeighbour("GET", below(kRoles), {}),
+                        limits::kServiceAnswerBytesMax)
+          : AskNeighbour(http_, below(kRoles), headers);
+  // Nobody there.
+  if (!roles.ok() && headers.empty()) return absl::NotFoundError("");
+  RETURN_IF_ERROR(roles.status());
+  if (roles->status == 401 && headers.empty()) {
+    constexpr std::string_view kAdvice =
+        "this machine's metadata service wants a token and gives none to a "
+        "container: raise the hop limit to 2 (aws ec2 "
+        "modify-instance-metadata-options --http-put-response-hop-limit 2)";
+    LogWarning("AWS credentials: ", kAdvice, ".");
+    return absl::UnavailableError(AbslView(kAdvice));
+  }
   const std::string role(absl::StripAsciiWhitespace(
-      absl::string_view(roles.body).substr(0, roles.body.find('\n'))));
-  if (roles.status == 404 || role.empty()) return absl::NotFoundError("");
+      absl::string_view(roles->body).substr(0, roles->body.find('\n'))));
+  if (roles->status != 200 || role.empty()) return absl::NotFoundError("");
   ASSIGN_OR_RETURN(
       const HttpResponse keys,
-      AskNeighbour(http_, "GET", below(StrCat(kRoles, PercentEncode(role))),
-                   headers));
+      AskNeighbour(http_, below(StrCat(kRoles, PercentEncode(role))), headers));
   if (keys.status != 200) {
     return absl::UnavailableError(
         StrCat("this machine gives no AWS credentials of its role (HTTP ",

@@ -54,9 +54,11 @@ class ContainerCredentials final : public CredentialSource {
   HttpClient* const http_;
 };
 
-// The role of the machine, by version 2 of its metadata service; unless
+// The role of the machine, by its metadata service; unless
 // AWS_EC2_METADATA_DISABLED. AWS_EC2_METADATA_SERVICE_ENDPOINT names another
-// address.
+// address. By version 2, or without a token where none is to be had: the answer
+// to who asks for one does not reach a container while the machine's hop limit
+// is 1. UNAVAILABLE, and a line in the log, if version 2 is demanded then.
 class MachineCredentials final : public CredentialSource {
  public:
   // `http` outlives this.

@@ -238,10 +238,43 @@ TEST_F(CredentialSourcesTest, AsksTheMachine) {
               StartsWith("GET /latest/meta-data/iam/security-credentials/"
                          "the-role "));
   EXPECT_THAT(requests[2], HasSubstr("X-aws-ec2-metadata-token: session\r\n"));
+  // A machine without a role, or another service at that address.
+  server_.Answer(200, "session");
   server_.Answer(404, "");
+  EXPECT_EQ(FetchId(), "NOT_FOUND");
+  server_.Answer(400, "");
   EXPECT_EQ(FetchId(), "NOT_FOUND");
   Set("AWS_EC2_METADATA_DISABLED", "true");
   EXPECT_EQ(FetchId(), "NOT_FOUND");
+}
+
+TEST_F(CredentialSourcesTest, AsksTheMachineWithoutATokenWhereItGivesNone) {
+  for (int status : {403, 404, 405}) {
+    server_.Answer(status, "");
+    server_.Answer(200, "the-role");
+    server_.Answer(200, kJsonAnswer);
+    EXPECT_EQ(FetchId(), "JSON") << status;
+  }
+  for (const std::string& request : server_.requests()) {
+    EXPECT_THAT(request, Not(HasSubstr("X-aws-ec2-metadata-token:")));
+  }
+}
+
+// On its way to a container.
+TEST_F(CredentialSourcesTest, AsksTheMachineWithoutATokenThatIsLost) {
+  server_.Answer("");
+  server_.Answer(200, "the-role");
+  server_.Answer(200, kJsonAnswer);
+  EXPECT_EQ(FetchId(), "JSON");
+}
+
+TEST_F(CredentialSourcesTest, SaysWhatKeepsAContainerFromTheMachine) {
+  server_.Answer("");
+  server_.Answer(401, "");
+  const auto found = Fetch();
+  EXPECT_TRUE(absl::IsUnavailable(found.status()));
+  EXPECT_THAT(std::string(found.status().message()),
+              HasSubstr("raise the hop limit to 2"));
 }
 
 TEST(ParseCredentialsJsonTest, TakesNothingElse) {
