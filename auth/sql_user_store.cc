@@ -1,102 +1,32 @@
 #include "auth/sql_user_store.h"
 
-#include <algorithm>
-#include <atomic>
-#include <thread>
 #include <utility>
 
-#include "absl/base/thread_annotations.h"
 #include "absl/functional/function_ref.h"
-#include "absl/strings/match.h"
-#include "absl/synchronization/mutex.h"
-#include "absl/time/clock.h"
-#include "absl/time/time.h"
 #include "auth/credentials.h"
 #include "auth/password_hash.h"
-#include "auth/user_tables.h"
+#include "auth/user_cache.h"
+#include "auth/user_rows.h"
+#include "auth/user_rules.h"
 #include "base/error.h"
-#include "base/limits.h"
-#include "base/liveness.h"
 #include "base/log.h"
 #include "base/status_macros.h"
 #include "base/str_cat.h"
-#include "base/text.h"
 #include "storage/mlflow_schema/mlflow_schema.h"
 
 namespace millstream::auth {
 namespace {
 
-using storage::sql::Connection;
 using storage::sql::StatementPtr;
 using storage::sql::Transaction;
 
-// How often other programs' changes are looked for; if that takes long, less
-// often, so that it takes one part in kLookShare of the time.
-constexpr absl::Duration kLookInterval = absl::Seconds(1);
-constexpr int kLookShare = 20;
-// How long a call that asks anew waits for a database that does not answer.
-constexpr absl::Duration kRefreshMax = absl::Seconds(2);
-// MLflow's.
-constexpr size_t kPasswordLengthMin = 12;
-// Widths of the columns.
-constexpr size_t kNameBytesMax = 255;
-constexpr size_t kDescriptionBytesMax = 1024;
-constexpr size_t kWorkspaceBytesMax = 63;
 // An administrator's in versions before 3.17, which everybody knows.
 constexpr std::string_view kKnownToAll = "password1234";
-// Names of roles that belong to one user.
-constexpr std::string_view kOwnRolePrefix = "__user_";
-
-// Of those that begin with kOwnRolePrefix, in each database's words.
-constexpr std::string_view kInOwnRoles =
-    " AND role_id IN (SELECT id FROM roles WHERE substr(name, 1, 7) = "
-    "'__user_')";
-
-// Waits until then.
-class Until final : public Liveness {
- public:
-  explicit Until(absl::Time end) : end_(end) {}
-  absl::Status Alive() const override {
-    return absl::Now() < end_ ? absl::OkStatus()
-                              : absl::DeadlineExceededError("");
-  }
-
- private:
-  const absl::Time end_;
-};
-
-std::string OwnRoleName(int64_t user_id) {
-  return StrCat(kOwnRolePrefix, user_id, "__");
-}
-
-absl::Status CheckName(std::string_view what, std::string_view name,
-                       size_t bytes_max = kNameBytesMax) {
-  if (!name.empty() && name.size() <= bytes_max) return absl::OkStatus();
-  return InvalidParameter("The ", what, " must have 1 to ", bytes_max,
-                          " bytes.");
-}
-
-absl::Status CheckPassword(std::string_view password) {
-  if (CountCharacters(password) < kPasswordLengthMin ||
-      password.size() > limits::kPasswordBytesMax) {
-    return InvalidParameter("A password must have at least ",
-                            kPasswordLengthMin, " characters and at most ",
-                            limits::kPasswordBytesMax, " bytes.");
-  }
-  return absl::OkStatus();
-}
 
 // Whose check costs what a user's would.
 const std::string& NobodysHash() {
   static const auto* const hash = new std::string(HashPassword("nobody's"));
   return *hash;
-}
-
-absl::Status NoUser(std::string_view name) {
-  return DoesNotExist("There is no user '", Shown(name), "'.");
-}
-absl::Status NoRole(int64_t id) {
-  return DoesNotExist("There is no role with id ", id, ".");
 }
 
 // What a unique constraint says, in words; the rest as it is.
@@ -105,38 +35,15 @@ absl::Status Taken(absl::Status status, std::string_view what) {
   return AlreadyExists(what, " already exists.");
 }
 
-// Whether credentials that were right may be wrong now.
-bool SameUsers(const UserTable& left, const UserTable& right) {
-  if (left.users.size() != right.users.size()) return false;
-  for (const auto& [name, user] : left.users) {
-    const User* other = right.Find(name);
-    if (other == nullptr || other->password_hash != user.password_hash ||
-        other->id != user.id) {
-      return false;
-    }
-  }
-  return true;
-}
-
 class SqlUserStore final : public UserStore {
  public:
   explicit SqlUserStore(std::unique_ptr<storage::sql::Database> database)
       : database_(std::move(database)) {}
 
-  ~SqlUserStore() override {
-    {
-      absl::MutexLock lock(&look_mutex_);
-      stopping_ = true;
-    }
-    if (looker_.joinable()) looker_.join();
-  }
-
   absl::Status Begin() {
     // The first to be asked must not take longer than others.
     NobodysHash();
-    RETURN_IF_ERROR(Load(Liveness::Always(), absl::InfiniteFuture()));
-    looker_ = std::thread([this] { LookAgain(); });
-    return absl::OkStatus();
+    return cache_.Begin();
   }
 
   Verdict Verify(std::string_view user, std::string_view password) override {
@@ -161,27 +68,13 @@ class SqlUserStore final : public UserStore {
     return found != nullptr && found->password_hash == identity.proof;
   }
 
-  uint64_t generation() override {
-    return generation_.load(std::memory_order_acquire);
-  }
-
-  std::shared_ptr<const UserTable> table() override {
-    absl::MutexLock lock(&table_mutex_);
-    return table_;
-  }
-
-  void Refresh() override {
-    const absl::Time now = absl::Now();
-    const absl::Status status = Load(Until(now + kRefreshMax), now);
-    if (!status.ok()) NoteFailure(status);
-  }
+  uint64_t generation() override { return cache_.generation(); }
+  std::shared_ptr<const UserTable> table() override { return cache_.table(); }
+  void Refresh() override { cache_.Refresh(); }
 
   absl::Status CreateUser(std::string_view name, std::string_view password,
                           bool is_admin) override {
-    RETURN_IF_ERROR(CheckName("user name", name));
-    if (name.find(':') != std::string_view::npos) {
-      return InvalidParameter("A user name must not have a colon.");
-    }
+    RETURN_IF_ERROR(CheckUserName(name));
     RETURN_IF_ERROR(CheckPassword(password));
     const std::string hash = HashPassword(password);
     return Taken(Write([&](Transaction& t) {
@@ -213,33 +106,14 @@ class SqlUserStore final : public UserStore {
   }
 
   absl::Status DeleteUser(std::string_view name) override {
-    return Write([&](Transaction& t) -> absl::Status {
-      ASSIGN_OR_RETURN(const int64_t id, UserId(t, name));
-      const std::string own = OwnRoleName(id);
-      for (const char* table : {"role_permissions", "user_role_assignments"}) {
-        RETURN_IF_ERROR(t.Execute(
-            StrCat("DELETE FROM ", table,
-                   " WHERE role_id IN (SELECT id FROM roles WHERE name = ?)"),
-            own));
-      }
-      RETURN_IF_ERROR(t.Execute("DELETE FROM roles WHERE name = ?", own));
-      for (const char* table :
-           {"user_role_assignments", "experiment_permissions",
-            "registered_model_permissions", "scorer_permissions",
-            "gateway_secret_permissions", "gateway_endpoint_permissions",
-            "gateway_model_definition_permissions", "workspace_permissions"}) {
-        RETURN_IF_ERROR(
-            t.Execute(StrCat("DELETE FROM ", table, " WHERE user_id = ?"), id));
-      }
-      return t.Execute("DELETE FROM users WHERE id = ?", id);
-    });
+    return Write([&](Transaction& t) { return DeleteUserRows(t, name); });
   }
 
   absl::StatusOr<int64_t> CreateRole(
       std::string_view name, std::string_view workspace,
       const std::optional<std::string>& description) override {
     RETURN_IF_ERROR(CheckRole(name, description));
-    RETURN_IF_ERROR(CheckName("workspace", workspace, kWorkspaceBytesMax));
+    RETURN_IF_ERROR(CheckWorkspace(workspace));
     return Insert(StrCat("Role '", Shown(name), "'"), [&](Transaction& t) {
       return t.InsertForId(
           "INSERT INTO roles (name, workspace, description) VALUES (?, ?, ?)",
@@ -373,14 +247,8 @@ class SqlUserStore final : public UserStore {
   absl::Status RenameGrants(std::string_view type, std::string_view pattern,
                             std::string_view new_pattern) override {
     if (pattern == new_pattern) return absl::OkStatus();
-    return Write([&](Transaction& t) -> absl::Status {
-      // What is left of a thing that had the new name before.
-      RETURN_IF_ERROR(DropOwnGrants(t, type, new_pattern));
-      return t.Execute(
-          StrCat("UPDATE role_permissions SET resource_pattern = ? WHERE "
-                 "resource_type = ? AND resource_pattern = ?",
-                 kInOwnRoles),
-          new_pattern, type, pattern);
+    return Write([&](Transaction& t) {
+      return RenameOwnGrants(t, type, pattern, new_pattern);
     });
   }
 
@@ -401,120 +269,14 @@ class SqlUserStore final : public UserStore {
         Identity{found->name, found->password_hash});
   }
 
-  static absl::Status CheckRole(std::string_view name,
-                                const std::optional<std::string>& description) {
-    RETURN_IF_ERROR(CheckName("role's name", name));
-    if (name.substr(0, kOwnRolePrefix.size()) == kOwnRolePrefix) {
-      return InvalidParameter("Names of roles must not begin with '",
-                              kOwnRolePrefix,
-                              "': those are of the users' own.");
-    }
-    if (description.has_value() && description->size() > kDescriptionBytesMax) {
-      return InvalidParameter("The description has more than ",
-                              kDescriptionBytesMax, " bytes.");
-    }
-    return absl::OkStatus();
-  }
-
-  static absl::Status CheckGrant(std::string_view type,
-                                 std::string_view pattern,
-                                 std::string_view permission) {
-    RETURN_IF_ERROR(CheckGrantable(type, permission));
-    RETURN_IF_ERROR(CheckPattern(type, pattern));
-    return CheckName("pattern", pattern);
-  }
-
   static absl::Status NoGrant(int64_t id) {
     return DoesNotExist("There is no role permission with id ", id, ".");
-  }
-
-  static absl::StatusOr<int64_t> UserId(Transaction& t,
-                                        std::string_view name) {
-    ASSIGN_OR_RETURN(
-        StatementPtr row,
-        t.Query("SELECT id, username FROM users WHERE username = ?", name));
-    ASSIGN_OR_RETURN(const bool found, row->Step());
-    // A database that ignores case finds others as well.
-    if (!found || row->Text(1) != name) return NoUser(name);
-    return row->Int64(0);
-  }
-
-  static absl::Status CheckRoleExists(Transaction& t, int64_t id) {
-    ASSIGN_OR_RETURN(StatementPtr row,
-                     t.Query("SELECT 1 FROM roles WHERE id = ?", id));
-    ASSIGN_OR_RETURN(const bool found, row->Step());
-    return found ? absl::OkStatus() : NoRole(id);
-  }
-
-  // Its id.
-  static absl::StatusOr<int64_t> AddGrant(Transaction& t, int64_t role_id,
-                                          std::string_view type,
-                                          std::string_view pattern,
-                                          std::string_view permission) {
-    RETURN_IF_ERROR(CheckRoleExists(t, role_id));
-    return t.InsertForId(
-        "INSERT INTO role_permissions (role_id, resource_type, "
-        "resource_pattern, permission) VALUES (?, ?, ?, ?)",
-        "id", role_id, type, pattern, permission);
-  }
-
-  static absl::Status DropOwnGrants(Transaction& t, std::string_view type,
-                                    std::string_view pattern) {
-    return t.Execute(StrCat("DELETE FROM role_permissions WHERE resource_type "
-                            "= ? AND resource_pattern = ?",
-                            kInOwnRoles),
-                     type, pattern);
-  }
-
-  static absl::Status DeleteGrant(Transaction& t, int64_t role_id,
-                                  std::string_view type,
-                                  std::string_view pattern) {
-    return t.Execute(
-        "DELETE FROM role_permissions WHERE role_id = ? AND resource_type = ? "
-        "AND resource_pattern = ?",
-        role_id, type, pattern);
-  }
-
-  // The role that belongs to the user alone; made if it is not there.
-  static absl::StatusOr<int64_t> OwnRole(Transaction& t,
-                                         std::string_view user) {
-    ASSIGN_OR_RETURN(const int64_t id, UserId(t, user));
-    const std::string name = OwnRoleName(id);
-    RETURN_IF_ERROR(t.Execute(
-        StrCat("INSERT INTO roles (name, workspace) VALUES (?, ?)",
-               OnConflictDoNothing(t.dialect(), "name")),
-        name, kDefaultWorkspace));
-    int64_t role = 0;
-    {
-      ASSIGN_OR_RETURN(StatementPtr row,
-                       t.Query("SELECT id FROM roles WHERE name = ? AND "
-                               "workspace = ?",
-                               name, kDefaultWorkspace));
-      ASSIGN_OR_RETURN(const bool found, row->Step());
-      if (!found) return absl::InternalError("a role that was made is gone");
-      role = row->Int64(0);
-    }
-    RETURN_IF_ERROR(t.Execute(
-        StrCat("INSERT INTO user_role_assignments (user_id, role_id) VALUES "
-               "(?, ?)",
-               OnConflictDoNothing(t.dialect(), "user_id")),
-        id, role));
-    // A role that others have too would give them what is meant for one.
-    ASSIGN_OR_RETURN(StatementPtr others,
-                     t.Query("SELECT 1 FROM user_role_assignments WHERE "
-                             "role_id = ? AND user_id <> ?",
-                             role, id));
-    ASSIGN_OR_RETURN(const bool shared, others->Step());
-    if (!shared) return role;
-    return InvalidParameter("Role '", name,
-                            "' is assigned to other users; take it from them "
-                            "first.");
   }
 
   // One transaction, durable when it returns; then the table is new.
   absl::Status Write(absl::FunctionRef<absl::Status(Transaction&)> body) {
     RETURN_IF_ERROR(database_->Write(body));
-    return Load(Liveness::Always(), absl::Now());
+    return cache_.Reload();
   }
 
   absl::StatusOr<int64_t> Insert(
@@ -529,61 +291,9 @@ class SqlUserStore final : public UserStore {
     return id;
   }
 
-  // Reads the tables, unless that was begun after `since` by another thread.
-  absl::Status Load(const Liveness& caller, absl::Time since) {
-    absl::MutexLock lock(&load_mutex_);
-    if (loading_since_ > since) return absl::OkStatus();
-    const absl::Time begin = absl::Now();
-    std::shared_ptr<const UserTable> loaded;
-    RETURN_IF_ERROR(database_->ReadFor(
-        caller, [&](Connection& connection) -> absl::Status {
-          ASSIGN_OR_RETURN(loaded, LoadUserTable(connection));
-          return absl::OkStatus();
-        }));
-    loading_since_ = begin;
-    failing_.store(false, std::memory_order_relaxed);
-    absl::MutexLock table_lock(&table_mutex_);
-    if (table_ != nullptr && *table_ == *loaded) return absl::OkStatus();
-    if (table_ == nullptr || !SameUsers(*table_, *loaded)) {
-      generation_.fetch_add(1, std::memory_order_release);
-    }
-    table_ = std::move(loaded);
-    return absl::OkStatus();
-  }
-
-  void NoteFailure(const absl::Status& status) {
-    if (failing_.exchange(true, std::memory_order_relaxed)) return;
-    LogError("The users cannot be read again, and stay as they were: ",
-             status.ToString());
-  }
-
-  // Takes over what other programs have changed, until the end.
-  void LookAgain() {
-    absl::Duration wait = kLookInterval;
-    absl::MutexLock lock(&look_mutex_);
-    while (!look_mutex_.AwaitWithTimeout(absl::Condition(&stopping_), wait)) {
-      look_mutex_.Unlock();
-      const absl::Time begin = absl::Now();
-      const absl::Status status = Load(Until(begin + kRefreshMax), begin);
-      if (!status.ok()) NoteFailure(status);
-      wait = std::max(kLookInterval, kLookShare * (absl::Now() - begin));
-      look_mutex_.Lock();
-    }
-  }
-
   const std::unique_ptr<storage::sql::Database> database_;
-  std::atomic<uint64_t> generation_{0};
-  // The last attempt to read failed.
-  std::atomic<bool> failing_{false};
-  // One reads at a time, so that the last that began is what holds.
-  absl::Mutex load_mutex_;
-  absl::Time loading_since_ ABSL_GUARDED_BY(load_mutex_) = absl::InfinitePast();
-  // Taken after load_mutex_, for a moment.
-  absl::Mutex table_mutex_;
-  std::shared_ptr<const UserTable> table_ ABSL_GUARDED_BY(table_mutex_);
-  absl::Mutex look_mutex_;
-  bool stopping_ ABSL_GUARDED_BY(look_mutex_) = false;
-  std::thread looker_;
+  // Goes before the database.
+  UserCache cache_{database_.get()};
 };
 
 }  // namespace
