@@ -1,10 +1,13 @@
 #include "auth/htpasswd_file.h"
 
+#include <time.h>
 #include <unistd.h>
 
 #include <atomic>
 #include <filesystem>
 #include <fstream>
+#include <functional>
+#include <string>
 
 #include "auth/fixed_user.h"
 #include "base/limits.h"
@@ -16,6 +19,22 @@ namespace {
 // Of "secret" and of "other".
 constexpr char kSecret[] = "$apr1$abcdefgh$h9FWgUz3n9YxylKLlR5SQ/";
 constexpr char kOther[] = "{SHA}0JQeaNqPOBUf+Gph/Fn3xc+fyqI=";
+// Of "secret", some thousand times as dear.
+constexpr char kDear[] =
+    "$2b$08$abcdefghijklmnopqrstuuKxCcvB7KZ7.BpDoK0bh6qM7Dl1/xiJa";
+
+// What it costs this thread.
+double CpuMsOf(const std::function<void()>& work) {
+  const auto now_ms = [] {
+    timespec time = {};
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+    return static_cast<double>(time.tv_sec) * 1e3 +
+           static_cast<double>(time.tv_nsec) / 1e6;
+  };
+  const double begin = now_ms();
+  work();
+  return now_ms() - begin;
+}
 
 class SetClock final : public Clock {
  public:
@@ -81,6 +100,24 @@ TEST_F(HtpasswdFileTest, AChangeThatIsNoFileOfUsersLeavesThemAsTheyWere) {
   clock_.now_ms += 1000;
   EXPECT_EQ((*file)->generation(), before);
   EXPECT_TRUE((*file)->Verify("alice", "secret").ok());
+}
+
+TEST_F(HtpasswdFileTest, TimeDoesNotTellWhoIsThere) {
+  std::string users = std::string("dear:") + kDear + "\n";
+  for (int i = 0; i < 20; ++i) {
+    users += "cheap" + std::to_string(i) + ":" + kOther + "\n";
+  }
+  Put(users);
+  auto file = OpenHtpasswdFile(path_, &clock_);
+  ASSERT_TRUE(file.ok()) << file.status();
+  EXPECT_TRUE((*file)->Verify("dear", "secret").ok());
+  const auto cost = [&](const char* user) {
+    return CpuMsOf([&] { EXPECT_FALSE((*file)->Verify(user, "x").ok()); });
+  };
+  const double dear = cost("dear");
+  EXPECT_GT(cost("nobody"), dear / 4);
+  EXPECT_GT(cost("cheap1"), dear / 4);
+  EXPECT_TRUE((*file)->Verify("cheap1", "other").ok());
 }
 
 TEST_F(HtpasswdFileTest, SaysWhichLineIsWrong) {

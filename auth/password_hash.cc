@@ -3,6 +3,7 @@
 #include <crypt.h>
 
 #include <array>
+#include <cmath>
 #include <cstdint>
 #include <cstring>
 #include <memory>
@@ -32,6 +33,18 @@ constexpr uint64_t kScryptR = 8;
 constexpr uint64_t kScryptP = 1;
 constexpr size_t kScryptBytes = 64;
 constexpr size_t kSaltLength = 16;
+
+// crypt's, where a hash names none.
+constexpr int kShaCryptRounds = 5000;
+
+// Milliseconds, as docs/access.md has them: of bcrypt with cost 0, of a round,
+// and of 128 bytes of scrypt's memory.
+constexpr double kBcryptMs = 0.05;
+constexpr double kShaCryptRoundMs = 1.9 / kShaCryptRounds;
+constexpr double kApr1Ms = 0.6;
+constexpr double kShaMs = 0.001;
+constexpr double kScryptMs = 109.0 / (kScryptN * kScryptR * kScryptP);
+constexpr double kPbkdf2RoundMs = 0.0005;
 
 bool StartsWith(std::string_view text, std::string_view prefix) {
   return text.substr(0, prefix.size()) == prefix;
@@ -180,31 +193,44 @@ bool MatchesWerkzeug(std::string_view password, std::string_view hash) {
 
 // --- crypt(3)'s
 
-absl::Status CheckBcrypt(std::string_view hash) {
-  // "$2y$10$" and 53 characters.
-  int cost = 0;
-  if (hash.size() != 60 || hash[6] != '$' ||
-      !absl::SimpleAtoi(AbslView(hash.substr(4, 2)), &cost)) {
-    return Malformed("bcrypt");
+// "$2y$10$" and 53 characters.
+int BcryptCost(std::string_view hash) {
+  int cost = -1;
+  if (hash.size() == 60 && hash[6] == '$' &&
+      absl::SimpleAtoi(AbslView(hash.substr(4, 2)), &cost)) {
+    return cost;
   }
+  return -1;
+}
+
+absl::Status CheckBcrypt(std::string_view hash) {
+  const int cost = BcryptCost(hash);
+  if (cost < 0) return Malformed("bcrypt");
   return cost > limits::kBcryptCostMax ? TooCostly() : absl::OkStatus();
 }
 
-absl::Status CheckShaCrypt(std::string_view hash) {
+// Takes "rounds=N$" off what follows "$5$"; nothing if it is malformed.
+std::optional<int> TakeRounds(std::string_view* rest) {
   constexpr std::string_view kRounds = "rounds=";
-  std::string_view rest = hash.substr(3);
-  if (StartsWith(rest, kRounds)) {
-    const size_t end = rest.find('$');
-    int rounds = 0;
-    if (end == std::string_view::npos ||
-        !absl::SimpleAtoi(
-            AbslView(rest.substr(kRounds.size(), end - kRounds.size())),
-            &rounds)) {
-      return Malformed("SHA-crypt");
-    }
-    if (rounds > limits::kShaCryptRoundsMax) return TooCostly();
-    rest.remove_prefix(end + 1);
+  int rounds = kShaCryptRounds;
+  if (!StartsWith(*rest, kRounds)) return rounds;
+  const size_t end = rest->find('$');
+  if (end == std::string_view::npos ||
+      !absl::SimpleAtoi(
+          AbslView(rest->substr(kRounds.size(), end - kRounds.size())),
+          &rounds) ||
+      rounds < 0) {
+    return std::nullopt;
   }
+  rest->remove_prefix(end + 1);
+  return rounds;
+}
+
+absl::Status CheckShaCrypt(std::string_view hash) {
+  std::string_view rest = hash.substr(3);
+  const std::optional<int> rounds = TakeRounds(&rest);
+  if (!rounds.has_value()) return Malformed("SHA-crypt");
+  if (*rounds > limits::kShaCryptRoundsMax) return TooCostly();
   const size_t end = rest.find('$');
   const size_t length = hash[1] == '5' ? 43 : 86;
   if (end == std::string_view::npos || rest.size() - end - 1 != length) {
@@ -286,6 +312,24 @@ bool Matches(std::string_view password, std::string_view hash) {
   if (StartsWith(hash, kApr1Prefix)) return MatchesApr1(password, hash);
   if (StartsWith(hash, kShaPrefix)) return MatchesSha(password, hash);
   return MatchesWerkzeug(password, hash);
+}
+
+double CostOf(std::string_view hash) {
+  if (IsBcrypt(hash)) return kBcryptMs * std::exp2(BcryptCost(hash));
+  if (IsShaCrypt(hash)) {
+    std::string_view rest = hash.substr(3);
+    return kShaCryptRoundMs * TakeRounds(&rest).value_or(0);
+  }
+  if (StartsWith(hash, kApr1Prefix)) return kApr1Ms;
+  if (StartsWith(hash, kShaPrefix)) return kShaMs;
+  const std::optional<Werkzeug> werkzeug = Split(hash);
+  if (!werkzeug.has_value()) return 0;
+  if (const auto scrypt = ScryptOf(*werkzeug)) {
+    return kScryptMs * static_cast<double>(scrypt->n) *
+           static_cast<double>(scrypt->r) * static_cast<double>(scrypt->p);
+  }
+  const auto pbkdf2 = Pbkdf2Of(*werkzeug);
+  return pbkdf2.has_value() ? kPbkdf2RoundMs * pbkdf2->rounds : 0;
 }
 
 std::string HashPassword(std::string_view password) {

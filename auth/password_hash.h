@@ -24,6 +24,10 @@ absl::Status CheckHash(std::string_view hash);
 // does not tell how nearly it was right.
 bool Matches(std::string_view password, std::string_view hash);
 
+// What checking a password against a hash that CheckHash takes costs, roughly
+// in milliseconds: to compare hashes by.
+double CostOf(std::string_view hash);
+
 // A new hash, "scrypt:32768:8:1$salt$hex", as MLflow writes it.
 std::string HashPassword(std::string_view password);
 
