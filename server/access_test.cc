@@ -276,7 +276,7 @@ TEST_F(DemandsTest, WhereNothingMayBeDeniedADenialCounts) {
     OneUser users;
     users.Give({denied, "*", auth::Permission::kDeny});
     Authorizer authorizer(&users, stores_.tracking(), stores_.registry(),
-                          auth::Permission::kManage);
+                          auth::Permission::kManage, &OwnPath);
     int refused = 0;
     for (const MethodDescriptor* rpc : Rpcs()) {
       const Access& access = AccessOf(*rpc);

@@ -1,7 +1,9 @@
 #include "server/authorizer.h"
 
 #include <memory>
+#include <optional>
 #include <string>
+#include <string_view>
 
 #include "base/error.h"
 #include "base/limits.h"
@@ -25,10 +27,15 @@ const v1::Access& AccessOf(const std::string& rpc) {
       .GetExtension(v1::access);
 }
 
+std::optional<std::string> NowhereOurs(std::string_view) {
+  return std::nullopt;
+}
+
 class AuthorizerTest : public testing::Test {
  protected:
   OneUser users_;
-  Authorizer authorizer_{&users_, nullptr, nullptr, auth::Permission::kNone};
+  Authorizer authorizer_{&users_, nullptr, nullptr, auth::Permission::kNone,
+                         &NowhereOurs};
 };
 
 TEST_F(AuthorizerTest, PagesAreFilledAsLongAsThatIsQuick) {
@@ -75,7 +82,8 @@ TEST_F(AuthorizerTest, WhatWasGrantedElsewhereJustNowHolds) {
 }
 
 TEST_F(AuthorizerTest, IdsOfExperimentsHaveOneForm) {
-  Authorizer open{&users_, nullptr, nullptr, auth::Permission::kManage};
+  Authorizer open{&users_, nullptr, nullptr, auth::Permission::kManage,
+                  &NowhereOurs};
   users_.Give({"experiment", "1", auth::Permission::kDeny});
   const auto code = [&](std::string_view rpc, auto request) {
     return GetErrorCode(open.Check("alice", AccessOf(std::string(rpc)),

@@ -53,7 +53,7 @@ class GuardedStream final
   Authorizer* const authorizer_;
   absl::Mutex mutex_;
   // What the messages so far need.
-  Authorizer::Needs named_ ABSL_GUARDED_BY(mutex_);
+  Needs named_ ABSL_GUARDED_BY(mutex_);
 };
 
 namespace {

@@ -97,8 +97,21 @@ std::shared_ptr<const auth::UserTable> UserService::Now() const {
   return users_.table();
 }
 
+Rights UserService::RightsOf(const CallContext& context) const {
+  return authorizer_.RightsOf(CallerOf(context));
+}
+
+absl::Status UserService::CheckSeesRoles(const CallContext& context) const {
+  const Rights rights = RightsOf(context);
+  if (rights.is_admin() ||
+      (rights.user() != nullptr && !rights.user()->roles.empty())) {
+    return absl::OkStatus();
+  }
+  return PermissionDenied();
+}
+
 bool UserService::Manages(const CallContext& context) const {
-  return authorizer_.ManagesUsers(CallerOf(context));
+  return RightsOf(context).may_all();
 }
 
 absl::Status UserService::CreateUser(CallContext&,
@@ -227,8 +240,7 @@ absl::Status UserService::CheckMayGrant(const CallContext& context,
   // Another server may have made it, and so its owner, just now.
   users_.Refresh();
   const bool may = id == "*" ? Manages(context)
-                             : auth::Allows(authorizer_.PermissionOf(
-                                                CallerOf(context), type, id),
+                             : auth::Allows(RightsOf(context).On(type, id),
                                             auth::Action::kManage);
   return may ? absl::OkStatus() : PermissionDenied();
 }
@@ -262,8 +274,9 @@ absl::Status UserService::GetUserPermission(
   RETURN_IF_ERROR(auth::CheckType(request.resource_type()));
   const Table table = Now();
   RETURN_IF_ERROR(FindUser(table, request.username()).status());
-  const auth::Permission permission = authorizer_.PermissionOf(
-      request.username(), request.resource_type(), request.resource_id());
+  const auth::Permission permission =
+      authorizer_.RightsOf(request.username())
+          .On(request.resource_type(), request.resource_id());
   response->set_allowed(auth::Allows(permission, auth::Action::kUse));
   response->set_permission(std::string(auth::NameOf(permission)));
   return absl::OkStatus();
@@ -290,7 +303,7 @@ absl::Status UserService::CreateRole(CallContext&,
 absl::Status UserService::GetRole(CallContext& context,
                                   const v1::GetRoleRequest& request,
                                   v1::RoleResponse* response) {
-  RETURN_IF_ERROR(authorizer_.CheckSeesRoles(CallerOf(context)));
+  RETURN_IF_ERROR(CheckSeesRoles(context));
   return FillRole(request.role_id(), response);
 }
 
@@ -299,9 +312,9 @@ absl::Status UserService::ListRoles(CallContext& context,
                                     v1::ListRolesResponse* response) {
   // All of them are for administrators; those of a workspace, for its members.
   if (request.workspace_size() == 0) {
-    if (!authorizer_.IsAdmin(CallerOf(context))) return PermissionDenied();
+    if (!RightsOf(context).is_admin()) return PermissionDenied();
   } else {
-    RETURN_IF_ERROR(authorizer_.CheckSeesRoles(CallerOf(context)));
+    RETURN_IF_ERROR(CheckSeesRoles(context));
   }
   const Table table = Now();
   for (const auto& [id, role] : table->roles) {
@@ -366,7 +379,7 @@ absl::Status UserService::RemoveRolePermission(
 absl::Status UserService::ListRolePermissions(
     CallContext& context, const v1::ListRolePermissionsRequest& request,
     v1::ListRolePermissionsResponse* response) {
-  RETURN_IF_ERROR(authorizer_.CheckSeesRoles(CallerOf(context)));
+  RETURN_IF_ERROR(CheckSeesRoles(context));
   const Table table = Now();
   ASSIGN_OR_RETURN(const auth::Role* role, FindRole(table, request.role_id()));
   for (const auth::RoleGrant& grant : role->grants) {

@@ -86,6 +86,9 @@ class UserService {
  private:
   // With what other servers have changed up to now.
   std::shared_ptr<const auth::UserTable> Now() const;
+  Rights RightsOf(const CallContext& context) const;
+  // Roles are shown to those who have one.
+  absl::Status CheckSeesRoles(const CallContext& context) const;
   // Whether the caller administers users: all, or those of the workspace.
   bool Manages(const CallContext& context) const;
   absl::Status FillPermissions(std::string_view user,

@@ -1,0 +1,25 @@
+// What of an answer a caller is shown.
+#ifndef MILLSTREAM_SERVER_SHOWN_ROWS_H_
+#define MILLSTREAM_SERVER_SHOWN_ROWS_H_
+
+#include "absl/functional/function_ref.h"
+#include "absl/status/status.h"
+#include "google/protobuf/message.h"
+#include "millstream/v1/options.pb.h"
+#include "server/rights.h"
+
+namespace millstream::server {
+
+using Handler = absl::FunctionRef<absl::Status(
+    const google::protobuf::Message& request,
+    google::protobuf::Message* response)>;
+
+// Runs `handler` so that the response has the rows alone that the caller may
+// read; pages are filled from those that follow. Thread-safe.
+absl::Status CallForRows(const Rights& rights, const v1::Rows& rows,
+                         const google::protobuf::Message& request,
+                         google::protobuf::Message* response, Handler handler);
+
+}  // namespace millstream::server
+
+#endif  // MILLSTREAM_SERVER_SHOWN_ROWS_H_
