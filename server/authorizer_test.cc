@@ -4,7 +4,9 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
+#include "absl/strings/escaping.h"
 #include "base/error.h"
 #include "base/limits.h"
 #include "gtest/gtest.h"
@@ -38,24 +40,70 @@ class AuthorizerTest : public testing::Test {
                          &NowhereOurs};
 };
 
-TEST_F(AuthorizerTest, PagesAreFilledAsLongAsThatIsQuick) {
+// Searches through a list without end: one experiment on a page, and its token
+// names that.
+class AuthorizerPagesTest : public AuthorizerTest {
+ protected:
+  absl::Status Search(const v1::SearchExperimentsRequest& request,
+                      v1::SearchExperimentsResponse* response) {
+    return authorizer_.Call(
+        "alice", AccessOf("SearchExperiments"), request, response,
+        [&](const Authorizer::Message& asked, Authorizer::Message* answer) {
+          tokens_.push_back(
+              static_cast<const v1::SearchExperimentsRequest&>(asked)
+                  .page_token());
+          auto* page = static_cast<v1::SearchExperimentsResponse*>(answer);
+          const std::string id = std::to_string(tokens_.size());
+          page->add_experiments()->set_experiment_id(id);
+          page->set_next_page_token("after " + id);
+          return absl::OkStatus();
+        });
+  }
+
+  // As the handler got them.
+  std::vector<std::string> tokens_;
+};
+
+TEST_F(AuthorizerPagesTest, PagesAreFilledAsLongAsThatIsQuick) {
   users_.Give({"experiment", "999", auth::Permission::kRead});
-  int pages = 0;
-  const auto endless = [&](const Authorizer::Message&,
-                           Authorizer::Message* response) {
-    auto* page = static_cast<v1::SearchExperimentsResponse*>(response);
-    page->add_experiments()->set_experiment_id(std::to_string(pages));
-    page->set_next_page_token(std::to_string(++pages));
-    return absl::OkStatus();
-  };
+  v1::SearchExperimentsResponse response;
+  ASSERT_TRUE(Search({}, &response).ok());
+  EXPECT_EQ(tokens_.size(), 1 + limits::kFilteredPagesMax);
+  EXPECT_EQ(response.experiments_size(), 0);
+  EXPECT_FALSE(response.next_page_token().empty());
+}
+
+TEST_F(AuthorizerPagesTest, TokensTellNothingOfRowsThatAreNotShown) {
+  users_.Give({"experiment", "3", auth::Permission::kRead});
+  v1::SearchExperimentsRequest request;
+  v1::SearchExperimentsResponse first, second;
+  ASSERT_TRUE(Search(request, &first).ok());
+  ASSERT_EQ(first.experiments_size(), 1);
+  EXPECT_EQ(tokens_,
+            (std::vector<std::string>{"", "after 1", "after 2"}));
+  std::string bytes;
+  ASSERT_TRUE(
+      absl::WebSafeBase64Unescape(first.next_page_token(), &bytes));
+  EXPECT_EQ(bytes.find("after"), std::string::npos);
+  // It leads on from there.
+  request.set_page_token(first.next_page_token());
+  ASSERT_TRUE(Search(request, &second).ok());
+  EXPECT_EQ(tokens_[3], "after 3");
+}
+
+TEST_F(AuthorizerPagesTest, TokensAreForTheirOwnUser) {
+  users_.Give({"experiment", "1", auth::Permission::kRead});
   v1::SearchExperimentsRequest request;
   v1::SearchExperimentsResponse response;
-  ASSERT_TRUE(authorizer_.Call("alice", AccessOf("SearchExperiments"), request,
-                               &response, endless)
-                  .ok());
-  EXPECT_EQ(pages, 1 + limits::kFilteredPagesMax);
-  EXPECT_EQ(response.experiments_size(), 0);
-  EXPECT_EQ(response.next_page_token(), std::to_string(pages));
+  ASSERT_TRUE(Search(request, &response).ok());
+  request.set_page_token(response.next_page_token());
+  users_.set_password_hash("another");
+  EXPECT_EQ(GetErrorCode(Search(request, &response)),
+            v1::INVALID_PARAMETER_VALUE);
+  // Nor one that he made up.
+  request.set_page_token("after 1");
+  EXPECT_EQ(GetErrorCode(Search(request, &response)),
+            v1::INVALID_PARAMETER_VALUE);
 }
 
 TEST_F(AuthorizerTest, StrangersMayNothing) {

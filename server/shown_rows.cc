@@ -1,10 +1,13 @@
 #include "server/shown_rows.h"
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
 
+#include "auth/sealed_text.h"
+#include "base/error.h"
 #include "base/limits.h"
 #include "base/status_macros.h"
 #include "server/message_fields.h"
@@ -70,7 +73,7 @@ absl::Status CallThinned(const Rights& rights, const v1::Rows& rows,
   return handler(*thinned, response);
 }
 
-// Leaves rows out of what was found.
+// Leaves rows out of what was found. Tokens are as the handler makes them.
 absl::Status CallFiltered(const Rights& rights, const v1::Rows& rows,
                           const Message& request, Message* response,
                           Handler handler) {
@@ -102,6 +105,34 @@ absl::Status CallFiltered(const Rights& rights, const v1::Rows& rows,
   return absl::OkStatus();
 }
 
+// The same with tokens that say nothing to their holder, who may be shown
+// neither the row that they are made from nor its name. All servers that share
+// the users share the key, and nobody can make it up from what he knows.
+absl::Status CallSealed(const Rights& rights, const v1::Rows& rows,
+                        const Message& request, Message* response,
+                        Handler handler) {
+  const auth::Sealer sealer(rights.user() == nullptr
+                                ? ""
+                                : rights.user()->password_hash);
+  const std::unique_ptr<Message> opened(request.New());
+  opened->CopyFrom(request);
+  if (const std::string sent = StringIn(request, kPageToken); !sent.empty()) {
+    const std::optional<std::string> token = sealer.Open(sent);
+    if (!token.has_value()) {
+      return InvalidParameter(
+          "Invalid page_token. Use the next_page_token of an answer to the "
+          "same user; a new password ends it.");
+    }
+    SetString(opened.get(), kPageToken, *token);
+  }
+  RETURN_IF_ERROR(CallFiltered(rights, rows, *opened, response, handler));
+  if (const std::string next = StringIn(*response, kNextPageToken);
+      !next.empty()) {
+    SetString(response, kNextPageToken, sealer.Seal(next));
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::Status CallForRows(const Rights& rights, const v1::Rows& rows,
@@ -109,7 +140,7 @@ absl::Status CallForRows(const Rights& rights, const v1::Rows& rows,
                          Handler handler) {
   if (rights.may_all()) return handler(request, response);
   return rows.experiments().empty()
-             ? CallFiltered(rights, rows, request, response, handler)
+             ? CallSealed(rights, rows, request, response, handler)
              : CallThinned(rights, rows, request, response, handler);
 }
 

@@ -15,7 +15,11 @@ using Handler = absl::FunctionRef<absl::Status(
     google::protobuf::Message* response)>;
 
 // Runs `handler` so that the response has the rows alone that the caller may
-// read; pages are filled from those that follow. Thread-safe.
+// read. Thread-safe.
+//
+// Pages are filled from those that follow. Their tokens are sealed for the
+// caller: they tell where in the order a page ends, which may be at a row that
+// he is not shown. INVALID_PARAMETER_VALUE: the request has another's token.
 absl::Status CallForRows(const Rights& rights, const v1::Rows& rows,
                          const google::protobuf::Message& request,
                          google::protobuf::Message* response, Handler handler);

@@ -4,6 +4,7 @@
 
 #include <memory>
 #include <optional>
+#include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -13,12 +14,15 @@
 namespace millstream::server {
 
 // One user, "alice", with the grants that a test gives. Thread-compatible.
-class OneUser final : public auth::UserStore {
+class OneUser : public auth::UserStore {
  public:
   OneUser() { table_->users["alice"].name = "alice"; }
 
   void Give(auth::Grant grant) {
     table_->users["alice"].grants.push_back(std::move(grant));
+  }
+  void set_password_hash(std::string hash) {
+    table_->users["alice"].password_hash = std::move(hash);
   }
   // Grants that another server has made: there once they are asked for.
   std::vector<auth::Grant> made_elsewhere;

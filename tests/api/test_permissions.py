@@ -1,5 +1,6 @@
 """--app-name basic-auth: what each permission lets a user do, at both doors."""
 
+import base64
 import itertools
 import json
 import os
@@ -314,11 +315,15 @@ def test_searches_show_what_may_be_read(server, ask, user):
                        "experiments",
                        lambda e: e["experiment_id"])) == experiments
         # Pages are full though most rows are not shown.
-        page = door.call("SearchExperiments", {"max_results": 1})
+        # And where they end tells nothing of those that are not.
+        request = {"max_results": 1, "order_by": ["name"]}
+        page = door.call("SearchExperiments", request)
         found = [e["experiment_id"] for e in page.get("experiments", [])]
-        while page.get("next_page_token"):
-            page = door.call("SearchExperiments", {
-                "max_results": 1, "page_token": page["next_page_token"]})
+        while token := page.get("next_page_token"):
+            told = base64.urlsafe_b64decode(token + "=" * (-len(token) % 4))
+            assert not any(t.name.encode() in told for t in mine + theirs)
+            page = door.call("SearchExperiments",
+                             {**request, "page_token": token})
             found += [e["experiment_id"] for e in page.get("experiments", [])]
         assert sorted(found) == sorted(experiments)
         everything = [t.experiment for t in mine + theirs]
