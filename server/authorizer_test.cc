@@ -7,6 +7,8 @@
 #include <vector>
 
 #include "absl/strings/escaping.h"
+#include "absl/time/time.h"
+#include "base/caller_limits.h"
 #include "base/error.h"
 #include "base/limits.h"
 #include "gtest/gtest.h"
@@ -167,12 +169,26 @@ TEST_F(AuthorizerTest, IdsOfExperimentsHaveOneForm) {
 
 TEST(OwnerCacheTest, IsBounded) {
   OwnerCache cache;
+  const absl::Time now = absl::UnixEpoch();
   for (size_t i = 0; i <= limits::kKnownOwnersMax; ++i) {
-    cache.Put(std::to_string(i), "1");
+    cache.Put(std::to_string(i), "1", now);
   }
   EXPECT_LE(cache.size(), limits::kKnownOwnersMax);
-  EXPECT_EQ(cache.Find(std::to_string(limits::kKnownOwnersMax)), "1");
-  EXPECT_EQ(cache.Find("another"), std::nullopt);
+  EXPECT_EQ(cache.Find(std::to_string(limits::kKnownOwnersMax), now), "1");
+  EXPECT_EQ(cache.Find("another", now), std::nullopt);
+}
+
+// An id may be made again in another experiment, at any server, once it was
+// deleted for good.
+TEST(OwnerCacheTest, ForgetsOwnersSoon) {
+  OwnerCache cache;
+  const absl::Time now = absl::UnixEpoch();
+  const absl::Duration age = absl::Milliseconds(limits::kKnownOwnerMsMax);
+  cache.Put("run", "1", now);
+  EXPECT_EQ(cache.Find("run", now + age - absl::Milliseconds(1)), "1");
+  EXPECT_EQ(cache.Find("run", now + age), std::nullopt);
+  cache.Put("run", "2", now + age);
+  EXPECT_EQ(cache.Find("run", now + age), "2");
 }
 
 }  // namespace

@@ -5,6 +5,8 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_split.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
 #include "base/error.h"
 #include "base/status_macros.h"
 #include "base/str_cat.h"
@@ -153,10 +155,11 @@ absl::Status AddArtifact(const Demand& demand, const std::string& sent,
 
 absl::StatusOr<std::string> Demands::ExperimentOfRun(
     const std::string& run_id) {
-  if (auto known = experiments_.Find(run_id)) return *std::move(known);
+  const absl::Time now = absl::Now();
+  if (auto known = experiments_.Find(run_id, now)) return *std::move(known);
   v1::RunInfo info;
   RETURN_IF_ERROR(tracking_->GetRunInfo(run_id, &info));
-  experiments_.Put(run_id, info.experiment_id());
+  experiments_.Put(run_id, info.experiment_id(), now);
   return info.experiment_id();
 }
 
@@ -164,11 +167,12 @@ absl::StatusOr<std::string> Demands::ExperimentOfModel(
     const std::string& model_id) {
   // Ids of runs have no such prefix.
   const std::string key = StrCat("m:", model_id);
-  if (auto known = experiments_.Find(key)) return *std::move(known);
+  const absl::Time now = absl::Now();
+  if (auto known = experiments_.Find(key, now)) return *std::move(known);
   v1::LoggedModel model;
   RETURN_IF_ERROR(
       tracking_->GetLoggedModel(model_id, /*allow_deleted=*/true, &model));
-  experiments_.Put(key, model.info().experiment_id());
+  experiments_.Put(key, model.info().experiment_id(), now);
   return model.info().experiment_id();
 }
 
