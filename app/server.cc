@@ -82,7 +82,8 @@ class ServerImpl final : public Server {
         users_(authorizer_ == nullptr
                    ? nullptr
                    : std::make_unique<server::UserService>(
-                         callers_.users.get(), authorizer_.get())) {
+                         callers_.users.get(), authorizer_.get(),
+                         callers_.gate.get())) {
     tracking_.Register(&methods_);
     registry_.Register(&methods_);
     artifacts_.Register(&methods_);

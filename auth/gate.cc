@@ -22,6 +22,13 @@ absl::Status Overloaded() {
                    "try again.");
 }
 
+// Whom guesses are counted for: of tokens, the address alone.
+std::string GuessedBy(const Credentials& credentials,
+                      const std::string& address) {
+  return credentials.is_token ? StrCat("token from ", address)
+                              : credentials.user;
+}
+
 }  // namespace
 
 Gate::Gate(std::shared_ptr<UserSource> users, const Clock* clock)
@@ -64,10 +71,7 @@ void Gate::Check(std::string_view authorization, std::string_view peer,
     return;
   }
   std::string address = AddressOf(peer);
-  // Of tokens, guesses are counted by the address alone.
-  const std::string guessed = credentials->is_token
-                                  ? StrCat("token from ", address)
-                                  : credentials->user;
+  const std::string guessed = GuessedBy(*credentials, address);
   const Fingerprint fingerprint = FingerprintOf(authorization);
   int64_t wait_ms = 0;
   {
@@ -99,16 +103,23 @@ void Gate::Check(std::string_view authorization, std::string_view peer,
   for (const auto& each : waiting) each(Overloaded());
 }
 
-void Gate::Verify(const Fingerprint& fingerprint,
-                  const Credentials& credentials, const std::string& address) {
-  const uint64_t generation = users_->generation();
+absl::Status Gate::AskAgain(std::string_view user, std::string_view password,
+                            std::string_view peer) {
+  const Credentials credentials = {.user = std::string(user),
+                                   .secret = std::string(password)};
+  const std::string address = AddressOf(peer);
+  const int64_t wait_ms = guesses_.TakeOrWaitMs(
+      address, GuessedBy(credentials, address), clock_->NowMs());
+  if (wait_ms > 0) return TooManyGuesses(wait_ms);
+  return Judge(credentials, address).status();
+}
+
+Verdict Gate::Judge(const Credentials& credentials,
+                    const std::string& address) {
   Verdict verdict = users_->Verify(credentials.user, credentials.secret);
-  const int64_t now_ms = clock_->NowMs();
   if (verdict.ok()) {
-    guesses_.WasRight(address,
-                      credentials.is_token ? StrCat("token from ", address)
-                                           : credentials.user,
-                      now_ms);
+    guesses_.WasRight(address, GuessedBy(credentials, address),
+                      clock_->NowMs());
   } else if (GetErrorCode(verdict.status()) == v1::UNAUTHENTICATED) {
     LogWarning(credentials.is_token ? "A wrong token" : "A wrong password for ",
                Shown(credentials.user), " from ", address, ".");
@@ -117,6 +128,14 @@ void Gate::Verify(const Fingerprint& fingerprint,
     verdict = MakeError(v1::TEMPORARILY_UNAVAILABLE,
                         "Passwords cannot be checked at the moment.");
   }
+  return verdict;
+}
+
+void Gate::Verify(const Fingerprint& fingerprint,
+                  const Credentials& credentials, const std::string& address) {
+  const uint64_t generation = users_->generation();
+  const Verdict verdict = Judge(credentials, address);
+  const int64_t now_ms = clock_->NowMs();
   Waiting waiting;
   {
     absl::MutexLock lock(&mutex_);

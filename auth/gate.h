@@ -43,6 +43,12 @@ class Gate {
   void Check(std::string_view authorization, std::string_view peer,
              std::function<void(Verdict)> done);
 
+  // Asks a user who was let in for the password once more: UNAUTHENTICATED if
+  // it is another one. Guesses count as those of Check() do, and get the same
+  // errors. Blocks for as long as the user's hash takes.
+  absl::Status AskAgain(std::string_view user, std::string_view password,
+                        std::string_view peer);
+
   // For calls that last: whether a caller who was let in would be so still. It
   // may be another answer once generation() is another number. Neither blocks.
   bool Holds(const Identity& identity) { return users_->Holds(identity); }
@@ -56,6 +62,8 @@ class Gate {
   };
   using Waiting = std::vector<std::function<void(Verdict)>>;
 
+  // What the users say of credentials whose guess was taken.
+  Verdict Judge(const Credentials& credentials, const std::string& address);
   void Verify(const Fingerprint& fingerprint, const Credentials& credentials,
               const std::string& address);
   void Remember(const Fingerprint& fingerprint, Known known)

@@ -182,5 +182,21 @@ TEST_F(GateTest, FaultsOfUsersAreNotTold) {
             absl::string_view::npos);
 }
 
+TEST_F(GateTest, GuessesOfWhoIsInAlreadyAreSlowedDownToo) {
+  ASSERT_EQ(Code(Basic("alice", "right")), kOk);
+  const auto ask = [&](std::string_view password) {
+    const absl::Status status = gate_.AskAgain("alice", password, "1.2.3.4:6");
+    return status.ok() ? kOk : GetErrorCode(status);
+  };
+  for (int i = 0; i < limits::kGuessesOfPairMax; ++i) {
+    EXPECT_EQ(ask("wrong"), v1::UNAUTHENTICATED);
+  }
+  const int before = users_->checks;
+  EXPECT_EQ(ask("right"), v1::RESOURCE_EXHAUSTED);
+  EXPECT_EQ(users_->checks, before);
+  clock_.now_ms += limits::kGuessOfPairMsMin;
+  EXPECT_EQ(ask("right"), kOk);
+}
+
 }  // namespace
 }  // namespace millstream::auth

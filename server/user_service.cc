@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 
+#include "base/caller_limits.h"
 #include "base/error.h"
 #include "base/status_macros.h"
 #include "server/method_table.h"
@@ -165,18 +166,36 @@ absl::Status UserService::ListUsers(CallContext& context,
 absl::Status UserService::UpdateUserPassword(
     CallContext& context, const v1::UpdateUserPasswordRequest& request,
     v1::UpdateUserPasswordResponse*) {
+  if (request.username() != CallerOf(context)) {
+    return users_.SetPassword(request.username(), request.password());
+  }
+  const int others = changing_.fetch_add(1);
+  absl::Status status =
+      others < limits::kOwnPasswordChangesMax
+          ? ChangeOwnPassword(context, request)
+          : MakeError(v1::TEMPORARILY_UNAVAILABLE,
+                      "More passwords are being changed than the server takes "
+                      "at once; try again.");
+  changing_.fetch_sub(1);
+  return status;
+}
+
+absl::Status UserService::ChangeOwnPassword(
+    const CallContext& context, const v1::UpdateUserPasswordRequest& request) {
   // Somebody at an unlocked screen must not take the account over.
-  if (request.username() == CallerOf(context)) {
-    if (request.current_password().empty()) {
-      return InvalidParameter(
-          "To change your own password, give 'current_password' too.");
-    }
-    if (!users_.Verify(request.username(), request.current_password()).ok()) {
-      return InvalidParameter("The current password is another one.");
-    }
-    if (request.password() == request.current_password()) {
-      return InvalidParameter("The new password is the current one.");
-    }
+  if (request.current_password().empty()) {
+    return InvalidParameter(
+        "To change your own password, give 'current_password' too.");
+  }
+  const absl::Status asked = gate_.AskAgain(
+      request.username(), request.current_password(), context.peer());
+  if (!asked.ok()) {
+    return GetErrorCode(asked) == v1::UNAUTHENTICATED
+               ? InvalidParameter("The current password is another one.")
+               : asked;
+  }
+  if (request.password() == request.current_password()) {
+    return InvalidParameter("The new password is the current one.");
   }
   return users_.SetPassword(request.username(), request.password());
 }

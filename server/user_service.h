@@ -2,7 +2,13 @@
 #ifndef MILLSTREAM_SERVER_USER_SERVICE_H_
 #define MILLSTREAM_SERVER_USER_SERVICE_H_
 
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <string_view>
+
 #include "absl/status/status.h"
+#include "auth/gate.h"
 #include "auth/user_store.h"
 #include "millstream/v1/users.pb.h"
 #include "server/authorizer.h"
@@ -15,9 +21,10 @@ class MethodTable;
 // Thread-safe. Must outlive the calls.
 class UserService {
  public:
-  // Both must outlive the service.
-  UserService(auth::UserStore* users, const Authorizer* authorizer)
-      : users_(*users), authorizer_(*authorizer) {}
+  // All must outlive the service.
+  UserService(auth::UserStore* users, const Authorizer* authorizer,
+              auth::Gate* gate)
+      : users_(*users), authorizer_(*authorizer), gate_(*gate) {}
 
   // Binds every rpc of the service to its body.
   void Register(MethodTable* methods);
@@ -30,6 +37,8 @@ class UserService {
                               v1::GetCurrentUserResponse*);
   absl::Status ListUsers(CallContext&, const v1::ListUsersRequest&,
                          v1::ListUsersResponse*);
+  // Hashes are slow: no more than limits::kOwnPasswordChangesMax callers change
+  // their own at a time, others get TEMPORARILY_UNAVAILABLE.
   absl::Status UpdateUserPassword(CallContext&,
                                   const v1::UpdateUserPasswordRequest&,
                                   v1::UpdateUserPasswordResponse*);
@@ -99,8 +108,14 @@ class UserService {
   absl::Status CheckMayGrant(const CallContext& context, std::string_view type,
                              std::string_view id) const;
 
+  absl::Status ChangeOwnPassword(const CallContext& context,
+                                 const v1::UpdateUserPasswordRequest& request);
+
   auth::UserStore& users_;
   const Authorizer& authorizer_;
+  auth::Gate& gate_;
+  // Calls that change their caller's own password.
+  std::atomic<int> changing_{0};
 };
 
 }  // namespace millstream::server
