@@ -31,7 +31,8 @@ class SomeStore : public storage::ArtifactStore {
     return Nothing();
   }
   absl::StatusOr<std::string> CreateMultipart(const storage::ArtifactPath&,
-                                              int64_t) override {
+                                              int64_t,
+                                              std::string_view) override {
     return Nothing();
   }
   absl::StatusOr<std::unique_ptr<storage::ArtifactPart>> CreatePart(

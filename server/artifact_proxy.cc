@@ -123,8 +123,11 @@ absl::Status ArtifactService::CreateMultipartUpload(
   ASSIGN_OR_RETURN(ArtifactStore* const store, locations_.Proxy());
   ASSIGN_OR_RETURN(const ArtifactPath path,
                    MultipartTarget(request.artifact_path(), request.path()));
-  ASSIGN_OR_RETURN(const std::string upload_id,
-                   store->CreateMultipart(path, request.num_parts()));
+  const std::string owner =
+      context.identity() == nullptr ? "" : context.identity()->user;
+  ASSIGN_OR_RETURN(
+      const std::string upload_id,
+      store->CreateMultipart(path, request.num_parts(), owner));
   const std::string url =
       StrCat(context.base_url(), kPartRoute, EncodePath(path.canonical()),
              "?upload_id=", upload_id, "&part_number=");

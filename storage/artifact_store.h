@@ -101,10 +101,11 @@ class ArtifactStore {
 
   // Returns the id of a new upload for `path`. INVALID_PARAMETER_VALUE: as
   // Create, or not 1 <= parts <= limits::kMultipartPartsMax;
-  // REQUEST_LIMIT_EXCEEDED: limits::kMultipartUploadsMax are open (in a store
-  // that keeps the parts itself).
-  virtual absl::StatusOr<std::string> CreateMultipart(const ArtifactPath& path,
-                                                      int64_t parts) = 0;
+  // REQUEST_LIMIT_EXCEEDED: limits::kMultipartUploadsMax are open, or of those
+  // of `owner`, if one is named, kMultipartUploadsOfOneMax (in a store that
+  // keeps the parts itself).
+  virtual absl::StatusOr<std::string> CreateMultipart(
+      const ArtifactPath& path, int64_t parts, std::string_view owner) = 0;
 
   // RESOURCE_DOES_NOT_EXIST: no such upload for this path;
   // INVALID_PARAMETER_VALUE: no such part, or (Write) it is larger than

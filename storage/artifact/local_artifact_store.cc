@@ -80,9 +80,10 @@ class LocalArtifactStore : public ArtifactStore {
       const ArtifactPath& path) override;
   absl::Status Delete(const ArtifactPath& path) override;
 
-  absl::StatusOr<std::string> CreateMultipart(const ArtifactPath& path,
-                                              int64_t parts) override {
-    return multipart_.Create(path, parts);
+  absl::StatusOr<std::string> CreateMultipart(
+      const ArtifactPath& path, int64_t parts,
+      std::string_view owner) override {
+    return multipart_.Create(path, parts, owner);
   }
   absl::StatusOr<std::unique_ptr<ArtifactPart>> CreatePart(
       const ArtifactPath& path, std::string_view upload_id,

@@ -102,7 +102,7 @@ TEST_F(LocalArtifactStoreTest, NoLinkLeadsOut) {
   EXPECT_EQ(Put("r/folder/deep/new", "x"), "INVALID_PARAMETER_VALUE");
   EXPECT_EQ(CodeOf(store_->Delete(Path("r/folder/secret"))),
             "INVALID_PARAMETER_VALUE");
-  EXPECT_EQ(CodeOf(store_->CreateMultipart(Path("r/folder/x"), 1).status()),
+  EXPECT_EQ(CodeOf(store_->CreateMultipart(Path("r/folder/x"), 1, "").status()),
             "INVALID_PARAMETER_VALUE");
   EXPECT_TRUE(fs::exists(outside_ + "/secret"));
   EXPECT_EQ(std::distance(fs::directory_iterator(outside_), {}), 1);
@@ -163,7 +163,7 @@ TEST_F(LocalArtifactStoreTest, NothingIsLeftOfDroppedUploads) {
     auto sink = store_->Create(Path("a/b/c"));
     ASSERT_TRUE((*sink)->Write("x").ok());
   }
-  absl::StatusOr<std::string> id = store_->CreateMultipart(Path("m"), 1);
+  absl::StatusOr<std::string> id = store_->CreateMultipart(Path("m"), 1, "");
   {
     const auto part = store_->CreatePart(Path("m"), *id, 1);
     ASSERT_TRUE(part.ok());
@@ -190,7 +190,7 @@ TEST_F(LocalArtifactStoreTest, WhatADeadServerLeftIsCleanedUpWhenOld) {
   std::string id;
   {
     auto store = OpenLocalArtifactStore(options);
-    id = *(*store)->CreateMultipart(Path("m"), 1);
+    id = *(*store)->CreateMultipart(Path("m"), 1, "");
   }
   clock.now_ms += (limits::kMultipartAgeSecondsMax - 60) * 1000;
   {
@@ -208,9 +208,9 @@ TEST_F(LocalArtifactStoreTest, WhatADeadServerLeftIsCleanedUpWhenOld) {
 TEST_F(LocalArtifactStoreTest, OldUploadsGoWhileTheServerRuns) {
   SteppingClock clock;
   auto store = OpenLocalArtifactStore({.folder = NewFolder(), .clock = &clock});
-  const std::string id = *(*store)->CreateMultipart(Path("m"), 1);
+  const std::string id = *(*store)->CreateMultipart(Path("m"), 1, "");
   clock.now_ms += (limits::kMultipartAgeSecondsMax + 60) * 1000;
-  ASSERT_TRUE((*store)->CreateMultipart(Path("other"), 1).ok());
+  ASSERT_TRUE((*store)->CreateMultipart(Path("other"), 1, "").ok());
   EXPECT_EQ(CodeOf((*store)->CreatePart(Path("m"), id, 1).status()),
             "RESOURCE_DOES_NOT_EXIST");
 }
@@ -261,7 +261,7 @@ TEST_F(LocalArtifactStoreTest, ListingsAreLimited) {
 }
 
 TEST_F(LocalArtifactStoreTest, PartsAreLimited) {
-  const std::string id = *store_->CreateMultipart(Path("m"), 1);
+  const std::string id = *store_->CreateMultipart(Path("m"), 1, "");
   const auto part = store_->CreatePart(Path("m"), id, 1);
   // Address space alone; the limit is checked before a byte is read.
   const size_t size = limits::kMultipartPartBytesMax + 1;

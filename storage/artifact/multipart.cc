@@ -7,10 +7,12 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdint>
 #include <memory>
 #include <utility>
 
 #include "absl/strings/numbers.h"
+#include "base/caller_limits.h"
 #include "base/error.h"
 #include "base/limits.h"
 #include "base/status_macros.h"
@@ -23,6 +25,8 @@ constexpr char kPrefix[] = "mpu-";
 // Holds "<number of parts>\n<path>".
 constexpr char kTarget[] = "target";
 constexpr size_t kIdLength = 32;
+// Of these, what says whose it is.
+constexpr size_t kMarkLength = 12;
 // A part file ends in its etag, so that data and etag change in one rename.
 constexpr size_t kEtagLength = 32;
 constexpr int64_t kCleanEveryMs = 60 * 60 * 1000;
@@ -39,6 +43,17 @@ bool IsHex(std::string_view s) {
   return std::all_of(s.begin(), s.end(), [](char c) {
     return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
   });
+}
+
+// What the ids of an owner's uploads begin with, here and at any other server
+// of the folder; the rest is 80 bits that nobody guesses. FNV-1a.
+std::string MarkOf(std::string_view owner) {
+  if (owner.empty()) return "";
+  uint64_t hash = 0xcbf29ce484222325;
+  for (const char c : owner) {
+    hash = (hash ^ static_cast<uint8_t>(c)) * 0x100000001b3;
+  }
+  return StrCat(absl::Hex(hash, absl::kZeroPad16)).substr(0, kMarkLength);
 }
 
 absl::StatusOr<std::string> ReadAt(int fd, int64_t offset, size_t size) {
@@ -114,7 +129,7 @@ absl::Status AppendPart(int folder, const ArtifactPartName& part, int to) {
 
 }  // namespace
 
-absl::Status Multipart::MakeRoom() {
+absl::Status Multipart::MakeRoom(std::string_view mark) {
   absl::MutexLock lock(&mutex_);
   const int64_t now_ms = clock_->NowMs();
   if (now_ms - cleaned_ms_ > kCleanEveryMs) {
@@ -128,11 +143,21 @@ absl::Status Multipart::MakeRoom() {
     if (listing >= 0) close(listing);
     return absl::InternalError("artifact store: cannot list staging folder");
   }
-  int open_uploads = 0;
+  int open_uploads = 0, own = 0;
   while (const dirent* entry = readdir(dir)) {
-    if (std::string_view(entry->d_name).starts_with(kPrefix)) ++open_uploads;
+    std::string_view name = entry->d_name;
+    if (!name.starts_with(kPrefix)) continue;
+    ++open_uploads;
+    name.remove_prefix(sizeof(kPrefix) - 1);
+    if (!mark.empty() && name.starts_with(mark)) ++own;
   }
   closedir(dir);
+  if (own >= limits::kMultipartUploadsOfOneMax) {
+    return MakeError(
+        v1::REQUEST_LIMIT_EXCEEDED,
+        StrCat("You have ", own,
+               " unfinished multipart uploads. Complete or abort some."));
+  }
   if (open_uploads >= limits::kMultipartUploadsMax) {
     return MakeError(
         v1::REQUEST_LIMIT_EXCEEDED,
@@ -143,14 +168,17 @@ absl::Status Multipart::MakeRoom() {
 }
 
 absl::StatusOr<std::string> Multipart::Create(const ArtifactPath& path,
-                                              int64_t parts) {
+                                              int64_t parts,
+                                              std::string_view owner) {
   if (parts < 1 || parts > limits::kMultipartPartsMax) {
     return InvalidParameter("num_parts must be 1 to ",
                             limits::kMultipartPartsMax, ", not ", parts, ".");
   }
   RETURN_IF_ERROR(staging_->CheckTarget(path));
-  RETURN_IF_ERROR(MakeRoom());
+  const std::string mark = MarkOf(owner);
+  RETURN_IF_ERROR(MakeRoom(mark));
   std::string id = files::RandomName();
+  id.replace(0, mark.size(), mark);
   const std::string name = StrCat(kPrefix, id);
   // The folder appears with its target file, or not at all.
   const std::string unborn = StrCat("new-", id);

@@ -26,7 +26,8 @@ class Multipart {
   Multipart(const Staging* staging, const Clock* clock)
       : staging_(staging), clock_(clock), cleaned_ms_(clock->NowMs()) {}
 
-  absl::StatusOr<std::string> Create(const ArtifactPath& path, int64_t parts);
+  absl::StatusOr<std::string> Create(const ArtifactPath& path, int64_t parts,
+                                     std::string_view owner);
   absl::StatusOr<std::unique_ptr<ArtifactPart>> CreatePart(
       const ArtifactPath& path, std::string_view upload_id, int64_t number);
   absl::Status Complete(const ArtifactPath& path, std::string_view upload_id,
@@ -43,9 +44,9 @@ class Multipart {
 
   absl::StatusOr<Upload> Find(const ArtifactPath& path,
                               std::string_view upload_id) const;
-  // REQUEST_LIMIT_EXCEEDED if too many uploads are open. Now and then deletes
-  // those that lie too long.
-  absl::Status MakeRoom();
+  // REQUEST_LIMIT_EXCEEDED if too many uploads are open, or of those whose ids
+  // begin with `mark` too many. Now and then deletes those that lie too long.
+  absl::Status MakeRoom(std::string_view mark);
 
   const Staging* const staging_;
   const Clock* const clock_;

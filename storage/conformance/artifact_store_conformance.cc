@@ -5,6 +5,7 @@
 #include <thread>
 #include <utility>
 
+#include "base/caller_limits.h"
 #include "base/error.h"
 #include "base/limits.h"
 #include "gmock/gmock.h"
@@ -322,7 +323,7 @@ class Upload {
  public:
   Upload(ArtifactStore* store, ArtifactPath path, int parts)
       : store_(store), path_(std::move(path)) {
-    absl::StatusOr<std::string> id = store->CreateMultipart(path_, parts);
+    absl::StatusOr<std::string> id = store->CreateMultipart(path_, parts, "");
     EXPECT_TRUE(id.ok()) << id.status();
     id_ = id.value_or("");
   }
@@ -411,7 +412,7 @@ TEST_P(ArtifactStoreConformance, RefusesPartsThatWereNotAnnounced) {
   }
   const ArtifactPath path = Path("file");
   for (int64_t parts : {0, -1, limits::kMultipartPartsMax + 1}) {
-    EXPECT_EQ(CodeOf(store_->CreateMultipart(path, parts).status()),
+    EXPECT_EQ(CodeOf(store_->CreateMultipart(path, parts, "").status()),
               "INVALID_PARAMETER_VALUE");
   }
 }
@@ -447,7 +448,7 @@ TEST_P(ArtifactStoreConformance, MultipartTargetsAreCheckedAsFilesAre) {
   Put("dir/a", "x");
   for (const char* path : {"", "dir", "dir/a/below", "dir/"}) {
     if (!store_->has_folders() && IsName(path)) continue;
-    EXPECT_EQ(CodeOf(store_->CreateMultipart(Path(path), 1).status()),
+    EXPECT_EQ(CodeOf(store_->CreateMultipart(Path(path), 1, "").status()),
               "INVALID_PARAMETER_VALUE")
         << path;
   }
@@ -457,7 +458,8 @@ TEST_P(ArtifactStoreConformance, PartsArriveAtTheSameTime) {
   const int64_t least = store_->part_bytes_min();
   const int kParts = least == 0 ? 40 : 4;
   const ArtifactPath path = Path("file");
-  absl::StatusOr<std::string> id = store_->CreateMultipart(path, kParts);
+  absl::StatusOr<std::string> id =
+      store_->CreateMultipart(path, kParts, "");
   ASSERT_TRUE(id.ok());
   std::vector<ArtifactPartName> parts(kParts);
   std::vector<std::thread> senders;
@@ -484,14 +486,31 @@ TEST_P(ArtifactStoreConformance, OpenUploadsAreLimited) {
   const ArtifactPath path = Path("file");
   std::string last;
   for (int i = 0; i < limits::kMultipartUploadsMax; ++i) {
-    absl::StatusOr<std::string> id = store_->CreateMultipart(path, 1);
+    absl::StatusOr<std::string> id = store_->CreateMultipart(path, 1, "");
     ASSERT_TRUE(id.ok()) << id.status();
     last = *id;
   }
-  EXPECT_EQ(CodeOf(store_->CreateMultipart(path, 1).status()),
+  EXPECT_EQ(CodeOf(store_->CreateMultipart(path, 1, "").status()),
             "REQUEST_LIMIT_EXCEEDED");
   ASSERT_TRUE(store_->AbortMultipart(path, last).ok());
-  EXPECT_TRUE(store_->CreateMultipart(path, 1).ok());
+  EXPECT_TRUE(store_->CreateMultipart(path, 1, "").ok());
+}
+
+TEST_P(ArtifactStoreConformance, NobodyTakesTheUploadsOfOthers) {
+  if (store_->urls() != nullptr) return;  // parts are not kept here
+  const ArtifactPath path = Path("file");
+  const auto open = [&](const char* owner) {
+    return CodeOf(store_->CreateMultipart(path, 1, owner).status());
+  };
+  const std::string first = *store_->CreateMultipart(path, 1, "bob");
+  for (int i = 1; i < limits::kMultipartUploadsOfOneMax; ++i) {
+    ASSERT_EQ(open("bob"), "OK");
+  }
+  EXPECT_EQ(open("bob"), "REQUEST_LIMIT_EXCEEDED");
+  EXPECT_EQ(open("alice"), "OK");
+  EXPECT_EQ(open(""), "OK");
+  ASSERT_TRUE(store_->AbortMultipart(path, first).ok());
+  EXPECT_EQ(open("bob"), "OK");
 }
 
 }  // namespace

@@ -118,7 +118,8 @@ class S3ArtifactStore final : public ArtifactStore, public ArtifactUrls {
   absl::Status Delete(const ArtifactPath& path) override;
 
   absl::StatusOr<std::string> CreateMultipart(const ArtifactPath& path,
-                                              int64_t parts) override;
+                                              int64_t parts,
+                                              std::string_view) override;
   absl::StatusOr<std::unique_ptr<ArtifactPart>> CreatePart(
       const ArtifactPath& path, std::string_view upload_id,
       int64_t number) override;
@@ -279,7 +280,7 @@ absl::Status S3ArtifactStore::Delete(const ArtifactPath& path) {
 }
 
 absl::StatusOr<std::string> S3ArtifactStore::CreateMultipart(
-    const ArtifactPath& path, int64_t parts) {
+    const ArtifactPath& path, int64_t parts, std::string_view) {
   if (parts < 1 || parts > limits::kMultipartPartsMax) {
     return InvalidParameter("num_parts must be 1 to ",
                             limits::kMultipartPartsMax, ", not ", parts, ".");

@@ -70,9 +70,10 @@ class PrefixedStore final : public ArtifactStore {
   absl::Status Delete(const ArtifactPath& path) override {
     return store_->Delete(path);
   }
-  absl::StatusOr<std::string> CreateMultipart(const ArtifactPath& path,
-                                              int64_t parts) override {
-    return store_->CreateMultipart(path, parts);
+  absl::StatusOr<std::string> CreateMultipart(
+      const ArtifactPath& path, int64_t parts,
+      std::string_view owner) override {
+    return store_->CreateMultipart(path, parts, owner);
   }
   absl::StatusOr<std::unique_ptr<ArtifactPart>> CreatePart(
       const ArtifactPath& path, std::string_view id, int64_t number) override {
@@ -159,7 +160,7 @@ TEST_P(MinioTest, ClientsSendByUrl) {
 
 TEST_P(MinioTest, ClientsSendPartsByUrl) {
   const ArtifactPath path = Path("large");
-  const std::string id = *store_->CreateMultipart(path, 2);
+  const std::string id = *store_->CreateMultipart(path, 2, "");
   const std::string first(limits::kS3PartBytesMin, 'a');
   std::vector<ArtifactPartName> parts;
   for (int64_t number : {1, 2}) {
