@@ -75,15 +75,21 @@ absl::StatusOr<Credentials> Sts::Ask(const Credentials* by,
   };
   ASSIGN_OR_RETURN(const HttpResponse response,
                    SendRepeatedly(http_, make, limits::kServiceAnswerBytesMax));
-  pugi::xml_document document;
-  document.load_buffer(response.body.data(), response.body.size());
   if (response.status != 200) {
+    pugi::xml_document document;
+    document.load_buffer(response.body.data(), response.body.size());
     return absl::PermissionDeniedError(StrCat(
         "STS gives no keys for role ", role.arn, " (",
         document.child("ErrorResponse").child("Error").child_value("Code"),
         ", HTTP ", response.status, ")"));
   }
-  const std::string action = parameters.front().second;
+  return ParseStsAnswer(parameters.front().second, response.body);
+}
+
+absl::StatusOr<Credentials> ParseStsAnswer(std::string_view action,
+                                           std::string_view xml) {
+  pugi::xml_document document;
+  document.load_buffer(xml.data(), xml.size());
   const pugi::xml_node found =
       document.child(StrCat(action, "Response").c_str())
           .child(StrCat(action, "Result").c_str())

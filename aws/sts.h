@@ -49,6 +49,11 @@ class Sts {
   const Clock* const clock_;
 };
 
+// The keys in the answer to an action. UNAVAILABLE, which repeats nothing of
+// it, if there are none in it.
+absl::StatusOr<Credentials> ParseStsAnswer(std::string_view action,
+                                           std::string_view xml);
+
 // Milliseconds since the Unix epoch of a time as AWS writes it; 0 if it is
 // none.
 int64_t ParseExpiration(std::string_view text);
