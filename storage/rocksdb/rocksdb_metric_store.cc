@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <limits>
 #include <optional>
 #include <string_view>
 #include <utility>
@@ -15,6 +16,7 @@
 #include "rocksdb/options.h"
 #include "rocksdb/slice_transform.h"
 #include "rocksdb/table.h"
+#include "rocksdb/utilities/checkpoint.h"
 #include "rocksdb/utilities/table_properties_collectors.h"
 #include "rocksdb/write_batch.h"
 #include "storage/group_committer.h"
@@ -179,6 +181,19 @@ class Store final : public RocksDbMetricStore {
 
   absl::Status PackDue() override { return packer_.PackDue(); }
   absl::Status PackAll() override { return packer_.PackAll(); }
+
+  absl::Status Flush() override {
+    return FromRocksDb(db_->Flush(rocksdb::FlushOptions()));
+  }
+  absl::Status Checkpoint(const std::string& folder) override {
+    rocksdb::Checkpoint* made = nullptr;
+    RETURN_IF_ERROR(FromRocksDb(rocksdb::Checkpoint::Create(db_.get(), &made)));
+    const std::unique_ptr<rocksdb::Checkpoint> checkpoint(made);
+    // Of what packing wrote and no table has yet, the copy has as much as after
+    // a crash: the loose records, which are in the log.
+    return FromRocksDb(checkpoint->CreateCheckpoint(
+        folder, /*log_size_for_flush=*/std::numeric_limits<uint64_t>::max()));
+  }
 
   absl::Status Append(std::string_view run_id,
                       absl::Span<const SeriesAppend> series,

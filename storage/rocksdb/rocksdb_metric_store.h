@@ -37,6 +37,16 @@ class RocksDbMetricStore : public MetricStore {
   // Does, now, what the background would be due to do. For tests.
   // REQUIRES: opened without pack_in_background.
   virtual absl::Status PackDue() = 0;
+
+  // Writes what is in memory into tables, so that a checkpoint that follows has
+  // little to copy. Appends and reads go on meanwhile. Statuses as above.
+  virtual absl::Status Flush() = 0;
+  // Makes `folder` a store of its own. It has all that was appended before the
+  // call; of what is appended meanwhile each append whole or not at all. Tables
+  // are not copied but linked, so the folder must be on the store's file
+  // system; it costs what the log holds since Flush. Appends and reads go on.
+  // REQUIRES: `folder` is not there, the one above it is.
+  virtual absl::Status Checkpoint(const std::string& folder) = 0;
 };
 
 struct RocksDbOptions {
