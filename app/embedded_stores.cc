@@ -2,6 +2,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "app/backup/door.h"
 #include "app/stores.h"
 #include "base/clock.h"
 #include "base/status_macros.h"
@@ -59,7 +60,9 @@ class EmbeddedStores final : public Stores {
     tracking_ = std::move(tracking);
     registry_ =
         std::make_unique<storage::SqlRegistryStore>(database_.get(), dialect);
-    return run_log_->Recover();
+    RETURN_IF_ERROR(run_log_->Recover());
+    OpenBackupDoor(config);
+    return absl::OkStatus();
   }
 
   storage::TrackingStore* tracking() override { return tracking_.get(); }
@@ -73,15 +76,27 @@ class EmbeddedStores final : public Stores {
   }
 
  private:
+  void OpenBackupDoor(const Config& config) {
+    std::string artifacts = config.artifacts_dir.empty()
+                                ? config.artifacts_uri
+                                : config.artifacts_dir;
+    if (artifacts == directory_->PathOf("artifacts")) artifacts.clear();
+    backup_door_ = BackupDoor::Open(
+        database_.get(), metrics_.get(),
+        {.data_dir = config.data_dir, .artifacts = std::move(artifacts)});
+  }
+
   // In the order in which they need one another; destroyed in reverse.
   std::unique_ptr<storage::DataDirectory> directory_;
   std::unique_ptr<storage::sql::Database> database_;
-  std::unique_ptr<storage::MetricStore> metrics_;
+  std::unique_ptr<storage::RocksDbMetricStore> metrics_;
   std::unique_ptr<storage::ActiveRuns> active_runs_;
   std::unique_ptr<storage::LatestMetrics> latest_;
   std::unique_ptr<storage::SqlRunLog> run_log_;
   std::unique_ptr<storage::TrackingStore> tracking_;
   std::unique_ptr<storage::RegistryStore> registry_;
+  // Null: the folder can have none.
+  std::unique_ptr<BackupDoor> backup_door_;
 };
 
 }  // namespace

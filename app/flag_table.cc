@@ -234,8 +234,80 @@ constexpr Flag kFlags[] = {
      "all experiments are in one workspace; leave the flag out"},
 };
 
+// So that nobody believes that a database was copied or looked at.
+constexpr Flag kBackend = {
+    kStorage, "backend-store-uri", "", "MLFLOW_BACKEND_STORE_URI", "URI", "",
+    Policy::kRefused, "Database that holds runs and models.",
+    "this is for data folders alone; of a database use its own tools "
+    "(pg_dump and pg_amcheck, mysqldump and mysqlcheck, or sqlite3 with "
+    "\".backup\" and \"PRAGMA integrity_check\"), and copy the bucket or "
+    "folder of artifacts after it"};
+
+constexpr Flag kCheckFlags[] = {
+    {kStorage, "data-dir", "", "MILLSTREAM_DATA_DIR", "FOLDER",
+     "./millstream-data", Policy::kOwn,
+     "The server's own --data-dir, or a backup. No server may have it open.",
+     ""},
+    kBackend,
+};
+
+constexpr Flag kBackupFlags[] = {
+    {kStorage, "data-dir", "", "MILLSTREAM_DATA_DIR", "FOLDER",
+     "./millstream-data", Policy::kOwn, "The server's own --data-dir.", ""},
+    {kStorage, "to", "", "", "FOLDER", "", Policy::kOwn,
+     "Where the copy goes: a folder that is not there yet, or is empty. It "
+     "gets its name when it is whole.",
+     ""},
+    kBackend,
+};
+
+constexpr Flag kRestoreFlags[] = {
+    {kStorage, "from", "", "", "FOLDER", "", Policy::kOwn,
+     "What `millstream backup` has made.", ""},
+    {kStorage, "data-dir", "", "MILLSTREAM_DATA_DIR", "FOLDER",
+     "./millstream-data", Policy::kOwn,
+     "The data folder to make: one that is not there yet, or is empty.", ""},
+};
+
+constexpr Tool kTools[] = {
+    {"check", "Look whether a data folder is whole; changes nothing.",
+     R"(
+Looks at everything: SQLite's pages and references, checksums and records of all
+metric points, charts' and searches' tables against the points. Says each fault
+and what to do. Ends with status 0 if there is none, else with 1.
+
+  millstream check --data-dir /var/lib/millstream
+
+While a server runs, check a backup:
+  millstream backup --data-dir /var/lib/millstream --to /backup/today
+  millstream check --data-dir /backup/today)",
+     kCheckFlags},
+    {"backup", "Copy a data folder, also while its server serves.",
+     R"(
+Runs, models, points, local artifacts and users as of one moment: all that was
+acknowledged before is in the copy, and each later call wholly or not at all.
+Run it where the server runs and as its user (or root). Keep copies on another
+disk or machine: on the same file system large files are shared with the data
+folder.
+
+  millstream backup --data-dir /var/lib/millstream --to /backup/$(date +%F)
+  millstream restore --from /backup/2026-01-31 --data-dir /var/lib/restored)",
+     kBackupFlags},
+    {"restore", "Make a data folder of a backup.",
+     R"(
+Looks first that every file is what it was when the backup was made, and leaves
+nothing behind if one is not. Writes over nothing: name a new folder, start the
+server with it, or move it to the old one's place.
+
+  millstream restore --from /backup/2026-01-31 --data-dir /var/lib/restored
+  millstream server --data-dir /var/lib/restored)",
+     kRestoreFlags},
+};
+
 }  // namespace
 
 absl::Span<const Flag> ServerFlags() { return kFlags; }
+
+absl::Span<const Tool> Tools() { return kTools; }
 
 }  // namespace millstream::app

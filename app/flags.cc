@@ -86,6 +86,12 @@ std::string Explain(const CLI::App& app, const CLI::ParseError& error) {
   return absl::StrCat("'", extra[0], "' belongs to no flag");
 }
 
+// Whose --help somebody who mistyped a command line should read.
+std::string CommandOf(const CLI::App& app) {
+  const auto commands = app.get_subcommands();
+  return commands.empty() ? "server" : commands.front()->get_name();
+}
+
 void Add(CLI::App* app, Slot* slot) {
   const Flag& flag = *slot->flag;
   const std::string help = HelpText(flag);
@@ -113,6 +119,16 @@ std::string SetToNothing(const Slot& slot) {
   const bool is_set = !flag.environment.empty() &&
                       std::getenv(flag.environment.data()) != nullptr;
   return is_set ? std::string(flag.environment) : "";
+}
+
+// The slots stay where they are while the vector lives or is moved.
+std::vector<Slot> AddAll(CLI::App* app, absl::Span<const Flag> flags) {
+  std::vector<Slot> slots(flags.size());
+  for (size_t i = 0; i < flags.size(); ++i) {
+    slots[i].flag = &flags[i];
+    Add(app, &slots[i]);
+  }
+  return slots;
 }
 
 std::string Name(const Slot& slot) {
@@ -171,6 +187,33 @@ const char* PolicyName(Policy policy) {
   return "";
 }
 
+void AppendTable(absl::Span<const Flag> flags, std::string* text) {
+  absl::StrAppend(text,
+                  "| flag | environment | default | here | what it does |\n"
+                  "|---|---|---|---|---|\n");
+  for (const Flag& flag : flags) {
+    std::string name = absl::StrCat("`--", std::string(flag.name), "`");
+    if (!flag.letter.empty()) {
+      name = absl::StrCat("`-", std::string(flag.letter), "`, ", name);
+    }
+    if (flag.negatable) {
+      absl::StrAppend(&name, ", `--no-", std::string(flag.name), "`");
+    }
+    std::string what(flag.help);
+    if (!flag.note.empty()) {
+      absl::StrAppend(&what, " Here: ", std::string(flag.note), ".");
+    }
+    std::string environment =
+        flag.environment.empty()
+            ? ""
+            : absl::StrCat("`", std::string(flag.environment), "`");
+    absl::StrAppend(
+        text, "| ", name, " | ", environment, " | ",
+        std::string(flag.fallback), " | ", PolicyName(flag.policy), " | ",
+        absl::StrReplaceAll(what, {{"<", "&lt;"}, {"|", "\\|"}}), " |\n");
+  }
+}
+
 }  // namespace
 
 absl::StatusOr<ParsedFlags> ParseFlags(
@@ -186,17 +229,19 @@ absl::StatusOr<ParsedFlags> ParseFlags(
       app.add_subcommand("server", "Run the server (REST API, UI, gRPC API).");
   server->alias("ui");
   server->footer(kFooter);
-  std::vector<Slot> slots;
-  slots.reserve(ServerFlags().size());
-  for (const Flag& flag : ServerFlags()) {
-    slots.emplace_back().flag = &flag;
-    Add(server, &slots.back());
-  }
+  std::vector<Slot> slots = AddAll(server, ServerFlags());
 
   app.add_subcommand(kContainer,
                      "The same in a container: 'server', with the database and "
                      "the bucket that the environment names "
                      "(docs/deployment.md).");
+  std::vector<std::vector<Slot>> tool_slots;
+  for (const Tool& tool : Tools()) {
+    CLI::App* command = app.add_subcommand(std::string(tool.name),
+                                           std::string(tool.help));
+    command->footer(std::string(tool.footer));
+    tool_slots.push_back(AddAll(command, tool.flags));
+  }
 
   ParsedFlags parsed;
   // CLI11 takes them from the back.
@@ -215,7 +260,14 @@ absl::StatusOr<ParsedFlags> ParseFlags(
     return parsed;
   } catch (const CLI::ParseError& error) {
     return absl::InvalidArgumentError(absl::StrCat(
-        Explain(app, error), " (`millstream server --help` lists the flags)"));
+        Explain(app, error), " (`millstream ", CommandOf(app),
+        " --help` lists the flags)"));
+  }
+  for (size_t i = 0; i < Tools().size(); ++i) {
+    const std::string name(Tools()[i].name);
+    if (!app.got_subcommand(name)) continue;
+    parsed.tool = name;
+    slots = std::move(tool_slots[i]);
   }
   for (const Slot& slot : slots) {
     if (absl::Status status = Collect(slot, &parsed); !status.ok()) {
@@ -232,29 +284,13 @@ std::string FlagsAsMarkdown() {
       "app/flag_table.cc; a test holds them together.\n\n"
       "\"supported\" does what `mlflow server` does; \"refused\" keeps the "
       "server from starting, because what the flag asks for would silently be "
-      "missing; \"ours\" are not in mlflow.\n\n"
-      "| flag | environment | default | here | what it does |\n"
-      "|---|---|---|---|---|\n";
-  for (const Flag& flag : ServerFlags()) {
-    std::string name = absl::StrCat("`--", std::string(flag.name), "`");
-    if (!flag.letter.empty()) {
-      name = absl::StrCat("`-", std::string(flag.letter), "`, ", name);
-    }
-    if (flag.negatable) {
-      absl::StrAppend(&name, ", `--no-", std::string(flag.name), "`");
-    }
-    std::string what(flag.help);
-    if (!flag.note.empty()) {
-      absl::StrAppend(&what, " Here: ", std::string(flag.note), ".");
-    }
-    std::string environment =
-        flag.environment.empty()
-            ? ""
-            : absl::StrCat("`", std::string(flag.environment), "`");
-    absl::StrAppend(
-        &text, "| ", name, " | ", environment, " | ",
-        std::string(flag.fallback), " | ", PolicyName(flag.policy), " | ",
-        absl::StrReplaceAll(what, {{"<", "&lt;"}, {"|", "\\|"}}), " |\n");
+      "missing; \"ours\" are not in mlflow.\n\n";
+  AppendTable(ServerFlags(), &text);
+  for (const Tool& tool : Tools()) {
+    absl::StrAppend(&text, "\n## millstream ", std::string(tool.name), "\n\n",
+                    std::string(tool.help),
+                    " `--help` says more, [backup.md](backup.md) all.\n\n");
+    AppendTable(tool.flags, &text);
   }
   return text;
 }

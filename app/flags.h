@@ -1,6 +1,6 @@
-// The command line of `millstream server`: one table of flags, their
-// environment variables, and what we make of each. --help, parsing and
-// docs/flags.md all come from it.
+// The command line of millstream: for the server, and for each command beside
+// it, one table of flags, their environment variables, and what we make of
+// each. --help, parsing and docs/flags.md all come from them.
 #ifndef MILLSTREAM_APP_FLAGS_H_
 #define MILLSTREAM_APP_FLAGS_H_
 
@@ -51,8 +51,22 @@ struct Flag {
 // In the order of --help. Lives for ever.
 absl::Span<const Flag> ServerFlags();
 
+// A command that does one thing and ends.
+struct Tool {
+  std::string_view name;
+  std::string_view help;
+  // Behind the flags in its --help: how to use it.
+  std::string_view footer;
+  absl::Span<const Flag> flags;
+};
+
+// In the order of --help. Lives for ever.
+absl::Span<const Tool> Tools();
+
 // What a command line came to.
 struct ParsedFlags {
+  // Name of a tool; empty: the server. `values` has the flags of that alone.
+  std::string tool;
   // By flag name; fallbacks included. On/off flags are "true" or "false".
   absl::flat_hash_map<std::string, std::string> values;
   // Names of those that the command line or the environment set.

@@ -208,6 +208,27 @@ TEST(FlagsTest, ContainerIsTheServerToldByItsEnvironment) {
   EXPECT_FALSE(ParseFlags({"server"})->container);
 }
 
+TEST(FlagsTest, ToolsHaveFlagsOfTheirOwn) {
+  // What the environment says to the server is not said to a tool.
+  const Environment only("MLFLOW_ARTIFACTS_ONLY", "true");
+  auto flags = ParseFlags({"backup", "--to", "/copy"});
+  ASSERT_TRUE(flags.ok()) << flags.status();
+  EXPECT_EQ(flags->tool, "backup");
+  EXPECT_EQ(flags->values.at("to"), "/copy");
+  EXPECT_EQ(flags->values.at("data-dir"), "./millstream-data");
+  EXPECT_FALSE(flags->values.contains("port"));
+  EXPECT_THAT(ParseFlags({"check", "--port", "1"}).status().message(),
+              HasSubstr("no flag --port (`millstream check --help`"));
+  const Environment backend("MLFLOW_BACKEND_STORE_URI", "postgresql://h/d");
+  EXPECT_THAT(ParseFlags({"check"}).status().message(), HasSubstr("pg_dump"));
+  for (const Tool& tool : Tools()) {
+    auto help = ParseFlags({std::string(tool.name), "--help"});
+    ASSERT_TRUE(help.ok()) << help.status();
+    EXPECT_THAT(help->print,
+                HasSubstr("\n  millstream " + std::string(tool.name)));
+  }
+}
+
 TEST(FlagsTest, HelpNamesEveryFlagAndShowsHowToStart) {
   auto flags = ParseFlags({"server", "--help"});
   ASSERT_TRUE(flags.ok());

@@ -13,6 +13,7 @@
 #include "app/container.h"
 #include "app/flags.h"
 #include "app/server.h"
+#include "app/tools.h"
 #include "app/version.h"
 #include "base/liveness.h"
 #include "base/log.h"
@@ -125,6 +126,10 @@ int Main(int argc, char** argv) {
     if (!flags->print.empty()) {
       fputs(flags->print.c_str(), stdout);
       return 0;
+    }
+    if (!flags->tool.empty()) {
+      const sigset_t stop_signals = HoldBackStopSignals();
+      return RunTool(*flags, StopSignal(stop_signals));
     }
     if (flags->container) status = ReadContainer(&*flags);
     absl::StatusOr<Config> config =
