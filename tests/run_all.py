@@ -4,14 +4,19 @@ import collections
 import json
 import os
 import pathlib
+import re
 import subprocess
 import sys
 import tempfile
 import urllib.parse
 import xml.etree.ElementTree as ElementTree
 
+import evidence
+import reliability
+
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-PYTEST_SECONDS = 1500
+# For one suite.
+PYTEST_SECONDS = int(os.environ.get("MILLSTREAM_TEST_SECONDS", "1500"))
 # What a backend in a database has a part in.
 DATABASE_SUITES = [
     "tests/conformance",
@@ -32,6 +37,8 @@ CLIENT_SUITES = [
                         "tests/conformance", "tests/browser",
                         "tests/teams"]),
     ("3.17.2", "http", ["tests/python"]),
+    # It wants the machine for itself.
+    ("3.17.2", "http", ["tests/load"]),
     *(("3.17.2", f"http/{database}", DATABASE_SUITES)
       for database in ("sqlite", "postgresql", "mysql")),
     # Its environment leads to an object store.
@@ -139,16 +146,24 @@ def count_bazel(tally, events):
 
 
 def count_target(tally, label, result):
-    outputs = {o["name"]: o for o in result.get("testActionOutput", [])}
+    outputs = {o["name"]: path_of(o.get("uri", ""))
+               for o in result.get("testActionOutput", [])}
     failures_before = len(tally.failed)
-    uri = outputs.get("test.xml", {}).get("uri", "")
-    path = urllib.parse.unquote(urllib.parse.urlsplit(uri).path)
-    readable = tally.add_junit(path, label)
+    readable = tally.add_junit(outputs.get("test.xml", ""), label)
     ok = result["status"] == "PASSED"
     if not ok and len(tally.failed) == failures_before:
         tally.failed.append(f"{label} ({result['status'].lower()})")
     elif ok and not readable:
         tally.passed += 1
+    if label.endswith("_fuzz") and "test.log" in outputs:
+        log = pathlib.Path(outputs["test.log"]).read_text(errors="replace")
+        for inputs in re.findall(r"^played \d+ files, (\d+) inputs$", log,
+                                 re.M):
+            evidence.add("fuzz", {evidence.INPUTS: int(inputs)})
+
+
+def path_of(uri):
+    return urllib.parse.unquote(urllib.parse.urlsplit(uri).path)
 
 
 def build_server(tally):
@@ -199,15 +214,25 @@ def run_client(tally, arguments):
             break
 
 
+def show_evidence(folder):
+    rows = reliability.collect(folder)
+    if rows:
+        say("what was done to the server (docs/reliability.md)")
+        print("\n".join(reliability.table(rows)))
+
+
 def main():
     tally = Tally()
     only, *arguments = sys.argv[1:] or [""]
     if only not in ("", "cpp", "client"):
         sys.exit("usage: tools/test [cpp [TARGET...] | client [ARG...]]")
-    if only != "client":
-        run_cpp(tally, arguments or ["//..."])
-    if only != "cpp" and build_server(tally):
-        run_client(tally, arguments)
+    with tempfile.TemporaryDirectory() as folder:
+        folder = os.environ.setdefault("MILLSTREAM_EVIDENCE", folder)
+        if only != "client":
+            run_cpp(tally, arguments or ["//..."])
+        if only != "cpp" and build_server(tally):
+            run_client(tally, arguments)
+        show_evidence(folder)
     return tally.report()
 
 

@@ -14,6 +14,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 import doors
+import evidence
 import harness
 
 USER, PASSWORD = "alice", "a pass:wörd"
@@ -81,6 +82,9 @@ def test_every_route_asks_for_credentials(guarded):
             continue
         assert status == 401, (method, path, status)
         assert headers["WWW-Authenticate"] == 'Basic realm="mlflow"'
+    # /health is open.
+    evidence.add("access", {evidence.ROUTES: len(list(routes())) - 1,
+                            evidence.REFUSED: len(walked) - 1})
 
 
 @pytest.mark.parametrize("credentials", WRONG.values(), ids=WRONG)
@@ -149,6 +153,8 @@ def test_every_grpc_method_asks_for_credentials(guarded):
             list(reflection.ServerReflectionInfo(iter([
                 reflection_pb2.ServerReflectionRequest(list_services="")])))
         assert caught.value.code() == grpc.StatusCode.UNAUTHENTICATED
+        evidence.add("access", {evidence.ROUTES: len(methods) + 1,
+                                evidence.REFUSED: 2 * len(methods) + 1})
         # The /health of gRPC.
         health = health_pb2_grpc.HealthStub(channel)
         serving = health_pb2.HealthCheckResponse.SERVING

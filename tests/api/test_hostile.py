@@ -21,6 +21,7 @@ from test_permissions import (DENIED, USERS, AnyShape, Things, ask, grant,
                               refusal, server, user)
 
 import doors
+import evidence
 import harness
 
 __all__ = ["ask", "guarded", "server", "user"]  # fixtures
@@ -72,17 +73,21 @@ def spellings(path):
 
 def test_no_spelling_of_a_route_is_open(guarded):
     ask = Asker(guarded)
+    refused = 0
     for method, path in sorted(set(routes())):
         if path in ("/health", "/"):
             continue
         for other in ("HEAD", "OPTIONS", "PATCH"):
             assert ask(other, path)[0] == 401, (other, path)
+            refused += 1
         for spelled in spellings(path):
             status, _, text = ask(method, spelled)
+            refused += status >= 400
             if spelled.startswith("/health?"):
                 assert text in (b"OK", b"") or status == 401
             else:
                 assert status in (400, 401), (method, spelled, status)
+    evidence.add("access", {evidence.REFUSED: refused})
 
 
 @pytest.mark.parametrize("prefix", ["/mlflow", "/a/b"])

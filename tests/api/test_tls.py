@@ -175,6 +175,7 @@ def test_callers_may_have_to_bring_a_certificate(tmp_path, start_server):
 
 
 def test_a_connection_that_does_not_agree_ends(secured):
+    """limits::kTlsHandshakeMsMax is ten seconds."""
     host, port = secured.url.removeprefix("https://").split(":")
     with socket.create_connection((host, int(port)), timeout=30) as silent:
         assert silent.recv(1) == b""

@@ -155,13 +155,53 @@ def test_every_cc_file_is_built():
     report(findings)
 
 
+# Of base/limits.h, those that no test waits for: what does it then.
+UNTESTED_LIMITS = {
+    "kGrpcIdleMsMax": "ten minutes, counted by the gRPC library",
+    "kHttpAdmissionMsMax": "the clock is that of handler_slots_test.cc",
+    "kPasswordCheckMsMax": "the clock is that of connection_list_test.cc",
+}
+
+
 def test_every_limit_is_tested():
-    """Limits of time aside: no test waits for them."""
     names = re.findall(r"constexpr \w+ (k\w+) =",
                        (ROOT / "base" / "limits.h").read_text())
-    tests = "".join(
-        (ROOT / name).read_text() for name in files(".cc")
-        if name.endswith("_test.cc") or "/conformance/" in name)
+    assert len(names) > 150
+    words = set()
+    for name in files("_test.cc", ".py", ".cc"):
+        if (name.endswith("_test.cc") or "/conformance/" in name
+                or name.startswith("tests/") and "/style/" not in name):
+            words.update(re.findall(r"\bk[A-Z]\w+", (ROOT / name).read_text()))
     report(f"base/limits.h: no test names {name}" for name in names
-           if not re.search(r"Ms(Max)?$|PerSecondMin$", name)
-           and name not in tests)
+           if name not in words and name not in UNTESTED_LIMITS)
+    report(f"{name} is tested, or no limit" for name in UNTESTED_LIMITS
+           if name in words or name not in names)
+
+
+def named_tests(document):
+    """`file::test` in a document; of C++, `file::Suite.Test`."""
+    return re.findall(r"`([\w/.]+)::([\w.]+)`",
+                      (ROOT / document).read_text())
+
+
+def test_tests_that_documents_name_exist():
+    findings = []
+    for document in files(".md"):
+        for file, test in named_tests(document):
+            path = ROOT / file
+            text = path.read_text() if path.is_file() else ""
+            suite, _, case = test.rpartition(".")
+            pattern = (rf"TEST\w*\(\s*{suite},\s*{case}\)" if suite
+                       else rf"def {test}\(")
+            if not re.search(pattern, text):
+                findings.append(f"{document}: {file} has no {test}")
+    report(findings)
+
+
+def test_every_weakness_has_its_test():
+    """Each row of the table of docs/security.md names one at least."""
+    _, _, rest = (ROOT / "docs" / "security.md").read_text().partition(
+        "| weakness |")
+    rows = [row for row in rest.partition("\n\n")[0].splitlines()[2:]]
+    assert len(rows) > 12
+    report(row[:60] for row in rows if not re.search(r"`\S+::\w+", row))

@@ -1,0 +1,53 @@
+"""What a process holds: memory, descriptors, threads."""
+
+import contextlib
+import os
+import re
+import statistics
+import threading
+import time
+
+
+def resident_mb(pid):
+    with open(f"/proc/{pid}/status") as status:
+        return int(re.search(r"VmRSS:\s+(\d+)", status.read())[1]) / 1024
+
+
+def threads(pid):
+    return len(os.listdir(f"/proc/{pid}/task"))
+
+
+def descriptors(pid):
+    return len(os.listdir(f"/proc/{pid}/fd"))
+
+
+class Memory(threading.Thread):
+    """Looks at a process's memory all the time."""
+
+    EVERY_SECONDS = 0.25
+
+    def __init__(self, pid):
+        super().__init__(daemon=True)
+        self._pid = pid
+        self._samples = []  # (when, MB)
+        self._ended = threading.Event()
+
+    def run(self):
+        while not self._ended.wait(self.EVERY_SECONDS):
+            with contextlib.suppress(FileNotFoundError):  # it has ended
+                self._samples.append((time.monotonic(),
+                                      resident_mb(self._pid)))
+
+    def finish(self):
+        self._ended.set()
+        self.join()
+
+    def growth(self, begin, end):
+        """MB between the first and the last quarter of that time, each by its
+        median: what a peak needs and gives back does not count."""
+        quarter = (end - begin) / 4
+        first = [mb for when, mb in self._samples
+                 if begin <= when <= begin + quarter]
+        last = [mb for when, mb in self._samples
+                if end - quarter <= when <= end]
+        return statistics.median(last) - statistics.median(first)
