@@ -246,6 +246,10 @@ class GrpcDoorImpl final : public GrpcDoor {
     grpc::EnableDefaultHealthCheckService(false);
     grpc::ServerBuilder builder;
     builder.SetMaxReceiveMessageSize(limits::kGrpcMessageBytesMax);
+    // The library unpacks a message whole before it looks at its size.
+    builder.SetCompressionAlgorithmSupportStatus(GRPC_COMPRESS_DEFLATE, false);
+    builder.SetCompressionAlgorithmSupportStatus(GRPC_COMPRESS_GZIP, false);
+    builder.AddChannelArgument(GRPC_ARG_ENABLE_PER_MESSAGE_DECOMPRESSION, 0);
     builder.SetResourceQuota(
         grpc::ResourceQuota("millstream").Resize(kTransportBytesMax));
     builder.AddChannelArgument(GRPC_ARG_HTTP2_BDP_PROBE, 0);

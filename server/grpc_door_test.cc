@@ -90,6 +90,14 @@ TEST_F(GrpcDoorTest, RefusesMessagesOverTheLimit) {
       grpc::StatusCode::RESOURCE_EXHAUSTED);
 }
 
+TEST_F(GrpcDoorTest, RefusesCompressedMessages) {
+  grpc::ClientContext context;
+  context.set_compression_algorithm(GRPC_COMPRESS_GZIP);
+  v1::GetExperimentResponse response;
+  EXPECT_EQ(Get(&context, std::string(1000, 'x'), &response).error_code(),
+            grpc::StatusCode::UNIMPLEMENTED);
+}
+
 TEST_F(GrpcDoorTest, RefusesCallsWhenTooManyWait) {
   auto door = *GrpcDoor::Start({.threads_max = 1}, &dispatcher_);
   grpc::GenericStub stub(

@@ -14,6 +14,7 @@ import time
 import urllib.error
 import urllib.request
 
+import grpc
 import pytest
 from test_auth import PASSWORD, USER, basic
 from test_hostile import raw
@@ -64,6 +65,28 @@ def test_compressed_bodies_are_not_unpacked(start_server):
     path = "0/bomb.gz"
     door.upload("UploadArtifact", {"artifact_path": path}, bomb)
     assert door.download("DownloadArtifact", {"artifact_path": path}) == bomb
+    assert peak_mb(server.pid) - before < MEMORY_MB_MAX
+
+
+def test_compressed_messages_are_refused(start_server):
+    server = start_server()
+    with grpc.insecure_channel(server.grpc_address) as channel:
+        paths = {"unary": "/millstream.v1.TrackingService/GetServerInfo",
+                 "stream": "/millstream.v1.StreamService/LogMetrics"}
+        channel.unary_unary(paths["unary"])(b"", timeout=60)
+        before = peak_mb(server.pid)
+        for path in paths.values():
+            call = channel.stream_stream(path)(
+                iter([b"\0" * 300_000_000]), timeout=60,
+                compression=grpc.Compression.Gzip)
+            with pytest.raises(grpc.RpcError) as caught:
+                list(call)
+            assert caught.value.code() == grpc.StatusCode.UNIMPLEMENTED
+        # Small ones are no exception: there is one rule.
+        with pytest.raises(grpc.RpcError) as caught:
+            channel.unary_unary(paths["unary"])(
+                b"\0" * 1000, compression=grpc.Compression.Deflate)
+        assert caught.value.code() == grpc.StatusCode.UNIMPLEMENTED
     assert peak_mb(server.pid) - before < MEMORY_MB_MAX
 
 

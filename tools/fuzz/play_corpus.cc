@@ -14,7 +14,10 @@ namespace {
 constexpr size_t kVariantsMax = 2000;
 constexpr char kBytes[] = {'\0', '\x01', '\x7f', '\xff', ' ', '"', '%', '\''};
 
+size_t inputs = 0;
+
 void Play(const std::string& input) {
+  ++inputs;
   LLVMFuzzerTestOneInput(reinterpret_cast<const uint8_t*>(input.data()),
                          input.size());
 }
@@ -40,6 +43,7 @@ int main(int argc, char** argv) {
       Play(changed);
     }
   }
-  std::printf("played %d files\n", argc - 1);
+  // tests/run_all.py reads this.
+  std::printf("played %d files, %zu inputs\n", argc - 1, inputs);
   return 0;
 }
