@@ -6,6 +6,8 @@ import subprocess
 
 import pytest
 
+import mutations
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 LINE_MAX = 80
 FILE_LINES_MAX = 700
@@ -205,3 +207,9 @@ def test_every_weakness_has_its_test():
     rows = [row for row in rest.partition("\n\n")[0].splitlines()[2:]]
     assert len(rows) > 12
     report(row[:60] for row in rows if not re.search(r"`\S+::\w+", row))
+
+
+def test_mutations_are_of_what_is_there():
+    report(f"{file}: not once: {old}"
+           for file, old, _, _ in mutations.MUTATIONS
+           if (ROOT / file).read_text().count(old) != 1)
