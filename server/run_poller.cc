@@ -114,10 +114,14 @@ absl::Status RunPoller::Begin(const RunFeed::Subject& subject) {
   auto watched = std::make_unique<Watched>(subject);
   watched->begun = absl::Now();
   watched->pass = NewPass(subject);
-  absl::StatusOr<bool> found = true;
-  while (found.ok() && *found) found = LookAtNext(false, watched.get());
+  absl::Status status = Alive();
+  for (bool found = true; found && status.ok();) {
+    const absl::StatusOr<bool> next = LookAtNext(false, watched.get());
+    found = next.ok() && *next;
+    status = next.ok() ? Alive() : next.status();
+  }
   watched->pass = nullptr;
-  if (found.ok()) {
+  if (status.ok()) {
     absl::MutexLock lock(&mutex_);
     // Who was faster knows what is older.
     if (watched_.try_emplace(name, std::move(watched)).second) {
@@ -125,7 +129,7 @@ absl::Status RunPoller::Begin(const RunFeed::Subject& subject) {
     }
   }
   for (const auto& [_, seen] : watched->runs) series_ -= seen.latest.size();
-  return found.status();
+  return status;
 }
 
 std::vector<RunPoller::Watched*> RunPoller::Turns() {

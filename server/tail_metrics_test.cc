@@ -297,6 +297,22 @@ TEST_F(SharedTailTest, WhatWasSentLongAgoMayBeSentAgain) {
   EXPECT_LE(steps["run1/m"].size(), static_cast<size_t>(2 * kPoints + 1));
 }
 
+TEST_F(SharedTailTest, SeriesThatAreComparedAreBounded) {
+  RunPoller poller(stores_.tracking(), &points_, &feed_,
+                   {.interval = absl::ZeroDuration(), .series = 1});
+  parts_.poller = &poller;
+  Log(run_, "m", 1);
+  {
+    auto tail = NewTail(OfRun());
+    tail->UntilLive();
+    LogElsewhere(run_, "n", 1);
+    LogElsewhere(run_, "m", 2);
+    ASSERT_TRUE(poller.Poll().ok());
+    EXPECT_EQ(StepsOf({tail->Next()}), (Steps{{"run1/m", {2}}}));
+  }
+  parts_.poller = &poller_;
+}
+
 TEST_F(SharedTailTest, ATailGoesOnFromAPosition) {
   Log(run_, "m", 1);
   auto tail = NewTail(OfRun());
