@@ -111,7 +111,8 @@ def test_what_is_no_metric_waits_for_leftovers_too(
 def test_a_run_that_was_left_unmade_is_resumed(
         server, proxy, connect, run_python, uri_of):
     """Even the call that makes it is in the spool."""
-    connect(proxy).create_run("known")
+    patient = {"write_wait": 30, "timeout": 30}
+    connect(proxy, **patient).create_run("known")
     server.kill()
     process = run_python("""
 import millstream, sys, os, signal
@@ -122,7 +123,7 @@ os.kill(os.getpid(), signal.SIGKILL)
 """, uri_of(proxy))
     run_id = process.communicate()[0].strip()
     server.start()
-    client = connect(proxy)
+    client = connect(proxy, **patient)
     run = client.run(run_id)
     run.log("m", 1.0, step=1)
     assert [p.step for p in run.history("m")] == [0, 1]

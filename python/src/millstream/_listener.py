@@ -38,30 +38,47 @@ async def _ask(host: str, port: int, address: str) -> str | None:
         writer.close()
     if answer.startswith(b"HTTP/1"):
         return _http(SCHEME, address)
-    if answer.startswith(ALERT_OF_TLS):
+    if (not answer or answer.startswith(ALERT_OF_TLS)) and (
+            await _speaks_tls(host, port)):
         return (f"{address} speaks TLS. Say {TLS_SCHEME}://{address} if that "
                 "is the gRPC port of a server")
     return None
 
 
 async def _ask_by_tls(host: str, port: int, address: str) -> str | None:
-    # Nothing is sent to whoever that is.
-    context = ssl.create_default_context()
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    context.set_alpn_protocols(["h2"])
     try:
-        _, writer = await asyncio.open_connection(host, port, ssl=context)
+        chosen = await _protocol(host, port)
     except ssl.SSLError as error:
         if error.reason == "WRONG_VERSION_NUMBER":
             return (f"{address} does not speak TLS. Say {SCHEME}://{address} "
                     "if that is the gRPC port of a server")
         raise
+    return None if chosen == "h2" else _http(TLS_SCHEME, address)
+
+
+async def _speaks_tls(host: str, port: int) -> bool:
     try:
-        chosen = writer.get_extra_info("ssl_object").selected_alpn_protocol()
+        await _protocol(host, port)
+    except ssl.SSLError as error:
+        # It wants a certificate of us, for example.
+        return "ALERT" in (error.reason or "")
+    return True
+
+
+async def _protocol(host: str, port: int) -> str | None:
+    """What is chosen to be spoken by TLS. Nothing is sent to whoever that
+    is."""
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    context.set_alpn_protocols(["h2"])
+    _, writer = await asyncio.open_connection(host, port, ssl=context)
+    try:
+        chosen: str | None = writer.get_extra_info(
+            "ssl_object").selected_alpn_protocol()
     finally:
         writer.close()
-    return None if chosen == "h2" else _http(TLS_SCHEME, address)
+    return chosen
 
 
 def _http(scheme: str, address: str) -> str:
