@@ -203,7 +203,8 @@ constexpr Flag kFlags[] = {
     {kWatching, "log-format", "", "MILLSTREAM_LOG_FORMAT", "FORMAT", "text",
      Policy::kOwn, "Form of the log's lines: 'text' or 'json'.", ""},
     {kWatching, "access-log", "", "MILLSTREAM_ACCESS_LOG", "", "false",
-     Policy::kOwn, "Write a line to the log for each answer, over HTTP and over gRPC.", ""},
+     Policy::kOwn,
+     "Write a line to the log for each answer, over HTTP and over gRPC.", ""},
 
     {kOther, "gunicorn-opts", "", "MLFLOW_GUNICORN_OPTS", "TEXT", "",
      Policy::kIgnored, "Options of a Python web server.",
