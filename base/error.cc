@@ -3,6 +3,7 @@
 #include <string>
 
 #include "absl/strings/cord.h"
+#include "base/disk_full.h"
 #include "base/limits.h"
 #include "base/text.h"
 
@@ -110,6 +111,10 @@ std::string_view GetPublicMessage(const absl::Status& status) {
     case v1::DEADLINE_EXCEEDED:
       return "The call's deadline has passed; allow more time or ask for less.";
     case v1::RESOURCE_EXHAUSTED:
+      if (IsDiskFull(status)) {
+        return "The server's disk is full: it keeps nothing new until whoever "
+               "runs it has made space there. What it has can be read.";
+      }
       return "The server has no room for this now; send it again a little "
              "later.";
     case v1::TEMPORARILY_UNAVAILABLE:

@@ -1,5 +1,6 @@
 #include "base/error.h"
 
+#include "base/disk_full.h"
 #include "base/limits.h"
 #include "gtest/gtest.h"
 
@@ -58,6 +59,15 @@ TEST(ErrorTest, CanonicalNamesakesNeedNoPayload) {
             v1::RESOURCE_EXHAUSTED);
   EXPECT_EQ(GetErrorCode(absl::UnavailableError("")),
             v1::TEMPORARILY_UNAVAILABLE);
+}
+
+TEST(ErrorTest, CallersAreToldOfAFullDiskAndNotWhereItIs) {
+  const absl::Status full = DiskFullError("/data/db-wal: no space");
+  EXPECT_EQ(GetErrorCode(full), v1::RESOURCE_EXHAUSTED);
+  EXPECT_NE(GetPublicMessage(full).find("disk is full"),
+            std::string_view::npos);
+  EXPECT_EQ(GetPublicMessage(full).find("/data"), std::string_view::npos);
+  EXPECT_FALSE(IsDiskFull(absl::ResourceExhaustedError("too many")));
 }
 
 TEST(ErrorTest, MarksForHttpKeepTheError) {

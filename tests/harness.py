@@ -136,6 +136,11 @@ class Server:
         return self._process is not None and self._process.poll() is None
 
     @property
+    def exit_status(self):
+        """Of a server that ended by itself; None: it runs."""
+        return self._process.poll()
+
+    @property
     def pid(self):
         return self._process.pid
 

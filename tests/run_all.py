@@ -17,6 +17,8 @@ import reliability
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 # For one suite.
 PYTEST_SECONDS = int(os.environ.get("MILLSTREAM_TEST_SECONDS", "1500"))
+# What tests with a server start, and the disk that some of them give it.
+SERVER = ("//app:millstream", "//tests/crash:libfaulty_disk.so")
 # What a backend in a database has a part in.
 DATABASE_SUITES = [
     "tests/conformance",
@@ -39,6 +41,7 @@ CLIENT_SUITES = [
     ("3.17.2", "http", ["tests/python"]),
     # It wants the machine for itself.
     ("3.17.2", "http", ["tests/load"]),
+    ("3.17.2", "http", ["tests/crash"]),
     *(("3.17.2", f"http/{database}", DATABASE_SUITES)
       for database in ("sqlite", "postgresql", "mysql")),
     # Its environment leads to an object store.
@@ -170,9 +173,9 @@ def build_server(tally):
     if os.environ.get("MILLSTREAM_TEST_REFERENCE"):
         return True
     say("the server")
-    if bazel("build", "--config=release", "//app:millstream") == 0:
+    if bazel("build", "--config=release", *SERVER) == 0:
         return True
-    tally.failed.append("//app:millstream (does not build)")
+    tally.failed.append(f"{SERVER[0]} (does not build)")
     return False
 
 

@@ -26,6 +26,7 @@
 #include "storage/rocksdb/metric_key.h"
 #include "storage/rocksdb/packer.h"
 #include "storage/rocksdb/points_digest.h"
+#include "storage/rocksdb/replay_logger.h"
 #include "storage/rocksdb/rocksdb_status.h"
 #include "storage/rocksdb/series_reader.h"
 #include "storage/rocksdb/step_sampler.h"
@@ -532,6 +533,11 @@ absl::StatusOr<std::unique_ptr<RocksDbMetricStore>> OpenRocksDbMetricStore(
     const std::string& folder, const RocksDbOptions& options) {
   rocksdb::Options db_options(DatabaseOptions(), FamilyOptions());
   if (options.env != nullptr) db_options.env = options.env;
+  // Without one RocksDB makes its own.
+  std::shared_ptr<rocksdb::Logger> logger;
+  if (rocksdb::CreateLoggerFromOptions(folder, db_options, &logger).ok()) {
+    db_options.info_log = std::make_shared<ReplayLogger>(std::move(logger));
+  }
   rocksdb::DB* db = nullptr;
   rocksdb::Status status = rocksdb::DB::Open(db_options, folder, &db);
   if (!status.ok()) return OpenError(status);

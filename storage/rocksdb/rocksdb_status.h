@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "absl/status/status.h"
+#include "base/disk_full.h"
 #include "rocksdb/slice.h"
 #include "rocksdb/status.h"
 
@@ -14,7 +15,7 @@ namespace millstream::storage {
 inline absl::Status FromRocksDb(const rocksdb::Status& status) {
   if (status.ok()) return absl::OkStatus();
   const std::string text = status.ToString();
-  if (status.IsNoSpace()) return absl::ResourceExhaustedError(text);
+  if (status.IsNoSpace()) return DiskFullError(text);
   if (status.IsCorruption()) return absl::DataLossError(text);
   if (status.severity() >= rocksdb::Status::kHardError || status.IsBusy() ||
       status.IsShutdownInProgress()) {

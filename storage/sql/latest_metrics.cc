@@ -148,6 +148,11 @@ LatestMetrics::Append LatestMetrics::Begin(std::string_view run_id) {
   return Append(this, run_id, mark);
 }
 
+absl::Status LatestMetrics::CheckRoom() const {
+  absl::MutexLock lock(&mutex_);
+  return candidates_ > kCandidatesMax ? flushed_ : absl::OkStatus();
+}
+
 void LatestMetrics::FinishAppend(std::string_view run_id, uint64_t mark,
                                  bool committed,
                                  absl::Span<const SeriesAppend> series) {
@@ -276,13 +281,14 @@ std::vector<RunPoints> LatestMetrics::TakeCandidates() {
   return runs;
 }
 
-std::vector<RunMark> LatestMetrics::EndFlush(bool committed) {
+std::vector<RunMark> LatestMetrics::EndFlush(const absl::Status& status) {
   absl::MutexLock lock(&mutex_);
+  flushed_ = status;
   std::vector<RunMark> clean;
   absl::erase_if(runs_, [&](auto& entry) {
     mutex_.AssertHeld();
     auto& [run_id, run] = entry;
-    if (!committed) {
+    if (!status.ok()) {
       for (const auto& [key, point] : run.flushing) {
         candidates_ += Raise(point, key, &run.candidates);
       }
@@ -314,7 +320,7 @@ absl::Status LatestMetrics::Flush() {
     });
     left.remove_prefix(count);
   }
-  const std::vector<RunMark> clean = EndFlush(status.ok());
+  const std::vector<RunMark> clean = EndFlush(status);
   // No crash may take the projection back and leave the mark removed. Marks
   // that stay cost a projection at the next start, no more.
   if (!clean.empty() && database_->Sync().ok()) {

@@ -67,7 +67,8 @@ namespace millstream::storage {
 // Thread-safe. Database and store must outlive it.
 class LatestMetrics {
  public:
-  // With more candidates than this in memory, appends wait for a flush.
+  // With more candidates than this in memory, appends wait for a flush, and
+  // are refused if it fails.
   static constexpr size_t kCandidatesMax = 65536;
 
   using Points = absl::flat_hash_map<std::string, MetricPoint>;
@@ -100,6 +101,11 @@ class LatestMetrics {
     const uint64_t mark_;
   };
   Append Begin(std::string_view run_id) ABSL_LOCKS_EXCLUDED(mutex_);
+
+  // For who is about to Begin. OK unless there are more than kCandidatesMax
+  // because the table could not be written: then, why the last Flush failed.
+  // Memory would have no bound otherwise.
+  absl::Status CheckRoom() const ABSL_LOCKS_EXCLUDED(mutex_);
 
   // Points of the run that may be newer than the table's.
   Points Candidates(std::string_view run_id) const ABSL_LOCKS_EXCLUDED(mutex_);
@@ -137,8 +143,9 @@ class LatestMetrics {
   // What Flush is to write; moves all candidates to `flushing`.
   std::vector<std::pair<std::string, Points>> TakeCandidates()
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(flush_mutex_) ABSL_LOCKS_EXCLUDED(mutex_);
-  // Ends `flushing`; returns the marks of runs that are clean.
-  std::vector<RunMark> EndFlush(bool committed)
+  // Ends `flushing`, which went as `status` says; returns the marks of runs
+  // that are clean.
+  std::vector<RunMark> EndFlush(const absl::Status& status)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(flush_mutex_) ABSL_LOCKS_EXCLUDED(mutex_);
 
   sql::Database* const database_;
@@ -154,6 +161,8 @@ class LatestMetrics {
   uint64_t next_mark_ ABSL_GUARDED_BY(mutex_) = 1;
   // Runs in doubt.
   size_t doubts_ ABSL_GUARDED_BY(mutex_) = 0;
+  // Of the last Flush.
+  absl::Status flushed_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace millstream::storage

@@ -161,6 +161,7 @@ absl::Status SqlRunLog::LogMetrics(const RunLogBatch& batch) {
   if (batch.metrics.empty() && batch.frame.number == 0) {
     return absl::OkStatus();
   }
+  RETURN_IF_ERROR(latest_->CheckRoom());
   LatestMetrics::Append append = latest_->Begin(batch.run_id);
   RETURN_IF_ERROR(store_->Append(
       batch.run_id, batch.metrics,

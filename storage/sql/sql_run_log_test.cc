@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/str_cat.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "storage/sql/metric_outbox.h"
@@ -418,6 +419,37 @@ TEST_F(SqlRunLogTest, TooManyCandidatesAreFlushedByWhoBringsThem) {
     ASSERT_TRUE(log_->log().Log({.run_id = kRun, .metrics = series}).ok());
   }
   EXPECT_EQ(log_->Table(kRun).size(), appended);
+}
+
+TEST_F(SqlRunLogTest, ATableThatCannotBeWrittenDoesNotFillTheMemory) {
+  auto rename = [&](std::string_view sql) {
+    ASSERT_TRUE(log_->database()
+                    .Write([&](sql::Transaction& transaction) {
+                      return transaction.Execute(sql);
+                    })
+                    .ok());
+  };
+  rename("ALTER TABLE latest_metrics RENAME TO elsewhere");
+  const MetricPoint point{1, 1, 1};
+  size_t appended = 0;
+  absl::Status status;
+  while (status.ok() && appended <= 2 * LatestMetrics::kCandidatesMax) {
+    std::vector<std::string> keys;
+    for (int i = 0; i < 10'000; ++i) keys.push_back(StrCat(appended + i));
+    std::vector<SeriesAppend> series;
+    for (const auto& key : keys) series.push_back({key, {&point, 1}});
+    status = log_->log().Log({.run_id = kRun, .metrics = series});
+    if (status.ok()) appended += keys.size();
+  }
+  EXPECT_FALSE(status.ok());
+  EXPECT_GT(appended, LatestMetrics::kCandidatesMax);
+  EXPECT_LT(appended, LatestMetrics::kCandidatesMax + 20'000);
+  // What was acknowledged is shown, and goes on once the table is back.
+  EXPECT_EQ(log_->latest().Candidates(kRun).size(), appended);
+  rename("ALTER TABLE elsewhere RENAME TO latest_metrics");
+  ASSERT_TRUE(log_->log().Maintain().ok());
+  EXPECT_EQ(log_->Table(kRun).size(), appended);
+  EXPECT_TRUE(Log(kRun, "m", {{1, 1, 1}}).ok());
 }
 
 // --- Many at once.

@@ -8,8 +8,10 @@
 #include <utility>
 
 #include "absl/time/time.h"
+#include "base/log.h"
 #include "base/status_macros.h"
 #include "base/str_cat.h"
+#include "storage/sqlite/log_check.h"
 #include "storage/sqlite/migrator.h"
 
 namespace millstream::storage::sqlite {
@@ -35,10 +37,32 @@ absl::Status SyncFailed() {
       "could not be forced to the disk");
 }
 
+// Before SQLite takes what is damaged for the log's end. A crash may have left
+// what looks like damage where commits were not forced to the disk.
+absl::Status RefuseDamagedLog(const std::string& path, Durability durability) {
+  ASSIGN_OR_RETURN(const LogCheck check, CheckLog(path));
+  if (!check.damaged()) return absl::OkStatus();
+  const std::string what =
+      check.header_damaged
+          ? "The header of the database's log"
+          : StrCat(check.commits_behind, " commits of the database's log, "
+                   "behind damage after frame ", check.frames, ",");
+  if (durability == Durability::kMachine) {
+    return absl::DataLossError(
+        StrCat(what, " cannot be read. Restore a copy of the data folder; "
+                     "docs/durability.md says what else can be done."));
+  }
+  LogWarning(what, " cannot be read and is lost; a power cut may do that.");
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<SqliteDatabase>> SqliteDatabase::Open(
     const std::string& path, const Options& options) {
+  if (options.schema == sql::Schema::kOwn) {
+    RETURN_IF_ERROR(RefuseDamagedLog(path, options.durability));
+  }
   ASSIGN_OR_RETURN(
       std::unique_ptr<SqliteConnection> writer,
       SqliteConnection::Open(path, {.read_only = false,

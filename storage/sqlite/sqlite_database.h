@@ -69,7 +69,8 @@ class SqliteDatabase final : public sql::Database {
 
   // Opens the file, or makes it, and brings it to the latest schema if that is
   // our own.
-  // As SqliteConnection::Open and Migrate.
+  // As SqliteConnection::Open and Migrate; kDataLoss also for our own schema
+  // if its log is damaged before its end (log_check.h).
   static absl::StatusOr<std::unique_ptr<SqliteDatabase>> Open(
       const std::string& path, const Options& options);
 

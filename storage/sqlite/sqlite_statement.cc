@@ -4,6 +4,7 @@
 
 #include <utility>
 
+#include "base/disk_full.h"
 #include "base/str_cat.h"
 
 namespace millstream::storage::sqlite {
@@ -23,8 +24,6 @@ absl::StatusCode CodeOf(int extended) {
       return absl::StatusCode::kFailedPrecondition;
     case SQLITE_INTERRUPT:
       return absl::StatusCode::kCancelled;
-    case SQLITE_FULL:
-      return absl::StatusCode::kResourceExhausted;
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
     case SQLITE_CANTOPEN:
@@ -48,9 +47,10 @@ absl::Status SqliteError(sqlite3* db, int code, std::string_view doing) {
     extended = sqlite3_extended_errcode(db);
     text = sqlite3_errmsg(db);
   }
-  return absl::Status(CodeOf(extended),
-                      StrCat("SQLite, ", doing, ": ", text, " (", extended,
-                             ")"));
+  const std::string message =
+      StrCat("SQLite, ", doing, ": ", text, " (", extended, ")");
+  if ((extended & 0xff) == SQLITE_FULL) return DiskFullError(message);
+  return absl::Status(CodeOf(extended), message);
 }
 
 SqliteStatement::SqliteStatement(sqlite3* db, sqlite3_stmt* statement,

@@ -1,0 +1,281 @@
+"""The server dies, at random and at chosen moments, and with it, often, the
+power of its machine: what it acknowledged is there after a restart, and halves
+of nothing.
+
+MILLSTREAM_ROUNDS is how often (100 are a long test), MILLSTREAM_CRASH_SEED what
+is written and where it dies.
+"""
+
+import collections
+import http.client
+import os
+import re
+import shutil
+import signal
+import sqlite3
+import time
+
+import evidence
+import faulty_disk as fd
+import pytest
+from doors import ApiError
+from model import Lost
+
+import harness
+
+ROUNDS = int(os.environ.get("MILLSTREAM_ROUNDS", "10"))
+# Steps of a start that are cut off, of all there are.
+STEPS = max(ROUNDS, 8)
+PATIENCE_SECONDS = 60
+
+Point = collections.namedtuple("Point", "events pattern action most")
+
+SQLITE_LOG, ROCKSDB_LOG = "millstream.db-wal", "metrics/*.log"
+# Where it dies while everybody writes: at one of the first `most` events.
+WRITING = [
+    Point(fd.SYNC, SQLITE_LOG, fd.KILL_BEFORE, 60),
+    # Between the two stores: SQLite has the batch, RocksDB does not.
+    Point(fd.SYNC, SQLITE_LOG, fd.KILL_AFTER, 60),
+    Point(fd.WRITE, SQLITE_LOG, fd.KILL_AMID, 150),
+    Point(fd.WRITE, SQLITE_LOG, fd.KILL_AFTER, 150),
+    Point(fd.SYNC, ROCKSDB_LOG, fd.KILL_BEFORE, 60),
+    Point(fd.SYNC, ROCKSDB_LOG, fd.KILL_AFTER, 60),
+    Point(fd.WRITE, ROCKSDB_LOG, fd.KILL_BEFORE, 100),
+    Point(fd.WRITE, ROCKSDB_LOG, fd.KILL_AMID, 100),
+]
+# While it stops: the log is copied into the database, RocksDB writes tables.
+STOPPING = [
+    Point(fd.WRITE, "millstream.db", fd.KILL_AMID, 20),
+    Point(fd.SYNC, "millstream.db", fd.KILL_BEFORE, 1),
+    Point(fd.SYNC, "millstream.db", fd.KILL_AFTER, 1),
+    Point(fd.SYNC, "metrics/*.sst", fd.KILL_BEFORE, 1),
+    Point(fd.SYNC, "metrics/*.sst", fd.KILL_AFTER, 1),
+    Point(fd.SYNC, "metrics/MANIFEST-*", fd.KILL_BEFORE, 1),
+    Point(fd.UNLINK, "*", fd.KILL_AFTER, 3),
+    Point(fd.CHANGES, "*", fd.KILL_BEFORE, 40),
+]
+# While it starts: logs are replayed, tables compacted, old files removed.
+STARTING = [
+    Point(fd.CHANGES, "*", fd.KILL_BEFORE, 40),
+    Point(fd.SYNC, "*", fd.KILL_AFTER, 12),
+    Point(fd.RENAME, "metrics/CURRENT", fd.KILL_AFTER, 1),
+    Point(fd.SYNC, "metrics/*.sst", fd.KILL_AFTER, 2),
+]
+POWER_CUTS = ["all", "last", "some"]
+
+
+def arm(rig, point):
+    return rig.disk.rule(point.events, point.pattern, point.action,
+                         skip=rig.seeded.randrange(point.most), times=1)
+
+
+def wait_for(condition, seconds):
+    end = time.monotonic() + seconds
+    while not condition() and time.monotonic() < end:
+        time.sleep(0.005)
+
+
+def die_writing(rig, point):
+    if point is not None:
+        arm(rig, point)
+    seconds = rig.seeded.uniform(0.2, 0.5) if point is None else 2
+    rig.write(lambda: wait_for(lambda: not rig.server.is_running(), seconds))
+    assert rig.server.exit_status in (None, -signal.SIGKILL), rig.server.log()
+    rig.server.kill()
+
+
+def die_stopping(rig, point):
+    rig.write(lambda: time.sleep(rig.seeded.uniform(0.1, 0.3)))
+    arm(rig, point)
+    assert rig.server.stop() in (0, -signal.SIGKILL)
+
+
+def die_starting(rig, point):
+    die_writing(rig, None)
+    arm(rig, point)
+    try:
+        rig.server.start()
+    except RuntimeError:
+        assert rig.server.exit_status == -signal.SIGKILL, rig.server.log()
+    rig.server.kill()
+
+
+WAYS = ([(die_writing, None)] * 2
+        + [(die_writing, point) for point in WRITING]
+        + [(die_stopping, point) for point in STOPPING]
+        + [(die_starting, point) for point in STARTING])
+
+
+def in_turn(seeded, choices):
+    """All of them, in an order of its own, again and again."""
+    while True:
+        yield from seeded.sample(choices, len(choices))
+
+
+def crash(rig, way, point):
+    """One death, and a start after it."""
+    way(rig, point)
+    rig.disk.drop_rules()
+    what = rig.seeded.choice([*POWER_CUTS, "power stays", "all is written"])
+    if what in POWER_CUTS:
+        rig.power_cut(what)
+    else:
+        rig.note(evidence.CRASHES_SURVIVED)
+    if what == "all is written":
+        rig.disk.forget()
+    print(f"{way.__name__} {point}, then {what}")
+    rig.start()
+    rig.check()
+
+
+def test_crashes_lose_and_halve_nothing(rig):
+    rig.add_writers()
+    ways = in_turn(rig.seeded, WAYS)
+    for _ in range(ROUNDS):
+        crash(rig, *next(ways))
+    rig.end()
+
+
+def test_crashes_at_the_lesser_promise(make_rig):
+    """With --durability process, kill -9 alone loses nothing either."""
+    rig = make_rig("--durability", "process").start().add_writers()
+    points = in_turn(rig.seeded, [None, None, *WRITING])
+    for _ in range(max(ROUNDS // 4, 2)):
+        die_writing(rig, next(points))
+        rig.disk.drop_rules()
+        rig.note(evidence.CRASHES_SURVIVED)
+        rig.start()
+        rig.check()
+    rig.end()
+
+
+@pytest.mark.parametrize("pattern", [SQLITE_LOG, ROCKSDB_LOG])
+def test_a_disk_that_lies_is_found_out(make_rig, pattern):
+    """The tests above see what is not there: as with a server that does not
+    sync, an acknowledged write is gone."""
+    rig = make_rig().start().add_writers()
+    rig.disk.rule(fd.SYNC, pattern, fd.LIE)
+    rig.write(lambda: time.sleep(0.5))
+    rig.server.kill()
+    rig.disk.drop_rules()
+    rig.power_cut("all")
+    with pytest.raises((Lost, ApiError, RuntimeError)):
+        rig.start()
+        rig.check()
+
+
+# --- Each step of a start.
+
+def make_version_1(data):
+    """A data folder of the first version of the schema."""
+    sqlite = harness.ROOT / "storage" / "sqlite"
+    number = re.search(r"kApplicationId = (0x[0-9a-f]+)",
+                       (sqlite / "migrator.h").read_text())[1]
+    data.mkdir()
+    database = sqlite3.connect(data / "millstream.db")
+    database.execute("PRAGMA journal_mode = WAL")
+    database.executescript(
+        (sqlite / "migrations" / "0001_initial.sql").read_text()
+        + f"""
+        PRAGMA application_id = {int(number, 16)};
+        PRAGMA user_version = 1;
+        INSERT INTO experiments VALUES
+            (7, 'old', 'default', 'mlflow-artifacts:/7', 'active', 1, 2);
+        """)
+    database.close()
+
+
+def check_experiment(rig, experiment_id, name):
+    found = rig.doors_open()[0].call("GetExperiment", {
+        "experiment_id": experiment_id})
+    assert found["experiment"]["name"] == name
+
+
+def prepare(rig, state):
+    """Data that a start has something to do with; returns the check."""
+    if state == "nothing":
+        return lambda: check_experiment(rig, "0", "Default")
+    if state == "an old version":
+        make_version_1(rig.data)
+        return lambda: check_experiment(rig, "7", "old")
+    rig.start().add_writers()
+    rig.write(lambda: time.sleep(0.4))
+    rig.server.kill()
+    return rig.check
+
+
+def replace(folder, by):
+    shutil.rmtree(folder, ignore_errors=True)
+    if by.exists():
+        shutil.copytree(by, folder)
+
+
+@pytest.mark.parametrize("state", ["nothing", "an old version", "logs"])
+def test_a_start_may_be_cut_off_anywhere(make_rig, tmp_path, state):
+    """At each change to a file, or, in a short run, at some of them."""
+    rig = make_rig()
+    check = prepare(rig, state)
+    before = tmp_path / "before"
+    replace(before, rig.data)
+    rule = rig.disk.rule(fd.CHANGES, "*")
+    rig.start()
+    changes = rule.seen
+    check()
+    rig.server.kill()
+    assert changes > 5
+    for step in sorted(rig.seeded.sample(range(changes),
+                                         min(STEPS, changes))):
+        replace(rig.data, before)
+        rig.disk.forget()
+        rig.disk.drop_rules()
+        rule = rig.disk.rule(
+            fd.CHANGES, "*", rig.seeded.choice([fd.KILL_BEFORE,
+                                                fd.KILL_AFTER]),
+            skip=step, times=1)
+        try:
+            rig.server.start()
+        except RuntimeError:
+            assert rule.acted == 1, rig.server.log()
+            assert rig.server.exit_status == -signal.SIGKILL
+        rig.server.kill()
+        rig.disk.drop_rules()
+        print(f"{state}: step {step} of {changes}")
+        rig.power_cut(rig.seeded.choice(POWER_CUTS))
+        rig.start()
+        check()
+        rig.server.kill()
+    rig.tell()
+
+
+# --- Each answer comes after a sync.
+
+ACKNOWLEDGED = {
+    "metrics alone": ("LogMetric", {"key": "m", "value": 1.0, "timestamp": 1},
+                      ROCKSDB_LOG),
+    "a batch of metrics": ("LogBatch", {"metrics": [
+        {"key": "m", "value": 2.0, "timestamp": 2, "step": 2}]}, ROCKSDB_LOG),
+    "a batch": ("LogBatch", {
+        "metrics": [{"key": "m", "value": 3.0, "timestamp": 3, "step": 3}],
+        "params": [{"key": "p", "value": "1"}]}, SQLITE_LOG),
+    "a param": ("LogParam", {"key": "q", "value": "1"}, SQLITE_LOG),
+    "a tag": ("SetTag", {"key": "t", "value": "1"}, SQLITE_LOG),
+    "the end": ("UpdateRun", {"status": "FINISHED", "end_time": 9},
+                SQLITE_LOG),
+    "a deletion": ("DeleteRun", {}, SQLITE_LOG),
+}
+
+
+@pytest.mark.parametrize("what", ACKNOWLEDGED)
+def test_what_is_acknowledged_was_synced(rig, what):
+    """A sync that does not end keeps the answer back: here, one that the
+    process does not survive."""
+    rpc, request, log = ACKNOWLEDGED[what]
+    rest, grpc = rig.doors_open()
+    run = rest.call("CreateRun", {"experiment_id": "0"})["run"]["info"]
+    one = {"run_id": run["run_id"], **request}
+    door = rig.seeded.choice([rest, grpc])
+    rig.disk.rule(fd.SYNC, log, fd.KILL_BEFORE, times=1)
+    with pytest.raises((ApiError, OSError, http.client.HTTPException)):
+        door.call(rpc, one)
+    wait_for(lambda: not rig.server.is_running(), PATIENCE_SECONDS)
+    assert not rig.server.is_running()
