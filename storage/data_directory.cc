@@ -30,6 +30,19 @@ std::string Holder(int lock_file) {
   return StrCat(" (process ", digits, ")");
 }
 
+// Writes to the file's start. False: errno says why.
+bool WriteAll(int file, std::string_view text) {
+  off_t offset = 0;
+  while (!text.empty()) {
+    const ssize_t written = pwrite(file, text.data(), text.size(), offset);
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) return false;
+    text.remove_prefix(static_cast<size_t>(written));
+    offset += written;
+  }
+  return true;
+}
+
 absl::Status Cannot(std::string_view what, const std::string& path,
                     std::string_view why) {
   return absl::FailedPreconditionError(
@@ -86,8 +99,7 @@ absl::StatusOr<std::unique_ptr<DataDirectory>> DataDirectory::Open(
   }
   // Only to tell the next one who it was; the lock does not depend on it.
   const std::string id = StrCat(getpid(), "\n");
-  if (ftruncate(file, 0) != 0 ||
-      pwrite(file, id.data(), id.size(), 0) != ssize_t(id.size())) {
+  if (ftruncate(file, 0) != 0 || !WriteAll(file, id)) {
     const int code = errno;
     close(file);
     return Cannot("written", path, strerror(code));

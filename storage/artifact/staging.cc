@@ -55,6 +55,21 @@ absl::Status SyncParents(int root, const std::vector<std::string>& made) {
   return absl::OkStatus();
 }
 
+// Forces the name of `folder` to the disk, and those of the folders above it
+// that were made for it: all below `existing`.
+absl::Status SyncNames(std::filesystem::path folder,
+                       const std::filesystem::path& existing) {
+  do {
+    folder = folder.parent_path();
+    const files::Fd parent(
+        open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    // One that may not be read is none of ours.
+    if (parent.ok()) RETURN_IF_ERROR(files::Sync(parent.get()));
+  } while (folder.has_relative_path() &&
+           existing.native().size() < folder.native().size());
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 const char Staging::kName[] = ".artifact.uploading.staging";
@@ -85,11 +100,18 @@ absl::StatusOr<std::unique_ptr<Staging>> Staging::Open(const std::string& path,
                                                        int64_t now_ms) {
   std::error_code error;
   const std::filesystem::path folder = std::filesystem::absolute(path, error);
+  std::filesystem::path existing = folder;
+  std::error_code missing;
+  while (existing.has_relative_path() &&
+         !std::filesystem::exists(existing, missing)) {
+    existing = existing.parent_path();
+  }
   if (!error) std::filesystem::create_directories(folder / kName, error);
   if (error) {
     return absl::FailedPreconditionError(StrCat(
         "cannot make the artifact folder ", path, ": ", error.message()));
   }
+  if (durable) RETURN_IF_ERROR(SyncNames(folder, existing));
   std::unique_ptr<Staging> staging(new Staging(folder.string(), durable));
   staging->root_ =
       files::Fd(open(folder.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));

@@ -26,10 +26,10 @@
 #include "storage/rocksdb/metric_key.h"
 #include "storage/rocksdb/packer.h"
 #include "storage/rocksdb/points_digest.h"
-#include "storage/rocksdb/replay_logger.h"
 #include "storage/rocksdb/rocksdb_status.h"
 #include "storage/rocksdb/series_reader.h"
 #include "storage/rocksdb/step_sampler.h"
+#include "storage/rocksdb/store_logger.h"
 
 namespace millstream::storage {
 namespace {
@@ -88,9 +88,7 @@ rocksdb::DBOptions DatabaseOptions() {
   options.wal_recovery_mode = rocksdb::WALRecoveryMode::kPointInTimeRecovery;
   // Whoever waits for the disk sleeps instead of spinning.
   options.enable_write_thread_adaptive_yield = false;
-  options.info_log_level = rocksdb::InfoLogLevel::WARN_LEVEL;
-  options.max_log_file_size = kMiB;
-  options.keep_log_file_num = 2;
+  options.info_log = std::make_shared<StoreLogger>();
   options.max_manifest_file_size = 4 * kMiB;
   options.stats_dump_period_sec = 0;
   options.stats_persist_period_sec = 0;
@@ -533,11 +531,6 @@ absl::StatusOr<std::unique_ptr<RocksDbMetricStore>> OpenRocksDbMetricStore(
     const std::string& folder, const RocksDbOptions& options) {
   rocksdb::Options db_options(DatabaseOptions(), FamilyOptions());
   if (options.env != nullptr) db_options.env = options.env;
-  // Without one RocksDB makes its own.
-  std::shared_ptr<rocksdb::Logger> logger;
-  if (rocksdb::CreateLoggerFromOptions(folder, db_options, &logger).ok()) {
-    db_options.info_log = std::make_shared<ReplayLogger>(std::move(logger));
-  }
   rocksdb::DB* db = nullptr;
   rocksdb::Status status = rocksdb::DB::Open(db_options, folder, &db);
   if (!status.ok()) return OpenError(status);

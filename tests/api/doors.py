@@ -40,7 +40,10 @@ class GrpcDoor:
     name = "grpc"
 
     def __init__(self, server, authorization=None):
-        self.channel = grpc.insecure_channel(server.grpc_address)
+        # A channel to a server of before, at the same address, may be waiting
+        # to try again.
+        self.channel = grpc.insecure_channel(
+            server.grpc_address, [("grpc.use_local_subchannel_pool", 1)])
         if authorization is not None:
             self.channel = grpc.intercept_channel(
                 self.channel, Authorize(authorization))

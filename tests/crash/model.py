@@ -39,6 +39,25 @@ def require(condition, *what):
         raise Lost(" ".join(map(str, what)))
 
 
+def difference(expected, found):
+    """In few words."""
+    if not isinstance(expected, dict) or not isinstance(found, dict):
+        return f"expected {expected!r}, found {found!r}"[:1000]
+    words = []
+    for name in sorted({*expected, *found}):
+        one, other = expected.get(name), found.get(name)
+        if one == other:
+            continue
+        if isinstance(one, dict) and isinstance(other, dict):
+            words.append(f"{name}: ({difference(one, other)})")
+        elif isinstance(one, set) and isinstance(other, set):
+            words.append(f"{name}: {len(one - other)} missing, "
+                         f"{len(other - one)} too many")
+        else:
+            words.append(f"{name}: expected {one!r}, found {other!r}"[:300])
+    return "; ".join(words)
+
+
 def pairs(rows):
     """Keys and values of a list of messages; none is there twice."""
     result = {row["key"]: row.get("value", "") for row in rows}
@@ -198,9 +217,10 @@ class Writer:
             after = unknown.after
             if found is not None and unknown.rpc == "CreateRun":
                 after["id"] = found["id"]
-            require(found in (before, after), self.name, unknown.rpc,
-                    unknown.request, "is neither done nor undone: before",
-                    before, "found", found)
+            require(found in (before, after), "of", unknown.kind,
+                    unknown.name, unknown.rpc, "is neither undone:",
+                    difference(before, found), "nor done:",
+                    difference(after, found))
             if found is not None:
                 self._things[unknown.kind][unknown.name] = found
         for kind, things in self._things.items():
@@ -213,8 +233,8 @@ class Writer:
                 if self._unknown is not None and name == self._unknown.name:
                     continue
                 found = self._observe(door, kind, name, things[name])
-                require(found == things[name], self.name, "has lost of", kind,
-                        name, ": expected", things[name], "found", found)
+                require(found == things[name], "of", kind, name,
+                        difference(things[name], found))
 
     def _observe(self, door, kind, name, expected):
         if kind == "model":

@@ -14,7 +14,7 @@ from model import Lost
 CANNOT_READ = {"INTERNAL_ERROR", "DATA_LOSS", "TEMPORARILY_UNAVAILABLE"}
 PAGE_BYTES = 4096
 # What the log says of metrics that it leaves out.
-LEFT_OUT = "The metric store's log cannot be read to its end"
+LEFT_OUT = "The log of the metric store cannot be read to its end"
 
 
 class Damaged:

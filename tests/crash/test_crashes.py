@@ -149,12 +149,14 @@ def test_crashes_at_the_lesser_promise(make_rig):
     rig.end()
 
 
-@pytest.mark.parametrize("pattern", [SQLITE_LOG, ROCKSDB_LOG])
+@pytest.mark.parametrize("pattern", [SQLITE_LOG, ROCKSDB_LOG, ".", "metrics"])
 def test_a_disk_that_lies_is_found_out(make_rig, pattern):
     """The tests above see what is not there: as with a server that does not
-    sync, an acknowledged write is gone."""
-    rig = make_rig().start().add_writers()
+    sync a log, or the folder that has its name, an acknowledged write is
+    gone."""
+    rig = make_rig()
     rig.disk.rule(fd.SYNC, pattern, fd.LIE)
+    rig.start().add_writers()
     rig.write(lambda: time.sleep(0.5))
     rig.server.kill()
     rig.disk.drop_rules()
