@@ -111,7 +111,8 @@ def test_what_is_no_metric_waits_for_leftovers_too(
 def test_a_run_that_was_left_unmade_is_resumed(
         server, proxy, connect, run_python, uri_of):
     """Even the call that makes it is in the spool."""
-    patient = {"write_wait": 30, "timeout": 30}
+    # The proxy takes a moment to find the server again.
+    patient = {"write_wait": 30, "timeout": 30, "away_wait": 10}
     connect(proxy, **patient).create_run("known")
     server.kill()
     process = run_python("""
