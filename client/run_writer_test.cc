@@ -260,7 +260,6 @@ TEST_F(RunWriterTest, ARunThatIsNotKnownForAWhileIsWaitedFor) {
     server_->Stop();
     server_->Start();
     ASSERT_TRUE(writer->Flush(kPatience).ok());
-    EXPECT_TRUE(writer->trouble().ok());
   }
   EXPECT_EQ(writer->stats().refused, 0);
   ExpectSteps(*writer, "m", 3);
