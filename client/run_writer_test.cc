@@ -247,7 +247,9 @@ TEST_F(RunWriterTest, ARunThatIsNotKnownForAWhileIsWaitedFor) {
     server_->Stop();
     server_->Start("other");
     const int64_t step = by_call ? 2 : 1;
-    if (by_call) ASSERT_TRUE(writer->SetTags({{"t", "v"}}).ok());
+    if (by_call) {
+      ASSERT_TRUE(writer->SetTags({{"t", "v"}}).ok());
+    }
     ASSERT_TRUE(writer->Log("m", static_cast<double>(step), step).ok());
     const absl::Time until = absl::Now() + kPatience;
     while (!absl::IsNotFound(writer->trouble()) && absl::Now() < until) {

@@ -50,6 +50,11 @@ MetricPoint Before(const MetricPoint& point, absl::Duration duration) {
 
 }  // namespace
 
+RunPoller::Watched::Watched(RunFeed::Subject subject)
+    : subject(std::move(subject)) {}
+
+RunPoller::Watched::~Watched() = default;
+
 RunPoller::RunPoller(storage::TrackingStore* store,
                      storage::MetricStore* points, RunFeed* feed,
                      const Limits& limits)

@@ -95,7 +95,8 @@ class RunPoller final : private Liveness {
     absl::flat_hash_map<size_t, storage::MetricPoint> latest;
   };
   struct Watched {
-    explicit Watched(RunFeed::Subject subject) : subject(std::move(subject)) {}
+    explicit Watched(RunFeed::Subject subject);
+    ~Watched();
     const RunFeed::Subject subject;
     absl::flat_hash_map<std::string, Seen> runs;
     // When it was looked at from the beginning; where that is; null: at the
