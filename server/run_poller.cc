@@ -179,15 +179,22 @@ absl::Status RunPoller::Poll() {
   return result;
 }
 
+bool RunPoller::BeginPass(Watched* watched) {
+  const absl::Time now = absl::Now();
+  if (now - watched->begun < limits_.interval) return false;
+  watched->begun = now;
+  watched->pass = NewPass(watched->subject);
+  return true;
+}
+
 absl::Status RunPoller::TakeSlice(Watched* watched) {
-  if (watched->pass == nullptr) {
-    const absl::Time now = absl::Now();
-    if (now - watched->begun < limits_.interval) return absl::OkStatus();
-    watched->begun = now;
-    watched->pass = NewPass(watched->subject);
-  }
+  if (watched->pass == nullptr && !BeginPass(watched)) return absl::OkStatus();
   for (size_t i = 0; i < limits_.slice_runs; ++i) {
-    ASSIGN_OR_RETURN(const bool found, LookAtNext(true, watched));
+    ASSIGN_OR_RETURN(bool found, LookAtNext(true, watched));
+    // The slice before took the last.
+    if (!found && i == 0 && BeginPass(watched)) {
+      ASSIGN_OR_RETURN(found, LookAtNext(true, watched));
+    }
     if (!found) {
       watched->pass = nullptr;
       return absl::OkStatus();

@@ -109,6 +109,8 @@ class RunPoller final : private Liveness {
   static Print PrintOf(const v1::Run& run);
   absl::Status Alive() const override ABSL_LOCKS_EXCLUDED(mutex_);
   std::unique_ptr<StoredRuns> NewPass(const RunFeed::Subject& subject);
+  // False: the last is not long enough ago.
+  bool BeginPass(Watched* watched);
   absl::Status TakeSlice(Watched* watched);
   // Looks at the next run of watched->pass, and tells of it; false: there is
   // none.
