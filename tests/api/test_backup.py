@@ -219,8 +219,9 @@ def lose_table(data):
 
 
 def damage_page(data):
-    for page in range(2, 40, 5):
-        flip(data / "millstream.db", 4096 * page + 3)
+    database = data / "millstream.db"
+    for page in range(2, database.stat().st_size // 4096, 5):
+        flip(database, 4096 * page + 3)
 
 
 def lose_points(data):
