@@ -42,6 +42,9 @@ _MAGIC = 0x4b534944
 _WROTE, _RESIZED, _SYNCED, _CREATED, _RENAMED, _UNLINKED = range(1, 7)
 _SECTOR = 512
 
+# For copies of a data folder, with shutil.copytree().
+SOCKETS = shutil.ignore_patterns("*.sock")
+
 Record = collections.namedtuple(
     "Record", "kind inode folder to_folder offset length size grave payload")
 

@@ -6,6 +6,7 @@ import shutil
 import time
 
 import evidence
+import faulty_disk as fd
 import pytest
 from doors import ApiError
 from model import Lost
@@ -32,7 +33,7 @@ class Damaged:
         else:
             rig.server.kill()
         self._whole = folder / "whole"
-        shutil.copytree(rig.data, self._whole)
+        shutil.copytree(rig.data, self._whole, ignore=fd.SOCKETS)
         rig.disk.forget()
 
     def files(self, pattern):

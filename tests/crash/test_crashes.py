@@ -209,7 +209,7 @@ def prepare(rig, state):
 def replace(folder, by):
     shutil.rmtree(folder, ignore_errors=True)
     if by.exists():
-        shutil.copytree(by, folder)
+        shutil.copytree(by, folder, ignore=fd.SOCKETS)
 
 
 @pytest.mark.parametrize("state", ["nothing", "an old version", "logs"])

@@ -169,8 +169,10 @@ def test_a_log_that_failed_once_takes_nothing_until_a_restart(rig, log, event):
 def test_a_disk_that_cannot_be_read_is_no_wrong_answer(rig, pattern):
     rig.add_writers()
     rig.write(lambda: time.sleep(0.3))
-    assert rig.server.stop() == 0
-    rig.start()
+    # The first start makes a table of the log, and has it in memory.
+    for _ in range(2):
+        assert rig.server.stop() == 0
+        rig.start()
     rule = rig.disk.rule(fd.READ, pattern, fd.FAIL, errno.EIO)
     failed = 0
     for each in rig.everybody:

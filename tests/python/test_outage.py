@@ -171,7 +171,9 @@ def test_the_end_of_a_process_says_what_is_not_sent(
 
 def test_ctrl_c_loses_nothing(server, run_python, uri_of, connect):
     process = run_python("""
-import millstream, sys
+import millstream, signal, sys
+# Who starts the tests in the background has it ignored.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 with millstream.Run(sys.argv[1]) as run:
     print(run.id, flush=True)
     step = 0
