@@ -247,6 +247,13 @@ class SharedTailTest : public TailMetricsTest {
     }
   }
 
+  // The next answer with points: one without tells a position alone.
+  Steps NextSteps(Tail& tail) {
+    Steps steps;
+    while (steps.empty() && !HasFailure()) AddSteps(tail.Next(), &steps);
+    return steps;
+  }
+
   RunPoller poller_{stores_.tracking(), &points_, &feed_,
                     {.interval = absl::ZeroDuration()}};
 };
@@ -260,7 +267,7 @@ TEST_F(SharedTailTest, PointsThatAnotherServerTakesArrive) {
   ExpectNext(*tail, {{"run1/m", {4, 5}}});
   // What came here is sent once; a metric may be new.
   Log(run_, "m", 6);
-  EXPECT_EQ(StepsOf({tail->Next()}), (Steps{{"run1/m", {6}}}));
+  EXPECT_EQ(NextSteps(*tail), (Steps{{"run1/m", {6}}}));
   LogElsewhere(run_, "m", 7);
   LogElsewhere(run_, "n", 1);
   ExpectNext(*tail, {{"run1/m", {7}}, {"run1/n", {1}}});
@@ -308,7 +315,7 @@ TEST_F(SharedTailTest, SeriesThatAreComparedAreBounded) {
     LogElsewhere(run_, "n", 1);
     LogElsewhere(run_, "m", 2);
     ASSERT_TRUE(poller.Poll().ok());
-    EXPECT_EQ(StepsOf({tail->Next()}), (Steps{{"run1/m", {2}}}));
+    EXPECT_EQ(NextSteps(*tail), (Steps{{"run1/m", {2}}}));
   }
   parts_.poller = &poller_;
 }
