@@ -223,7 +223,10 @@ def test_a_caller_that_is_slower_than_a_writer_gets_everything(
             sent += len(found)
         if live and len(seen) == frames * points:
             break
-    assert sent < 1.5 * len(seen)
+    # In a database that servers share, each look at what others may have
+    # written reads the last seconds again (docs/databases.md).
+    most = 1.5 if harness.BACKEND is None else 6
+    assert sent < most * len(seen)
     tail.cancel()
 
 
