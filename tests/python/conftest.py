@@ -18,7 +18,17 @@ import millstream  # noqa: E402
 import pytest  # noqa: E402
 from millstream import _session  # noqa: E402
 
+from proxy import Proxy  # noqa: E402
+
 WAIT_SECONDS = 30
+
+
+@pytest.fixture
+def proxy(server):
+    """Stands before the test's server, and can take it away."""
+    between = Proxy(server)
+    yield between
+    between.close()
 
 
 @pytest.fixture

@@ -10,8 +10,6 @@ import pytest
 from millstream import _format as fmt
 from millstream._writer import Budget, LogWriter
 
-from proxy import Proxy
-
 WRITER = """
 import millstream, sys
 uri, run_id, first, count = sys.argv[1:]
@@ -33,13 +31,6 @@ MANY = 30_000
 @pytest.fixture
 def server(start_server):
     return start_server()
-
-
-@pytest.fixture
-def proxy(server):
-    between = Proxy(server)
-    yield between
-    between.close()
 
 
 @pytest.fixture

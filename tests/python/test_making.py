@@ -6,8 +6,6 @@ import millstream
 import pytest
 from millstream import _api
 
-from proxy import Proxy
-
 HISTORY = "mlflow.log-model.history"
 
 
@@ -25,13 +23,6 @@ class Caller:
 @pytest.fixture
 def server(start_server):
     return start_server()
-
-
-@pytest.fixture
-def proxy(server):
-    between = Proxy(server)
-    yield between
-    between.close()
 
 
 @pytest.fixture
