@@ -3,7 +3,7 @@
 #include <memory>
 
 #include "absl/strings/escaping.h"
-#include "base/caller_limits.h"
+#include "base/limits.h"
 #include "base/str_cat.h"
 #include "openssl/evp.h"
 #include "openssl/rand.h"

@@ -3,7 +3,6 @@
 #include <string>
 
 #include "absl/strings/escaping.h"
-#include "base/caller_limits.h"
 #include "base/limits.h"
 #include "gtest/gtest.h"
 

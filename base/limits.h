@@ -260,6 +260,8 @@ inline constexpr int kMultipartPartsMax = 10'000;
 inline constexpr int64_t kMultipartPartBytesMax = int64_t{5} << 30;
 inline constexpr int kMultipartUploadsMax = 1000;
 inline constexpr int64_t kMultipartAgeSecondsMax = 24 * 60 * 60;
+// Uploads open at a time of one user.
+inline constexpr int kMultipartUploadsOfOneMax = 500;
 // MLflow's: how long a presigned URL may be asked to live.
 inline constexpr int64_t kPresignedUrlSecondsMax = 7 * 24 * 60 * 60;
 
@@ -370,6 +372,12 @@ inline constexpr int kGuessesMax = 20;
 inline constexpr int64_t kGuessMsMin = 3000;
 inline constexpr int kGuessesOfPairMax = 10;
 inline constexpr int64_t kGuessOfPairMsMin = 1000;
+// Users who change their own password at once.
+inline constexpr int kOwnPasswordChangesMax = 2;
+// How long it is remembered which experiment a run or logged model is in.
+inline constexpr int64_t kKnownOwnerMsMax = 5000;
+// A text that is sealed for its holder: a page token, and what that adds.
+inline constexpr size_t kSealedTextBytesMax = 8192;
 // Runs and logged models whose experiments are remembered.
 inline constexpr size_t kKnownOwnersMax = 100'000;
 // Pages that are read to fill one of what a caller may see.

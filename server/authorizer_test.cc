@@ -8,7 +8,6 @@
 
 #include "absl/strings/escaping.h"
 #include "absl/time/time.h"
-#include "base/caller_limits.h"
 #include "base/error.h"
 #include "base/limits.h"
 #include "gtest/gtest.h"

@@ -10,7 +10,6 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
-#include "base/caller_limits.h"
 #include "base/limits.h"
 
 namespace millstream::server {

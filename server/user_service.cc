@@ -5,7 +5,7 @@
 #include <memory>
 #include <string>
 
-#include "base/caller_limits.h"
+#include "base/limits.h"
 #include "base/error.h"
 #include "base/status_macros.h"
 #include "server/method_table.h"

@@ -8,7 +8,6 @@
 
 #include "auth/gate.h"
 #include "auth/identity.h"
-#include "base/caller_limits.h"
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/limits.h"

@@ -12,7 +12,6 @@
 #include <utility>
 
 #include "absl/strings/numbers.h"
-#include "base/caller_limits.h"
 #include "base/error.h"
 #include "base/limits.h"
 #include "base/status_macros.h"

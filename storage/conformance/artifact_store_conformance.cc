@@ -5,7 +5,6 @@
 #include <thread>
 #include <utility>
 
-#include "base/caller_limits.h"
 #include "base/error.h"
 #include "base/limits.h"
 #include "gmock/gmock.h"
