@@ -287,8 +287,9 @@ class GrpcDoorTest : public testing::Test {
    public:
     Stream(grpc::GenericStub* stub, const std::string& method) {
       stub->PrepareBidiStreamingCall(&context, method, {}, this);
-      StartCall();
+      // Before the call, which may be refused at once: it ends once.
       AddHold();
+      StartCall();
     }
     void Send(const Message& message) {
       ByteBuffer bytes = ToBytes(message);
