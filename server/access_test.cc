@@ -368,6 +368,51 @@ TEST_F(DemandsTest, ADenialOnPartsReachesWhateverIsAboutThem) {
   }
 }
 
+// Who may manage all runs, say, may not touch one of an experiment that he may
+// not read.
+TEST_F(DemandsTest, RightsOnPartsNeedOneToReadWhatTheyAreIn) {
+  struct Part {
+    Demand::Subject subject;
+    std::string_view type, whole_type, whole;
+  };
+  const Part kPartsOf[] = {
+      {Demand::RUN, auth::kRunType, auth::kExperimentType, theirs_.experiment},
+      {Demand::LOGGED_MODEL, auth::kLoggedModelType, auth::kExperimentType,
+       theirs_.experiment},
+      {Demand::MODEL_VERSION, auth::kModelVersionType, auth::kModelType,
+       theirs_.name}};
+  for (const Part& part : kPartsOf) {
+    OneUser users;
+    users.Give({std::string(part.type), "*", auth::Permission::kManage});
+    Authorizer authorizer(&users, stores_.tracking(), stores_.registry(),
+                          auth::Permission::kNone, &OwnPath);
+    std::vector<std::function<bool()>> calls;
+    for (const MethodDescriptor* rpc : Rpcs()) {
+      const Access& access = AccessOf(*rpc);
+      // What no other demand refuses.
+      if (access.demands_size() != 1 ||
+          access.demands(0).of() != part.subject) {
+        continue;
+      }
+      std::shared_ptr<Message> request(
+          MessageFactory::generated_factory()
+              ->GetPrototype(rpc->input_type())
+              ->New());
+      for (const std::string& field : access.demands(0).fields()) {
+        SetAt(request.get(), field, theirs_.Of(part.subject));
+      }
+      calls.push_back([&authorizer, &access, request] {
+        return authorizer.Check("alice", access, *request).ok();
+      });
+      EXPECT_FALSE(calls.back()()) << rpc->full_name();
+    }
+    EXPECT_GT(calls.size(), 3u) << part.type;
+    users.Give({std::string(part.whole_type), std::string(part.whole),
+                auth::Permission::kRead});
+    for (const auto& call : calls) EXPECT_TRUE(call()) << part.type;
+  }
+}
+
 TEST_F(DemandsTest, SourcesAreWhatTheyName) {
   const Access& access =
       AccessOf(*v1::CreateModelVersionRequest::descriptor()

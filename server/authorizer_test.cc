@@ -122,6 +122,24 @@ TEST_F(AuthorizerTest, StrangersMayNothing) {
       authorizer_.Check("alice", AccessOf("GetExperiment"), request).ok());
 }
 
+// A stream goes on when its user is removed: nothing is left to him, whatever
+// everybody has.
+TEST_F(AuthorizerTest, WhoIsGoneMayNothingThatHeMightBefore) {
+  Authorizer open{&users_, nullptr, nullptr, auth::Permission::kManage,
+                  &NowhereOurs};
+  const Needs named = {
+      {"experiment", "1", auth::Action::kRead, "", ""}};
+  EXPECT_TRUE(open.CheckAgain("alice", named).ok());
+  for (const Needs& needs : {named, Needs()}) {
+    EXPECT_EQ(GetErrorCode(open.CheckAgain("removed", needs)),
+              v1::PERMISSION_DENIED);
+  }
+  EXPECT_EQ(open.RightsOf("alice").On("experiment", "1"),
+            auth::Permission::kManage);
+  EXPECT_EQ(open.RightsOf("removed").On("experiment", "1"),
+            auth::Permission::kNone);
+}
+
 TEST_F(AuthorizerTest, WhatWasGrantedElsewhereJustNowHolds) {
   v1::GetExperimentRequest request;
   request.set_experiment_id("1");
