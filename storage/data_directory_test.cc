@@ -8,6 +8,7 @@
 #include <fstream>
 #include <string>
 
+#include "storage/testing/forced_files.h"
 #include "storage/testing/temp_dir.h"
 
 namespace millstream::storage {
@@ -32,6 +33,22 @@ TEST(DataDirectory, SyncsWhatWasMadeOrWasThere) {
     EXPECT_TRUE((*directory)->Sync().ok()) << (*directory)->Sync();
     std::filesystem::remove_all(temp.path() + path);
     EXPECT_FALSE((*directory)->Sync().ok());
+  }
+}
+
+TEST(DataDirectory, NamesOfAllThatWasMadeOutliveAPowerCut) {
+  testing::TempDir temp;
+  const std::string made[] = {temp.path() + "/a", temp.path() + "/a/b",
+                              temp.path() + "/a/b/file"};
+  auto directory = DataDirectory::Open(made[1]);
+  ASSERT_TRUE(directory.ok()) << directory.status();
+  std::ofstream(made[2]) << "x";
+  for (const std::string& path : made) {
+    EXPECT_FALSE(IsNameForced(path)) << path;
+  }
+  ASSERT_TRUE((*directory)->Sync().ok());
+  for (const std::string& path : made) {
+    EXPECT_TRUE(IsNameForced(path)) << path;
   }
 }
 

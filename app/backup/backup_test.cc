@@ -26,6 +26,7 @@
 #include "storage/sql/sql_run_log.h"
 #include "storage/sqlite/sqlite_connection.h"
 #include "storage/sqlite/sqlite_database.h"
+#include "storage/testing/forced_files.h"
 #include "storage/testing/temp_dir.h"
 
 namespace millstream::app {
@@ -285,6 +286,21 @@ TEST_F(BackupTest, OfNoServerIsRestoredByteForByte) {
   struct stat folder;
   ASSERT_EQ(stat(PathOf("restored").c_str(), &folder), 0);
   EXPECT_EQ(folder.st_mode & 0777, 0700);
+}
+
+TEST_F(BackupTest, OutlivesAPowerCut) {
+  Fill();
+  ASSERT_TRUE(Backup("backup").ok());
+  ASSERT_TRUE(Restore("backup", "restored").ok());
+  for (const char* made : {"backup", "restored"}) {
+    EXPECT_TRUE(storage::IsForced(PathOf(made))) << made;
+    int files = 0;
+    for (const auto& entry : fs::recursive_directory_iterator(PathOf(made))) {
+      EXPECT_TRUE(storage::IsForced(entry.path())) << entry.path();
+      ++files;
+    }
+    EXPECT_GT(files, 5) << made;
+  }
 }
 
 TEST_F(BackupTest, WritesOverNothingAndLeavesNothing) {

@@ -18,6 +18,7 @@
 #include "gtest/gtest.h"
 #include "storage/conformance/artifact_store_conformance.h"
 #include "storage/durability.h"
+#include "storage/testing/forced_files.h"
 
 namespace millstream::storage {
 namespace {
@@ -76,6 +77,42 @@ class LocalArtifactStoreTest : public testing::Test {
   const std::string root_ = NewFolder();
   std::unique_ptr<ArtifactStore> store_ = OpenAt(root_, Durability::kProcess);
 };
+
+TEST_F(LocalArtifactStoreTest, TheRootOutlivesAPowerCut) {
+  const std::string made = root_ + "/a", root = made + "/b";
+  store_ = OpenAt(root, Durability::kMachine);
+  EXPECT_TRUE(IsForced(made));
+  EXPECT_TRUE(IsForced(root));
+}
+
+TEST_F(LocalArtifactStoreTest, WhatWasAnsweredOutlivesAPowerCut) {
+  ASSERT_EQ(Put("lesser", "promise"), "OK");
+  EXPECT_FALSE(IsForced(root_ + "/lesser"));
+  store_ = OpenAt(root_, Durability::kMachine);
+  const std::string file = root_ + "/a/b/file";
+  for (const char* data : {"old", "newer"}) {
+    ASSERT_EQ(Put("a/b/file", data), "OK");
+    EXPECT_TRUE(IsForced(file)) << data;
+  }
+  EXPECT_TRUE(IsForced(root_ + "/a"));
+  EXPECT_TRUE(IsForced(root_ + "/a/b"));
+  ASSERT_TRUE(store_->Delete(Path("a/b/file")).ok());
+  EXPECT_FALSE(IsNameForced(file));
+}
+
+TEST_F(LocalArtifactStoreTest, ALargeFileOfPartsOutlivesAPowerCut) {
+  store_ = OpenAt(root_, Durability::kMachine);
+  const absl::StatusOr<std::string> id =
+      store_->CreateMultipart(Path("parts"), 1, "");
+  ASSERT_TRUE(id.ok()) << id.status();
+  auto part = store_->CreatePart(Path("parts"), *id, 1);
+  ASSERT_TRUE(part.ok()) << part.status();
+  ASSERT_TRUE((*part)->Write("all of it").ok());
+  ASSERT_TRUE((*part)->Finish().ok());
+  const ArtifactPartName sent[] = {{1, (*part)->etag()}};
+  ASSERT_TRUE(store_->CompleteMultipart(Path("parts"), *id, sent).ok());
+  EXPECT_TRUE(IsForced(root_ + "/parts"));
+}
 
 TEST_F(LocalArtifactStoreTest, LaysFilesOutAsMlflowDoes) {
   ASSERT_EQ(Put("1/run/artifacts/dir/a.txt", "x"), "OK");

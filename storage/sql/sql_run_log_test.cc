@@ -13,6 +13,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "storage/sql/metric_outbox.h"
+#include "storage/testing/forced_files.h"
 #include "storage/testing/run_log_stores.h"
 
 namespace millstream::storage {
@@ -279,6 +280,28 @@ TEST_F(SqlRunLogTest, CrashAfterTheFlushBeforeTheMarkIsRemoved) {
   Crash();
   ExpectTableAgrees(kRun);
   EXPECT_EQ(Marks(), 0u);
+}
+
+// At the lesser promise commits wait for no disk; a mark does.
+TEST_F(SqlRunLogTest, NoPowerCutTakesTheTableBackAndNotTheMark) {
+  constexpr RunLogForTest::Options kLesser = {
+      .background = false, .durability = Durability::kProcess};
+  const std::string database_log = folder_ + "/test.db-wal";
+  log_.reset();
+  log_ = std::make_unique<RunLogForTest>(folder_, kLesser);
+  ASSERT_TRUE(Log(kRun, "m", {{1, 1, 1}}).ok());
+  EXPECT_FALSE(IsForced(database_log));
+  ASSERT_TRUE(log_->log().Maintain().ok());
+  EXPECT_EQ(Marks(), 0u);
+  EXPECT_TRUE(IsForced(database_log));
+  // The same at a start that finds a mark.
+  ASSERT_TRUE(Log(kRun, "m", {{2, 2, 2}}).ok());
+  EXPECT_EQ(Marks(), 1u);
+  log_.reset();
+  log_ = std::make_unique<RunLogForTest>(folder_, kLesser);
+  EXPECT_EQ(Marks(), 0u);
+  EXPECT_TRUE(IsForced(database_log));
+  ExpectTableAgrees(kRun);
 }
 
 TEST_F(SqlRunLogTest, CleanRunsAreMarkedAnew) {
