@@ -260,6 +260,22 @@ TEST_F(RestDoorTest, BodiesAreLimited) {
   EXPECT_TRUE(client.AtEnd());
 }
 
+TEST_F(RestDoorTest, BodiesThatDoNotSayTheirLengthAreLimited) {
+  Start();
+  WireClient client(door_->port());
+  client.Send(StrCat("POST ", kCreate,
+                     " HTTP/1.1\r\nHost: localhost\r\n"
+                     "Content-Type: application/json\r\n"
+                     "Transfer-Encoding: chunked\r\n\r\n"));
+  const std::string chunk =
+      StrCat("f4240\r\n", std::string(1'000'000, ' '), "\r\n");
+  for (size_t sent = 0; sent <= limits::kHttpBodyBytesMax; sent += 1'000'000) {
+    client.Send(chunk);
+  }
+  client.Send("0\r\n\r\n");
+  EXPECT_EQ(client.Receive().status, 413);
+}
+
 TEST_F(RestDoorTest, EachAnswerNamesItsRequest) {
   Start();
   EXPECT_EQ(Ask("GET", "/nonsense", "", "X-Request-ID: mine-7\r\n")
