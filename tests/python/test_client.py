@@ -6,9 +6,11 @@ import math
 import signal
 import threading
 
+import faulty_disk
 import millstream
 import numpy
 import pytest
+from faulty_disk import FaultyDisk
 
 BIG = 2**63
 
@@ -244,11 +246,18 @@ def test_a_sender_that_was_killed_is_replaced(client, until):
     assert [p.step for p in run.history("m")] == [0, 1]
 
 
-def test_fsync_is_an_option(server, connect):
+def test_fsync_is_an_option(server, connect, tmp_path, spool, until,
+                            monkeypatch):
+    disk = FaultyDisk(tmp_path / "disk", spool)
+    for name, value in disk.environment().items():
+        monkeypatch.setenv(name, value)
+    synced = [disk.rule(faulty_disk.SYNC, name)
+              for name in ("*/keys", "*.seg", "*/journal")]
     client = connect(server, fsync=0.01)
     run = client.create_run()
     for step in range(3000):
         run.log("m", 1.0, step=step)
+    until(lambda: all(rule.seen > 1 for rule in synced), "two syncs of each")
     assert len(run.history("m")) == 3000
 
 

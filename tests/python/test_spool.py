@@ -39,6 +39,22 @@ def read(folder, finish=False):
     return steps, calls, lost
 
 
+@pytest.fixture
+def forced(monkeypatch):
+    """Names of the files and folders that are forced to the disk."""
+    names = []
+
+    def noting(force):
+        def note(fd):
+            names.append(pathlib.Path(os.readlink(f"/proc/self/fd/{fd}")).name)
+            force(fd)
+        return note
+
+    for name in ("fsync", "fdatasync"):
+        monkeypatch.setattr(os, name, noting(getattr(os, name)))
+    return names
+
+
 def segments(folder):
     return sorted(folder.glob("*.seg"))
 
@@ -47,6 +63,26 @@ def flip(path, at):
     data = bytearray(path.read_bytes())
     data[at] ^= 0xff
     path.write_bytes(data)
+
+
+def test_a_log_is_forced_to_the_disk_with_its_names(writer, forced):
+    write(writer, 3)
+    reader = LogReader(writer.folder)
+    reader.sync()
+    # Points are nothing without the names of their metrics.
+    assert forced == ["keys", "run",
+                      *(path.name for path in segments(writer.folder)),
+                      writer.folder.name]
+    assert len(forced) == 4
+
+
+def test_what_was_sent_is_forced_to_the_disk(writer, forced):
+    write(writer, 3)
+    reader = LogReader(writer.folder)
+    reader.next()
+    reader.journal.finish(fmt.Frame(1, reader.position, reader.points))
+    reader.journal.sync()
+    assert forced == ["journal"]
 
 
 def test_records_are_read_in_the_order_they_were_written(writer):
