@@ -212,6 +212,6 @@ def test_every_weakness_has_its_test():
 
 
 def test_mutations_are_of_what_is_there():
-    report(f"{file}: not once: {old}"
-           for file, old, _, _ in mutations.MUTATIONS
-           if (ROOT / file).read_text().count(old) != 1)
+    report(f"{each.file}: not once: {each.old}"
+           for each in mutations.MUTATIONS
+           if (ROOT / each.file).read_text().count(each.old) != 1)
