@@ -278,7 +278,6 @@ bool Decoder::Present(ondemand::value value, const FieldInfo& field,
 
 bool Decoder::List(ondemand::value value, const FieldInfo& field,
                    const Place& place, int depth, Message* message) {
-  if (depth > limits::kJsonDepthMax) return TooDeep();
   if (FirstByte(value) != '[') {
     return Wrong(value, place, ExpectedOf(field), depth);
   }
@@ -318,7 +317,6 @@ bool Decoder::List(ondemand::value value, const FieldInfo& field,
 
 bool Decoder::Map(ondemand::value value, const FieldInfo& field,
                   const Place& place, int depth, Message* message) {
-  if (depth > limits::kJsonDepthMax) return TooDeep();
   if (FirstByte(value) != '{') {
     return Wrong(value, place, ExpectedOf(field), depth);
   }

@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/limits.h"
 #include "base/str_cat.h"
+#include "google/protobuf/descriptor.pb.h"
 #include "gtest/gtest.h"
 #include "millstream/v1/artifacts.pb.h"
 #include "millstream/v1/registry.pb.h"
@@ -410,6 +411,25 @@ TEST(JsonDecoder, NestingIsLimited) {
                 .find("nested deeper"),
             std::string::npos);
   Refused<v1::CreateExperimentRequest>(nested(1'000'000));
+}
+
+// Of what is read, too: of a type that holds others of its own.
+TEST(JsonDecoder, NestingOfMessagesIsLimited) {
+  using google::protobuf::DescriptorProto;
+  // Each a list and an object in it.
+  const auto nested = [](int messages) {
+    std::string text = "{}";
+    for (int i = 0; i < messages; ++i) {
+      text = StrCat("{\"nested_type\": [", text, "]}");
+    }
+    return text;
+  };
+  EXPECT_EQ(Decoded<DescriptorProto>(nested(limits::kJsonDepthMax / 2 - 1))
+                .nested_type_size(),
+            1);
+  EXPECT_NE(Refused<DescriptorProto>(nested(limits::kJsonDepthMax / 2))
+                .find("nested deeper"),
+            std::string::npos);
 }
 
 TEST(JsonDecoder, LargeTextsAreRead) {
