@@ -162,7 +162,7 @@ TEST(GrpcListenerTest, SomeDescriptorsAreLeftAndItListensOn) {
     if (!refused) ++held;
   }
   EXPECT_GT(held, 8u);
-  EXPECT_LT(held, static_cast<size_t>(kAll / 2));
+  EXPECT_LT(held, static_cast<size_t>(kAll / 2 / 2));
 
   // When they have gone it takes connections again.
   connections.clear();
