@@ -223,7 +223,8 @@ LIMITS = [Mutation("limit: " + what, *rest) for what, *rest in [
      "staying >= list->connections_max_ && !list->EvictOne()", "false",
      "gateway/connection_list_test.cc::ConnectionList.ConnectionsAreCapped"),
     ("gRPC connections beside other files", "server/grpc_listener.cc",
-     "std::min(limits::kDescriptorsReserved, all / 2)", "8", "server/grpc_listener_test.cc"
+     "std::min(limits::kDescriptorsReserved, all / 2)", "8",
+     "server/grpc_listener_test.cc"
      "::GrpcListenerTest.SomeDescriptorsAreLeftAndItListensOn"),
     ("levels of a GraphQL query", "gateway/graphql/limits_check.cc",
      "next.depth > limits::kGraphqlDepthMax", "next.depth > 1'000'000",
