@@ -2,8 +2,6 @@
 // stream to a run of its own, and writes one JSON object to stdout: points,
 // seconds, acknowledgement times, and the CPU time of the server if its process
 // is named.
-#include <unistd.h>
-
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <atomic>
@@ -13,10 +11,8 @@
 #include <cstdint>
 #include <cstdio>
 #include <deque>
-#include <fstream>
 #include <memory>
 #include <mutex>
-#include <sstream>
 #include <string>
 #include <thread>
 #include <vector>
@@ -25,6 +21,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "base/status_macros.h"
+#include "bench/stream/measure.h"
 #include "client/connection.h"
 #include "client/frame_stream.h"
 #include "millstream/v1/streams.pb.h"
@@ -49,20 +46,6 @@ struct Arguments {
   int pause_us = 0;    // between frames
   int server_pid = 0;
 };
-
-// User and system time of a process so far, in seconds.
-double CpuSeconds(int pid) {
-  std::ifstream file("/proc/" + std::to_string(pid) + "/stat");
-  std::stringstream text;
-  text << file.rdbuf();
-  const std::string all = text.str();
-  std::istringstream fields(all.substr(all.rfind(')') + 2));
-  std::string skipped;
-  for (int i = 0; i < 11; ++i) fields >> skipped;
-  double user = 0, system = 0;
-  fields >> user >> system;
-  return (user + system) / static_cast<double>(sysconf(_SC_CLK_TCK));
-}
 
 double Seconds(Clock::duration duration) {
   return std::chrono::duration<double>(duration).count();
@@ -214,12 +197,6 @@ class Writer {
   std::condition_variable changed_;
   bool notified_ = false;
 };
-
-double Percentile(const std::vector<double>& sorted, double p) {
-  if (sorted.empty()) return 0;
-  const double last = static_cast<double>(sorted.size() - 1);
-  return sorted[static_cast<size_t>(p * last)];
-}
 
 int Load(const Arguments& arguments) {
   std::vector<std::unique_ptr<Writer>> writers;
