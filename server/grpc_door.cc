@@ -1,6 +1,5 @@
 #include "server/grpc_door.h"
 
-#include <algorithm>
 #include <memory>
 #include <string>
 #include <utility>
@@ -13,7 +12,6 @@
 #include "base/memory_budget.h"
 #include "base/status_macros.h"
 #include "base/thread_pool.h"
-#include "google/protobuf/arena.h"
 #include "grpcpp/grpcpp.h"
 #include "grpcpp/health_check_service_interface.h"
 #include "grpcpp/resource_quota.h"
@@ -31,7 +29,6 @@
 namespace millstream::server {
 namespace {
 
-using google::protobuf::Arena;
 using grpc::ByteBuffer;
 
 // A connection that was silent for so long is asked whether it still is one,
@@ -41,97 +38,14 @@ constexpr int kKeepaliveAnswerMs = 20'000;
 // What gRPC takes for messages on their way in and out, of all connections:
 // beyond it, it ends streams rather than have the server run out of memory.
 constexpr size_t kTransportBytesMax = 512 << 20;
-// What a caller may send before it is read. Left alone, gRPC lets it grow to
-// what a connection carries in a round trip: tens of MB for a fast sender.
+// What a caller may send before it is read, and before it is known who calls.
+// Left alone, gRPC lets it grow to what a connection carries in a round trip:
+// tens of MB for a fast sender.
 constexpr int kLookaheadBytes = 1 << 20;
 // How often the files of TLS are looked at.
 constexpr unsigned int kTlsLookSeconds = 1;
 // Callers may ask the same this often, with or without a call under way.
 constexpr int kCallersKeepaliveMs = 10'000;
-
-// How long a caller has to take an answer.
-absl::Duration PatienceFor(const StreamPatience& patience, size_t bytes) {
-  return patience.answer +
-         absl::Seconds(1) *
-             (static_cast<double>(bytes) /
-              static_cast<double>(limits::kGrpcAnswerBytesPerSecondMin));
-}
-
-// Whether what a caller may do by an rpc is to read.
-bool OnlyReads(const v1::Access& access) {
-  if (access.has_rows()) return true;
-  return !access.demands().empty() &&
-         std::all_of(access.demands().begin(), access.demands().end(),
-                     [](const v1::Demand& demand) {
-                       return demand.right() == v1::Demand::READ;
-                     });
-}
-
-class UnaryCall final : public grpc::ServerUnaryReactor, Call {
- public:
-  UnaryCall(grpc::CallbackServerContext* grpc, const DoorParts& door,
-            const Method* method, const ByteBuffer* request,
-            ByteBuffer* response)
-      : Call(grpc, door, method),
-        request_(*request),
-        response_(response),
-        held_(door.answer_bytes) {
-    Introduce([this](const absl::Status& status) {
-      if (!status.ok()) {
-        Finish(Leave(status));
-      } else if (!pool_->Post([this] { Finish(Leave(Run())); })) {
-        Finish(Leave(Overloaded()));
-      }
-    });
-  }
-
-  void OnCancel() override { context_.Cancel(); }
-  void OnDone() override {
-    if (turn_ != nullptr) {
-      turn_->Take();
-      door_.answers->Remove(turn_.get());
-    }
-    delete this;
-  }
-
- private:
-  absl::Status Run() {
-    Arena arena;
-    Message* request = method_->request_type->New(&arena);
-    Message* response = method_->response_type->New(&arena);
-    context_.set_request_bytes(request_.Length());
-    if (!Parse(&request_, request)) return UnreadableRequest(*method_);
-    RETURN_IF_ERROR(dispatcher_->Call(context_, *method_, *request, response));
-    const size_t bytes = response->ByteSizeLong();
-    if (bytes > limits::kGrpcSmallAnswerBytes) RETURN_IF_ERROR(Hold(bytes));
-    *response_ = Serialize(*response);
-    return absl::OkStatus();
-  }
-
-  // Counts an answer until it is taken. RESOURCE_EXHAUSTED: there is no room
-  // for it; never of a call that has changed something, whose answer is not
-  // much more than what it brought.
-  absl::Status Hold(size_t bytes) {
-    turn_ = std::make_shared<CallTurn>([this] {
-      grpc_->TryCancel();
-      return true;
-    });
-    turn_->Give(PatienceFor(door_.patience, bytes));
-    absl::Status status = door_.answers->AddOpen(turn_, OwnerOf(context_));
-    if (status.ok() && !held_.Resize(bytes)) {
-      status = MakeError(v1::RESOURCE_EXHAUSTED,
-                         "More answers wait to be taken than the server holds; "
-                         "try again later.");
-    }
-    return OnlyReads(*method_->access) ? status : absl::OkStatus();
-  }
-
-  ByteBuffer request_;
-  ByteBuffer* const response_;
-  MemoryBudget::Share held_;
-  // Null: the answer is small.
-  std::shared_ptr<CallTurn> turn_;
-};
 
 // One service of the table under its own name.
 class DescriptorService final : public grpc::Service {
@@ -157,44 +71,29 @@ class DescriptorService final : public grpc::Service {
   void AddRpc(const Method& method) {
     using grpc::internal::RpcMethod;
     const Method* m = &method;
-    RpcMethod::RpcType type = RpcMethod::NORMAL_RPC;
-    grpc::internal::MethodHandler* handler = nullptr;
-    if (method.download != nullptr) {
-      type = RpcMethod::SERVER_STREAMING;
-      handler = new grpc::internal::CallbackServerStreamingHandler<ByteBuffer,
-                                                                   ByteBuffer>(
-          [this, m](grpc::CallbackServerContext* context,
-                    const ByteBuffer* request) {
-            return StartDownloadCall(context, door_, m, request);
-          });
-    } else if (method.upload != nullptr) {
-      type = RpcMethod::CLIENT_STREAMING;
-      handler = new grpc::internal::CallbackClientStreamingHandler<ByteBuffer,
-                                                                   ByteBuffer>(
-          [this, m](grpc::CallbackServerContext* context,
-                    ByteBuffer* response) {
-            return StartUploadCall(context, door_, m, response);
-          });
-    } else if (method.stream != nullptr) {
-      // Of one request or of many: the same on the wire.
-      type = RpcMethod::BIDI_STREAMING;
-      handler =
-          new grpc::internal::CallbackBidiHandler<ByteBuffer, ByteBuffer>(
-              [this, m](grpc::CallbackServerContext* context) {
-                return StartStreamCall(context, door_, m);
-              });
-    } else {
-      handler =
-          new grpc::internal::CallbackUnaryHandler<ByteBuffer, ByteBuffer>(
-              [this, m](grpc::CallbackServerContext* context,
-                        const ByteBuffer* request, ByteBuffer* response) {
-                return new UnaryCall(context, door_, m, request, response);
-              });
-    }
-    AddMethod(new grpc::internal::RpcServiceMethod(names_.back().c_str(), type,
-                                                   nullptr));
+    auto* handler =
+        new grpc::internal::CallbackBidiHandler<ByteBuffer, ByteBuffer>(
+            [this, m](grpc::CallbackServerContext* context) {
+              return Start(context, m);
+            });
+    AddMethod(new grpc::internal::RpcServiceMethod(
+        names_.back().c_str(), RpcMethod::BIDI_STREAMING, nullptr));
     // Takes the handler.
     MarkMethodRawCallback(static_cast<int>(names_.size()) - 1, handler);
+  }
+
+  Reactor* Start(grpc::CallbackServerContext* context,
+                 const Method* method) const {
+    if (method->stream != nullptr) {
+      return StartStreamCall(context, door_, method);
+    }
+    if (method->download != nullptr) {
+      return StartDownloadCall(context, door_, method);
+    }
+    if (method->upload != nullptr) {
+      return StartUploadCall(context, door_, method);
+    }
+    return StartUnaryCall(context, door_, method);
   }
 
   const DoorParts& door_;
@@ -225,14 +124,25 @@ std::shared_ptr<grpc::ServerCredentials> CredentialsOf(
 class GrpcDoorImpl final : public GrpcDoor {
  public:
   GrpcDoorImpl(const GrpcDoorOptions& options, Dispatcher* dispatcher)
-      : transfers_(options.bounds.transfers, "transfers under way", Stopping()),
+      : requests_(options.bounds.requests.open,
+                  options.bounds.requests.open_each,
+                  options.bounds.request_patience),
+        transfers_(options.bounds.transfers, "transfers under way", Stopping()),
         answers_(options.bounds.answers, "answers waiting to be taken",
                  Stopping()),
         answer_bytes_(options.bounds.answer_bytes),
+        strangers_(options.bounds.strangers_reads),
         pool_(options.threads_max, limits::kGrpcCallsWaitingMax),
-        door_{dispatcher,          &pool_,       options.caller_of,
-              options.access_log,  &transfers_,  &answers_,
-              &answer_bytes_,      options.bounds.patience} {
+        door_{.dispatcher = dispatcher,
+              .pool = &pool_,
+              .caller_of = options.caller_of,
+              .access_log = options.access_log,
+              .requests = &requests_,
+              .transfers = &transfers_,
+              .answers = &answers_,
+              .answer_bytes = &answer_bytes_,
+              .strangers = &strangers_,
+              .patience = options.bounds.patience} {
     for (const auto* service : dispatcher->methods().services()) {
       services_.push_back(
           std::make_unique<DescriptorService>(service, &door_));
@@ -305,9 +215,11 @@ class GrpcDoorImpl final : public GrpcDoor {
   }
 
   // These outlive the calls, which outlive the server.
+  SlowRequests requests_;
   StreamRegistry<CallTurn> transfers_;
   StreamRegistry<CallTurn> answers_;
   MemoryBudget answer_bytes_;
+  StrangersReads strangers_;
   ThreadPool pool_;
   const DoorParts door_;
   std::vector<std::unique_ptr<DescriptorService>> services_;

@@ -37,10 +37,22 @@ struct GrpcTlsFiles {
 };
 
 // What callers may have of a door at a time, and how long it waits for them:
-// for the first message of an upload and for each that follows, until each
-// piece of a download is taken, and until an answer is, for which they get more
-// time the larger it is. Streams have bounds of their own.
+// for a request, for the first message of a transfer and for each that follows,
+// until each piece of a download is taken, and until an answer is, for which
+// they get more time the larger it is. Streams have bounds of their own.
 struct GrpcDoorBounds {
+  // Requests of calls that have one answer, on their way for a second or more.
+  // gRPC does not say how large one is before it is there.
+  StreamCounts requests = {.open = limits::kGrpcAnswersMax,
+                           .open_each = limits::kGrpcAnswersEachMax};
+  absl::Duration request_patience =
+      absl::Milliseconds(limits::kStreamFirstMessageMsMax) +
+      absl::Seconds(limits::kGrpcMessageBytesMax /
+                    limits::kGrpcAnswerBytesPerSecondMin);
+  // Messages that are read at a time of callers whom nobody asks who they are,
+  // where others are asked: they may be as large as others.
+  size_t strangers_reads =
+      limits::kGrpcHeldBytesMax / limits::kGrpcMessageBytesMax;
   // A transfer is open once its first message has come.
   StreamCounts transfers = {.open = limits::kGrpcTransfersMax,
                             .open_each = limits::kGrpcTransfersEachMax,

@@ -17,8 +17,6 @@ namespace {
 
 constexpr char kUpload[] = "/millstream.v1.ArtifactService/UploadArtifact";
 constexpr char kDownload[] = "/millstream.v1.ArtifactService/DownloadArtifact";
-constexpr char kGetExperiment[] =
-    "/millstream.v1.TrackingService/GetExperiment";
 constexpr absl::Duration kNoPatience = absl::Milliseconds(10);
 
 class GrpcDoorBoundsTest : public GrpcDoorTest {
@@ -76,6 +74,15 @@ TEST_F(GrpcDoorBoundsTest, TheServersBoundsAreTheNamedLimits) {
   EXPECT_EQ(bounds.answers.open, limits::kGrpcAnswersMax);
   EXPECT_EQ(bounds.answers.open_each, limits::kGrpcAnswersEachMax);
   EXPECT_EQ(bounds.answer_bytes, limits::kGrpcHeldBytesMax);
+  EXPECT_EQ(bounds.requests.open, limits::kGrpcAnswersMax);
+  EXPECT_EQ(bounds.requests.open_each, limits::kGrpcAnswersEachMax);
+  // As long as answers of that size may take, and streams to begin.
+  EXPECT_EQ(bounds.request_patience,
+            absl::Milliseconds(limits::kStreamFirstMessageMsMax) +
+                absl::Seconds(limits::kGrpcMessageBytesMax /
+                              limits::kGrpcAnswerBytesPerSecondMin));
+  EXPECT_EQ(bounds.strangers_reads,
+            limits::kGrpcHeldBytesMax / limits::kGrpcMessageBytesMax);
   EXPECT_EQ(bounds.patience.first_message,
             absl::Milliseconds(limits::kStreamFirstMessageMsMax));
   EXPECT_EQ(bounds.patience.answer,
@@ -111,6 +118,40 @@ TEST_F(GrpcDoorBoundsTest, NobodyHasAllTransfers) {
   EXPECT_NE(status.error_message().find("of this user or address"),
             std::string::npos);
   Cancel(*upload);
+}
+
+TEST_F(GrpcDoorBoundsTest, ACallWithoutItsRequestEnds) {
+  Start({.bounds = {.request_patience = kNoPatience}});
+  EXPECT_EQ(Stream(stub_.get(), kGetExperiment).End().error_code(),
+            grpc::StatusCode::DEADLINE_EXCEEDED);
+  EXPECT_TRUE(GetOf(7).ok()) << "others go on";
+}
+
+TEST_F(GrpcDoorBoundsTest, CallsWithoutTheirRequestsAreCounted) {
+  Start({.bounds = {.requests = {.open = 2, .open_each = 1}}});
+  Stream one(stub_.get(), kGetExperiment), two(stub_.get(), kGetExperiment);
+  while (!one.Ended() && !two.Ended()) absl::SleepFor(absl::Milliseconds(1));
+  Stream& ended = one.Ended() ? one : two;
+  const grpc::Status status = ended.End();
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
+  EXPECT_NE(status.error_message().find("of this user or address"),
+            std::string::npos);
+  EXPECT_TRUE(GetOf(7).ok()) << "whose requests come are not";
+  Cancel(&ended == &one ? two : one);
+}
+
+TEST_F(GrpcDoorBoundsTest, ACallThatSendsNoRequestIsAnswered) {
+  for (const char* method : {kGetExperiment, kDownload}) {
+    Stream stream(stub_.get(), method);
+    stream.StartWritesDone();
+    EXPECT_EQ(stream.End().error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+  }
+}
+
+TEST_F(GrpcDoorBoundsTest, ADownloadThatDoesNotBeginEnds) {
+  Start({.bounds = {.patience = {.first_message = kNoPatience}}});
+  Stream stream(stub_.get(), kDownload);
+  EXPECT_EQ(stream.End().error_code(), grpc::StatusCode::DEADLINE_EXCEEDED);
 }
 
 TEST_F(GrpcDoorBoundsTest, AnUploadThatDoesNotBeginEnds) {

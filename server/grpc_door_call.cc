@@ -1,5 +1,6 @@
 #include "server/grpc_door_call.h"
 
+#include <algorithm>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -62,6 +63,23 @@ absl::Status Overloaded() {
                    "again later.");
 }
 
+void StrangersReads::Begin(grpc::CallbackServerContext* call) {
+  absl::MutexLock lock(&mutex_);
+  if (calls_.size() >= count_) {
+    // It is there still, since its read has not ended. gRPC calls nobody back
+    // before this returns.
+    calls_.front()->TryCancel();
+    calls_.pop_front();
+  }
+  calls_.push_back(call);
+}
+
+void StrangersReads::End(grpc::CallbackServerContext* call) {
+  absl::MutexLock lock(&mutex_);
+  const auto found = std::find(calls_.begin(), calls_.end(), call);
+  if (found != calls_.end()) calls_.erase(found);
+}
+
 namespace {
 
 grpc::Status ToGrpc(grpc::CallbackServerContext* context,
@@ -106,7 +124,9 @@ Call::Call(grpc::CallbackServerContext* grpc, const DoorParts& door,
       grpc_(grpc),
       dispatcher_(door.dispatcher),
       pool_(door.pool),
-      method_(method) {
+      method_(method),
+      of_stranger_(door.dispatcher->gate() != nullptr &&
+                   method->access->open()) {
   context_.set_peer(PeerOf(*grpc, door));
   if (const auto id = grpc->client_metadata().find(kRequestIdMetadata);
       id != grpc->client_metadata().end() &&
@@ -157,6 +177,35 @@ grpc::Status Call::Leave(const absl::Status& status) {
          {"request_id", context_.request_id()}});
   }
   return ToGrpc(grpc_, status);
+}
+
+void Call::ReadBegins() {
+  if (of_stranger_) door_.strangers->Begin(grpc_);
+}
+
+void Call::ReadEnds() {
+  if (of_stranger_) door_.strangers->End(grpc_);
+}
+
+void TurnsCall::Post(std::function<void()> step) {
+  if (!pool_->Post(std::move(step))) End(Overloaded());
+}
+
+void TurnsCall::End(const absl::Status& status) {
+  Close();
+  Finish(Leave(status));
+}
+
+void TurnsCall::Answer() {
+  Close();
+  StartWriteAndFinish(&outgoing_, grpc::WriteOptions(),
+                      Leave(absl::OkStatus()));
+}
+
+absl::Status TurnsCall::Present() const {
+  if (absl::Status alive = context_.Alive(); !alive.ok()) return alive;
+  return grpc_->IsCancelled() ? absl::CancelledError("cancelled")
+                              : absl::OkStatus();
 }
 
 }  // namespace millstream::server

@@ -3,6 +3,8 @@
 #ifndef MILLSTREAM_SERVER_GRPC_DOOR_CALL_H_
 #define MILLSTREAM_SERVER_GRPC_DOOR_CALL_H_
 
+#include <cstddef>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -20,6 +22,7 @@
 #include "grpcpp/grpcpp.h"
 #include "grpcpp/support/server_callback.h"
 #include "server/dispatcher.h"
+#include "server/slow_requests.h"
 #include "server/stream_registry.h"
 
 namespace millstream::server {
@@ -42,13 +45,16 @@ class CallTurn final {
  public:
   // `late` is told once that the caller's turn took too long; by returning
   // false it asks to be told again. It must not block, and is called from
-  // another thread, under a lock that the functions below take.
+  // another thread, under the lock that the functions below take.
   explicit CallTurn(std::function<bool()> late) : late_(std::move(late)) {}
 
-  // It is the caller's turn.
-  void Give(absl::Duration patience) ABSL_LOCKS_EXCLUDED(mutex_) {
+  // It is the caller's turn, which `begin` begins: the call may be over as soon
+  // as that has returned, but not before. It must not block.
+  template <typename Begin>
+  void Give(absl::Duration patience, Begin begin) ABSL_LOCKS_EXCLUDED(mutex_) {
     absl::MutexLock lock(&mutex_);
     until_ = absl::Now() + patience;
+    begin();
   }
   // It is the server's turn. False: it was too late, `late` knows.
   bool Take() ABSL_LOCKS_EXCLUDED(mutex_) {
@@ -73,6 +79,25 @@ class CallTurn final {
   bool was_late_ ABSL_GUARDED_BY(mutex_) = false;
 };
 
+// Messages on their way from callers whom nobody asks who they are, where
+// others are asked: those of open rpcs. Thread-safe.
+class StrangersReads final {
+ public:
+  // As many messages at a time.
+  explicit StrangersReads(size_t count) : count_(count) {}
+
+  // Breaks the oldest call off if there are too many. What open rpcs take is
+  // small, and read at once if it is sent at once.
+  void Begin(grpc::CallbackServerContext* call) ABSL_LOCKS_EXCLUDED(mutex_);
+  // Before the call is over.
+  void End(grpc::CallbackServerContext* call) ABSL_LOCKS_EXCLUDED(mutex_);
+
+ private:
+  const size_t count_;
+  absl::Mutex mutex_;
+  std::deque<grpc::CallbackServerContext*> calls_ ABSL_GUARDED_BY(mutex_);
+};
+
 // What all calls of a door share; it outlives them.
 struct DoorParts {
   Dispatcher* dispatcher = nullptr;
@@ -82,12 +107,19 @@ struct DoorParts {
       caller_of;
   // As GrpcDoorOptions has it.
   bool access_log = false;
-  // Files on their way; answers that are not taken yet, and their bytes.
+  // Requests that are waited for; files on their way;
+  // answers that are not taken yet, and their bytes.
+  SlowRequests* requests = nullptr;
   StreamRegistry<CallTurn>* transfers = nullptr;
   StreamRegistry<CallTurn>* answers = nullptr;
   MemoryBudget* answer_bytes = nullptr;
+  StrangersReads* strangers = nullptr;
   StreamPatience patience = {};
 };
+
+// What gRPC tells calls of any kind. On the wire they are all the same, and
+// gRPC reads nothing of this one before it is asked to.
+using Reactor = grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>;
 
 // Lives from the call's start to OnDone. Not thread-safe.
 class Call {
@@ -104,25 +136,57 @@ class Call {
   // To be called once, when the call ends: writes its line in the access log.
   grpc::Status Leave(const absl::Status& status);
 
+  // To be called before and after a message is read.
+  void ReadBegins();
+  void ReadEnds();
+
   const DoorParts& door_;
   grpc::CallbackServerContext* const grpc_;
   Dispatcher* const dispatcher_;
   ThreadPool* const pool_;
   const Method* const method_;
   CallContext context_{Door::kGrpc};
+
+ private:
+  // Nobody asks who calls, though others are asked.
+  const bool of_stranger_;
 };
 
-// Start a call of an rpc that answers with a file, takes one, or streams
-// messages; it deletes itself.
-grpc::ServerWriteReactor<grpc::ByteBuffer>* StartDownloadCall(
-    grpc::CallbackServerContext* grpc, const DoorParts& door,
-    const Method* method, const grpc::ByteBuffer* request);
-grpc::ServerReadReactor<grpc::ByteBuffer>* StartUploadCall(
-    grpc::CallbackServerContext* grpc, const DoorParts& door,
-    const Method* method, grpc::ByteBuffer* response);
-grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* StartStreamCall(
-    grpc::CallbackServerContext* grpc, const DoorParts& door,
-    const Method* method);
+// A call in which server and caller take turns: one of them has a message to
+// send.
+class TurnsCall : public Reactor, protected Call {
+ public:
+  void OnCancel() final { context_.Cancel(); }
+
+ protected:
+  using Call::Call;
+  ~TurnsCall() override = default;
+
+  // The call ends: what it holds is let go.
+  virtual void Close() {}
+
+  // Runs on a thread of the pool. The call ends if it has too much to do.
+  void Post(std::function<void()> step);
+  // End the call: with a status, or with outgoing_ as the last message.
+  void End(const absl::Status& status);
+  void Answer();
+  // No message came: the caller sends no more, or why that is.
+  absl::Status Present() const;
+
+  grpc::ByteBuffer incoming_;
+  grpc::ByteBuffer outgoing_;
+};
+
+// Start a call of an rpc that has one answer, answers with a file, takes one,
+// or streams messages; it deletes itself.
+Reactor* StartUnaryCall(grpc::CallbackServerContext* grpc,
+                        const DoorParts& door, const Method* method);
+Reactor* StartDownloadCall(grpc::CallbackServerContext* grpc,
+                           const DoorParts& door, const Method* method);
+Reactor* StartUploadCall(grpc::CallbackServerContext* grpc,
+                         const DoorParts& door, const Method* method);
+Reactor* StartStreamCall(grpc::CallbackServerContext* grpc,
+                         const DoorParts& door, const Method* method);
 
 }  // namespace millstream::server
 

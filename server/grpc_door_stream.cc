@@ -30,10 +30,7 @@ class GrpcMessage final : public StreamMessage {
 
 // Passes events to the body and what it asks for to gRPC, which never calls
 // back before it returns.
-class StreamCall final
-    : public grpc::ServerBidiReactor<ByteBuffer, ByteBuffer>,
-      public StreamCaller,
-      Call {
+class StreamCall final : public Reactor, public StreamCaller, Call {
  public:
   using Call::Call;
 
@@ -42,7 +39,10 @@ class StreamCall final
   }
 
   CallContext& context() override { return context_; }
-  void Read() override { StartRead(&incoming_); }
+  void Read() override {
+    ReadBegins();
+    StartRead(&incoming_);
+  }
   void Write(const Message& message) override {
     outgoing_ = Serialize(message);
     StartWrite(&outgoing_);
@@ -53,6 +53,7 @@ class StreamCall final
   }
 
   void OnReadDone(bool ok) override {
+    ReadEnds();
     if (ok) {
       body_->OnMessage(std::make_unique<GrpcMessage>(&incoming_));
     } else {
@@ -109,9 +110,8 @@ class StreamCall final
 
 }  // namespace
 
-grpc::ServerBidiReactor<ByteBuffer, ByteBuffer>* StartStreamCall(
-    grpc::CallbackServerContext* grpc, const DoorParts& door,
-    const Method* method) {
+Reactor* StartStreamCall(grpc::CallbackServerContext* grpc,
+                         const DoorParts& door, const Method* method) {
   auto* call = new StreamCall(grpc, door, method);
   call->Begin();
   return call;

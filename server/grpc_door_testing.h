@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <atomic>
-#include <future>
 #include <map>
 #include <memory>
 #include <string>
@@ -44,6 +43,27 @@ M FromBytes(const ByteBuffer& bytes) {
   EXPECT_TRUE(message.ParseFromArray(slice.begin(), slice.size()));
   return message;
 }
+
+// What another thread says once. It may go as soon as somebody has heard it,
+// while the other thread is still about it: unlike that of a promise, its
+// destructor waits for that.
+template <typename T>
+class Told {
+ public:
+  void Tell(T value) {
+    value_ = std::move(value);
+    told_.Notify();
+  }
+  T Await() {
+    told_.WaitForNotification();
+    return value_;
+  }
+  bool told() const { return told_.HasBeenNotified(); }
+
+ private:
+  T value_ = {};
+  absl::Notification told_;
+};
 
 // Files in memory, a call that waits to be cancelled, and answers as large as
 // the number of the experiment.
@@ -247,11 +267,12 @@ class GrpcDoorTest : public testing::Test {
   }
 
   // Starts the door, anew.
-  void Start(const GrpcDoorOptions& options) {
+  void Start(const GrpcDoorOptions& options) { Start(options, &dispatcher_); }
+  void Start(const GrpcDoorOptions& options, Dispatcher* dispatcher) {
     stub_.reset();
     channel_.reset();
     door_.reset();
-    door_ = *GrpcDoor::Start(options, &dispatcher_);
+    door_ = *GrpcDoor::Start(options, dispatcher);
     // What is not asked for does not come, however fast the rest is taken.
     grpc::ChannelArguments arguments;
     arguments.SetInt(GRPC_ARG_HTTP2_BDP_PROBE, 0);
@@ -271,11 +292,10 @@ class GrpcDoorTest : public testing::Test {
   grpc::Status GetRaw(grpc::ClientContext* context, ByteBuffer request,
                       v1::GetExperimentResponse* response) {
     ByteBuffer answer;
-    std::promise<grpc::Status> done;
-    stub_->UnaryCall(context, "/millstream.v1.TrackingService/GetExperiment",
-                     {}, &request, &answer,
-                     [&done](grpc::Status s) { done.set_value(s); });
-    grpc::Status status = done.get_future().get();
+    Told<grpc::Status> done;
+    stub_->UnaryCall(context, kGetExperiment, {}, &request, &answer,
+                     [&done](grpc::Status s) { done.Tell(std::move(s)); });
+    grpc::Status status = done.Await();
     if (status.ok()) {
       *response = FromBytes<v1::GetExperimentResponse>(answer);
     }
@@ -293,39 +313,51 @@ class GrpcDoorTest : public testing::Test {
     }
     void Send(const Message& message) {
       ByteBuffer bytes = ToBytes(message);
-      std::promise<bool> done;
-      wrote_ = &done;
+      Told<bool> wrote;
+      wrote_ = &wrote;
       StartWrite(&bytes);
-      done.get_future().get();
+      wrote.Await();
     }
     bool Receive(ByteBuffer* bytes) {
-      std::promise<bool> done;
-      read_ = &done;
+      Told<bool> read;
+      read_ = &read;
       StartRead(bytes);
-      return done.get_future().get();
+      return read.Await();
     }
+    // After this nothing is sent or received any more.
     grpc::Status End() {
-      RemoveHold();
-      return status_.get_future().get();
+      Release();
+      return status_.Await();
+    }
+    // Whether it has ended, for calls that others end.
+    bool Ended() {
+      Release();
+      return status_.told();
     }
     // Until the server has begun to answer.
     void AwaitBegin() { begun_.WaitForNotification(); }
     void OnReadInitialMetadataDone(bool ok) override {
       if (ok) begun_.Notify();
     }
-    void OnWriteDone(bool ok) override { wrote_->set_value(ok); }
-    void OnReadDone(bool ok) override { read_->set_value(ok); }
-    void OnDone(const grpc::Status& status) override {
-      status_.set_value(status);
-    }
+    void OnWriteDone(bool ok) override { wrote_->Tell(ok); }
+    void OnReadDone(bool ok) override { read_->Tell(ok); }
+    void OnDone(const grpc::Status& status) override { status_.Tell(status); }
     grpc::ClientContext context;
 
    private:
-    std::promise<bool>* wrote_ = nullptr;
-    std::promise<bool>* read_ = nullptr;
-    std::promise<grpc::Status> status_;
+    void Release() {
+      if (std::exchange(held_, false)) RemoveHold();
+    }
+
+    bool held_ = true;
+    Told<bool>* wrote_ = nullptr;
+    Told<bool>* read_ = nullptr;
+    Told<grpc::Status> status_;
     absl::Notification begun_;
   };
+
+  static constexpr char kGetExperiment[] =
+      "/millstream.v1.TrackingService/GetExperiment";
 
   static constexpr char kLogMetrics[] =
       "/millstream.v1.StreamService/LogMetrics";

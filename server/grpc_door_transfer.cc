@@ -23,70 +23,121 @@ absl::Status TooSlow() {
                    "The caller let the transfer wait for too long.");
 }
 
-// Answers with a file, a chunk at a time: the next is read when the last has
-// been taken.
-class DownloadCall final : public grpc::ServerWriteReactor<ByteBuffer>, Call {
+// Is counted as open once its first message has come, and waits only so long
+// for its caller.
+class TransferCall : public TurnsCall {
  public:
-  DownloadCall(grpc::CallbackServerContext* grpc, const DoorParts& door,
-               const Method* method, const ByteBuffer* request)
-      : Call(grpc, door, method), request_(*request) {
+  using TurnsCall::TurnsCall;
+
+  // Who may not come in, or finds no room, sends nothing.
+  void Begin() {
     Introduce([this](const absl::Status& introduced) {
       absl::Status status = introduced;
       if (status.ok()) {
-        status = door_.transfers->AddOpen(turn_, OwnerOf(context_));
+        status = door_.transfers->Add(turn_, OwnerOf(context_));
       }
-      if (!status.ok()) {
-        End(status);
+      if (status.ok()) {
+        Receive(door_.patience.first_message);
       } else {
-        Post([this] { Open(); });
+        End(status);
       }
     });
   }
 
-  void OnWriteDone(bool ok) override {
+  void OnReadDone(bool ok) final {
+    ReadEnds();
+    // If it was too late, the call ends without this.
+    if (!turn_->Take()) return;
+    Post([this, ok] { ok ? OnMessage() : OnNoMessage(); });
+  }
+  void OnWriteDone(bool ok) final {
     if (!turn_->Take()) {
       End(TooSlow());
     } else if (!ok) {
       End(absl::CancelledError("the caller has gone"));
     } else {
-      Post([this] { Continue(v1::ArtifactChunk()); });
+      Post([this] { OnSent(); });
     }
   }
-  void OnCancel() override { context_.Cancel(); }
-  void OnDone() override {
+  void OnDone() final {
     turn_->Take();
     door_.transfers->Remove(turn_.get());
     delete this;
   }
 
+ protected:
+  // These are called on threads of the pool. The message is in incoming_; or
+  // the caller has sent all, or has gone.
+  virtual void OnMessage() = 0;
+  virtual void OnNoMessage() = 0;
+  // outgoing_ has been taken.
+  virtual void OnSent() {}
+
+  void Receive(absl::Duration patience) {
+    sending_ = false;
+    turn_->Give(patience, [this] {
+      ReadBegins();
+      StartRead(&incoming_);
+    });
+  }
+  void Send() {
+    sending_ = true;
+    turn_->Give(door_.patience.answer, [this] { StartWrite(&outgoing_); });
+  }
+
+  // The first message has come.
+  absl::Status Opened() { return door_.transfers->Opened(turn_.get()); }
+
  private:
-  void Post(std::function<void()> step) {
-    if (!pool_->Post(std::move(step))) End(Overloaded());
+  bool Late() {
+    if (sending_) {
+      // OnWriteDone follows.
+      grpc_->TryCancel();
+      return true;
+    }
+    // Nobody else ends the call then, and it lasts until it has ended.
+    return pool_->Post([this] { End(TooSlow()); });
   }
 
-  void End(const absl::Status& status) {
-    download_.source.reset();
-    Finish(Leave(status));
-  }
+  const std::shared_ptr<CallTurn> turn_ =
+      std::make_shared<CallTurn>([this] { return Late(); });
+  bool sending_ = false;
+};
 
-  void Open() {
-    Arena arena;
-    Message* request = method_->request_type->New(&arena);
-    if (!Parse(&request_, request)) {
-      End(UnreadableRequest(*method_));
+// Answers with a file, a chunk at a time: the next is read when the last has
+// been taken.
+class DownloadCall final : public TransferCall {
+ public:
+  using TransferCall::TransferCall;
+
+ private:
+  void OnMessage() override {
+    if (absl::Status status = Open(); !status.ok()) {
+      End(status);
       return;
     }
-    absl::StatusOr<Download> download =
-        dispatcher_->OpenDownload(context_, *method_, *request);
-    if (!download.ok()) {
-      End(download.status());
-      return;
-    }
-    download_ = *std::move(download);
     v1::ArtifactChunk first;
     if (download_.size.has_value()) first.set_file_size(*download_.size);
     first.set_content_type(download_.content_type);
     Continue(std::move(first));
+  }
+  void OnNoMessage() override {
+    const absl::Status present = Present();
+    End(present.ok() ? UnreadableRequest(*method_) : present);
+  }
+  void OnSent() override { Continue(v1::ArtifactChunk()); }
+  void Close() override { download_.source.reset(); }
+
+  absl::Status Open() {
+    RETURN_IF_ERROR(Opened());
+    Arena arena;
+    Message* request = method_->request_type->New(&arena);
+    if (!Parse(&incoming_, request)) return UnreadableRequest(*method_);
+    absl::StatusOr<Download> download =
+        dispatcher_->OpenDownload(context_, *method_, *request);
+    if (!download.ok()) return download.status();
+    download_ = *std::move(download);
+    return absl::OkStatus();
   }
 
   // Sends `chunk` with the next data in it. The first is sent even when the
@@ -110,70 +161,45 @@ class DownloadCall final : public grpc::ServerWriteReactor<ByteBuffer>, Call {
       return;
     }
     data->resize(*read);
-    buffer_ = Serialize(chunk);
-    turn_->Give(door_.patience.answer);
-    StartWrite(&buffer_);
+    outgoing_ = Serialize(chunk);
+    Send();
   }
 
-  const std::shared_ptr<CallTurn> turn_ =
-      std::make_shared<CallTurn>([this] {
-        // OnWriteDone follows.
-        grpc_->TryCancel();
-        return true;
-      });
-  ByteBuffer request_;
   Download download_;
-  ByteBuffer buffer_;
 };
 
 // Takes a file, a message at a time: the next is asked for when the last has
 // been written.
-class UploadCall final : public grpc::ServerReadReactor<ByteBuffer>, Call {
+class UploadCall final : public TransferCall {
  public:
-  UploadCall(grpc::CallbackServerContext* grpc, const DoorParts& door,
-             const Method* method, ByteBuffer* response)
-      : Call(grpc, door, method), response_(response) {
-    Introduce([this](const absl::Status& introduced) {
-      absl::Status status = introduced;
-      if (status.ok()) {
-        status = door_.transfers->Add(turn_, OwnerOf(context_));
-      }
-      if (!status.ok()) {
-        End(status);
-      } else {
-        Await(door_.patience.first_message);
-      }
-    });
-  }
-
-  void OnReadDone(bool ok) override {
-    // If it was too late, the call ends without this.
-    if (!turn_->Take()) return;
-    if (!pool_->Post([this, ok] { ok ? Store() : Commit(); })) {
-      End(Overloaded());
-    }
-  }
-  void OnCancel() override { context_.Cancel(); }
-  void OnDone() override {
-    turn_->Take();
-    door_.transfers->Remove(turn_.get());
-    delete this;
-  }
+  using TransferCall::TransferCall;
 
  private:
-  void End(const absl::Status& status) {
-    upload_.sink.reset();
-    Finish(Leave(status));
+  void OnMessage() override {
+    if (absl::Status status = Store(); !status.ok()) {
+      End(status);
+      return;
+    }
+    incoming_.Clear();
+    Receive(door_.patience.answer);
   }
-
-  void Await(absl::Duration patience) {
-    turn_->Give(patience);
-    StartRead(&buffer_);
+  // The stream has ended: by the caller's word, or because the call died, and
+  // then nothing must be kept.
+  void OnNoMessage() override {
+    if (absl::Status status = Commit(); !status.ok()) {
+      End(status);
+      return;
+    }
+    outgoing_ =
+        Serialize(upload_.response == nullptr ? *method_->response_type
+                                              : *upload_.response);
+    Answer();
   }
+  void Close() override { upload_.sink.reset(); }
 
   absl::Status Write(const Message& message) {
     if (upload_.sink == nullptr) {
-      RETURN_IF_ERROR(door_.transfers->Opened(turn_.get()));
+      RETURN_IF_ERROR(Opened());
       absl::StatusOr<Upload> upload =
           dispatcher_->OpenUpload(context_, *method_, message);
       if (!upload.ok()) return upload.status();
@@ -187,68 +213,44 @@ class UploadCall final : public grpc::ServerReadReactor<ByteBuffer>, Call {
     return bytes.empty() ? absl::OkStatus() : upload_.sink->Write(bytes);
   }
 
-  void Store() {
-    if (buffer_.Length() > limits::kGrpcStreamMessageBytesMax) {
-      End(InvalidParameter("A message of an upload may have at most ",
-                           limits::kGrpcStreamMessageBytesMax,
-                           " bytes; send the file in more of them."));
-      return;
+  absl::Status Store() {
+    if (incoming_.Length() > limits::kGrpcStreamMessageBytesMax) {
+      return InvalidParameter("A message of an upload may have at most ",
+                              limits::kGrpcStreamMessageBytesMax,
+                              " bytes; send the file in more of them.");
     }
     Arena arena;
     Message* message = method_->request_type->New(&arena);
-    absl::Status status = Parse(&buffer_, message)
-                              ? Write(*message)
-                              : UnreadableRequest(*method_);
-    if (!status.ok()) {
-      End(status);
-      return;
-    }
-    buffer_.Clear();
-    Await(door_.patience.answer);
+    if (!Parse(&incoming_, message)) return UnreadableRequest(*method_);
+    return Write(*message);
   }
 
-  // The stream has ended: by the caller's word, or because the call died, and
-  // then nothing must be kept.
-  void Commit() {
-    absl::Status status = context_.Alive();
-    if (status.ok() && grpc_->IsCancelled()) {
-      status = absl::CancelledError("cancelled");
-    }
-    if (status.ok() && upload_.sink == nullptr) {
-      status = InvalidParameter(
+  absl::Status Commit() {
+    RETURN_IF_ERROR(Present());
+    if (upload_.sink == nullptr) {
+      return InvalidParameter(
           "The stream ended before its first message, which names the file.");
     }
-    if (status.ok()) status = upload_.Finish();
-    if (status.ok()) {
-      *response_ = Serialize(upload_.response == nullptr
-                                 ? *method_->response_type
-                                 : *upload_.response);
-    }
-    End(status);
+    return upload_.Finish();
   }
 
-  const std::shared_ptr<CallTurn> turn_ =
-      std::make_shared<CallTurn>([this] {
-        // Nobody else ends the call then, and it lasts until it has ended.
-        return pool_->Post([this] { End(TooSlow()); });
-      });
-  ByteBuffer* const response_;
-  ByteBuffer buffer_;
   Upload upload_;
 };
 
 }  // namespace
 
-grpc::ServerWriteReactor<ByteBuffer>* StartDownloadCall(
-    grpc::CallbackServerContext* grpc, const DoorParts& door,
-    const Method* method, const ByteBuffer* request) {
-  return new DownloadCall(grpc, door, method, request);
+Reactor* StartDownloadCall(grpc::CallbackServerContext* grpc,
+                           const DoorParts& door, const Method* method) {
+  auto* call = new DownloadCall(grpc, door, method);
+  call->Begin();
+  return call;
 }
 
-grpc::ServerReadReactor<ByteBuffer>* StartUploadCall(
-    grpc::CallbackServerContext* grpc, const DoorParts& door,
-    const Method* method, ByteBuffer* response) {
-  return new UploadCall(grpc, door, method, response);
+Reactor* StartUploadCall(grpc::CallbackServerContext* grpc,
+                         const DoorParts& door, const Method* method) {
+  auto* call = new UploadCall(grpc, door, method);
+  call->Begin();
+  return call;
 }
 
 }  // namespace millstream::server

@@ -159,8 +159,6 @@ def test_every_cc_file_is_built():
 
 # Of base/limits.h, those that no test waits for: what does it then.
 UNTESTED_LIMITS = {
-    "kGrpcAnswerBytesPerSecondMin": "added to a patience that "
-                                    "grpc_door_bounds_test.cc waits for",
     "kGrpcIdleMsMax": "ten minutes, counted by the gRPC library",
     "kHttpAdmissionMsMax": "the clock is that of handler_slots_test.cc",
     "kPasswordCheckMsMax": "the clock is that of connection_list_test.cc",
