@@ -16,6 +16,7 @@ import collections
 import datetime
 import os
 import pathlib
+import re
 import subprocess
 import sys
 import tempfile
@@ -351,28 +352,42 @@ def run(tests):
                 else is_red(test, begin))]
 
 
-def sources_of(target):
-    """What it is built from; of Python what is in the package."""
-    if not target.startswith("//"):
-        return {m.file for m in MUTATIONS if m.file.endswith(".py")}
-    listed = subprocess.run(
-        [BAZEL, "query", f"kind('source file', deps({target}))"], cwd=ROOT,
-        check=True, stdout=subprocess.PIPE, text=True).stdout
-    return {label.removeprefix("//").replace(":", "/")
-            for label in listed.split()}
+def sources_of(targets):
+    """{target: the files that it is built from}"""
+    labels = [target for target in targets if target.startswith("//")]
+    graph = subprocess.run(
+        [BAZEL, "query", "--output=graph", "--nograph:factored",
+         f"deps(set({' '.join(labels)}))"], cwd=ROOT, check=True,
+        stdout=subprocess.PIPE, text=True).stdout
+    needs = collections.defaultdict(list)
+    for one, other in re.findall(r'^  "(.+)" -> "(.+)"$', graph, re.M):
+        needs[one].append(other)
+    # Of Python, what is in the package.
+    package = {m.file for m in MUTATIONS if m.file.endswith(".py")}
+    found = {target: package for target in targets}
+    for label in labels:
+        seen, left = set(), [label]
+        while left:
+            new = set(needs[left.pop()]) - seen
+            seen |= new
+            left += new
+        found[label] = {each.removeprefix("//").replace(":", "/")
+                        for each in seen}
+    return found
 
 
 def rounds(mutations):
     """Mutations none of which is in what the test of another is built from are
     tried together."""
-    sources = {target: sources_of(target)
-               for target in {target_of(m.test) for m in mutations}}
+    sources = sources_of({target_of(m.test) for m in mutations})
 
     def meet(one, other):
         return (one.file in sources[target_of(other.test)]
                 or other.file in sources[target_of(one.test)])
 
-    left = list(mutations)
+    # Who meets most is first, so that there are few rounds.
+    left = sorted(mutations, key=lambda one: -sum(
+        meet(one, other) for other in mutations))
     while left:
         now = []
         for mutation in left:
