@@ -24,6 +24,15 @@ WAIT_SECONDS = 30
 
 
 @pytest.fixture
+def server(request, server):
+    """The one that all share; in a module that says OWN_SERVER, for it takes
+    servers away, one for each test."""
+    if getattr(request.module, "OWN_SERVER", False):
+        return request.getfixturevalue("start_server")()
+    return server
+
+
+@pytest.fixture
 def proxy(server):
     """Stands before the test's server, and can take it away."""
     between = Proxy(server)

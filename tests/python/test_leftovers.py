@@ -10,6 +10,7 @@ import pytest
 from millstream import _format as fmt
 from millstream._writer import Budget, LogWriter
 
+OWN_SERVER = True
 WRITER = """
 import millstream, sys
 uri, run_id, first, count = sys.argv[1:]
@@ -26,11 +27,6 @@ print("logged", flush=True)
 sys.stdin.readline()
 """
 MANY = 30_000
-
-
-@pytest.fixture
-def server(start_server):
-    return start_server()
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ import millstream
 import pytest
 from millstream import _api
 
+OWN_SERVER = True
 HISTORY = "mlflow.log-model.history"
 
 
@@ -18,11 +19,6 @@ class Caller:
     def __call__(self, name, /, **fields):
         return self._session.call(
             name, _api.message(f"{name}Request")(**fields), None)
-
-
-@pytest.fixture
-def server(start_server):
-    return start_server()
 
 
 @pytest.fixture

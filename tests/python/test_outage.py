@@ -11,6 +11,7 @@ import pytest
 
 from proxy import Proxy
 
+OWN_SERVER = True
 N = 500
 WAIT_SECONDS = 30
 WRITER = """
@@ -24,11 +25,6 @@ for line in sys.stdin:
     run.set_tags({"logged": line.strip()})
     print("logged", flush=True)
 """
-
-
-@pytest.fixture
-def server(start_server):
-    return start_server()
 
 
 def say(process, text):

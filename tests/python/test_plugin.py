@@ -15,13 +15,9 @@ from millstream import _session
 from mlflow.entities import Metric, Param, RunTag
 from mlflow.exceptions import MlflowException
 
+OWN_SERVER = True
 N = 300
 IS_3 = int(mlflow.__version__.split(".")[0]) >= 3
-
-
-@pytest.fixture
-def server(start_server):
-    return start_server()
 
 
 @pytest.fixture
