@@ -3,8 +3,10 @@
 
 #include "absl/strings/str_cat.h"
 #include "app/backup/door.h"
+#include "app/backup/manifest.h"
 #include "app/stores.h"
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/status_macros.h"
 #include "storage/data_directory.h"
 #include "storage/rocksdb/rocksdb_metric_store.h"
@@ -32,6 +34,14 @@ class EmbeddedStores final : public Stores {
  public:
   absl::Status Open(const Config& config) {
     ASSIGN_OR_RETURN(directory_, storage::DataDirectory::Open(config.data_dir));
+    ASSIGN_OR_RETURN(const bool was_backup, ForgetManifest(config.data_dir));
+    if (was_backup) {
+      LogWarning("'", config.data_dir, "' was a backup and is one no more, for "
+                 "this server works in it. To keep a backup, restore it "
+                 "(millstream restore) and start the server with that.");
+      const absl::Status synced = directory_->Sync();
+      if (!synced.ok()) return synced;
+    }
     const std::string database = directory_->PathOf("millstream.db");
     ASSIGN_OR_RETURN(
         database_, Opened(database, storage::sqlite::SqliteDatabase::Open(

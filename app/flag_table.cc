@@ -256,8 +256,8 @@ constexpr Flag kBackupFlags[] = {
     {kStorage, "data-dir", "", "MILLSTREAM_DATA_DIR", "FOLDER",
      "./millstream-data", Policy::kOwn, "The server's own --data-dir.", ""},
     {kStorage, "to", "", "", "FOLDER", "", Policy::kOwn,
-     "Where the copy goes: a folder that is not there yet, or is empty. It "
-     "gets its name when it is whole.",
+     "Where the copy goes: a folder that is not there yet, or is empty, as the "
+     "root of a volume. Half a copy is known as one.",
      ""},
     kBackend,
 };
@@ -274,8 +274,9 @@ constexpr Tool kTools[] = {
     {"check", "Look whether a data folder is whole; changes nothing.",
      R"(
 Looks at everything: SQLite's pages and references, checksums and records of all
-metric points, charts' and searches' tables against the points. Says each fault
-and what to do. Ends with status 0 if there is none, else with 1.
+metric points, charts' and searches' tables against the points; of a backup each
+file, those of artifacts too. Says each fault and what to do. Ends with status 0
+if there is none, else with 1.
 
   millstream check --data-dir /var/lib/millstream
 

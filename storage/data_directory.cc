@@ -81,8 +81,25 @@ absl::Status MakePrivateFolder(const std::string& path) {
   return absl::OkStatus();
 }
 
+absl::Status NeedFinished(const std::string& path) {
+  std::error_code error;
+  if (!std::filesystem::exists(StrCat(path, "/", kUnfinishedName), error)) {
+    return absl::OkStatus();
+  }
+  return absl::FailedPreconditionError(
+      StrCat("The folder '", path, "' holds half a copy ('", kUnfinishedName,
+             "' says so): a backup or restore to it goes on, or did not end. "
+             "Wait for it, or run it again: it begins anew."));
+}
+
 absl::StatusOr<std::unique_ptr<DataDirectory>> DataDirectory::Open(
     const std::string& path) {
+  // A folder that has been open once has the lock's file, and no copy is ever
+  // put there. Who begins one marks the folder before it looks for that file,
+  // and we look for the mark after it is there: so one of both stands back.
+  if (absl::Status finished = NeedFinished(path); !finished.ok()) {
+    return finished;
+  }
   const std::string existing = NearestExisting(path).string();
   if (absl::Status made = MakePrivateFolder(path); !made.ok()) return made;
   const std::string lock_path = StrCat(path, "/", kLockFile);
@@ -96,6 +113,10 @@ absl::StatusOr<std::unique_ptr<DataDirectory>> DataDirectory::Open(
     return absl::UnavailableError(
         StrCat("The data folder '", path, "' is in use by another server",
                holder, ". Stop it, or choose another folder."));
+  }
+  if (absl::Status finished = NeedFinished(path); !finished.ok()) {
+    close(file);
+    return finished;
   }
   // Only to tell the next one who it was; the lock does not depend on it.
   const std::string id = StrCat(getpid(), "\n");

@@ -15,6 +15,14 @@ namespace millstream::storage {
 // there. kFailedPrecondition: it cannot be made. Thread-safe.
 absl::Status MakePrivateFolder(const std::string& path);
 
+// A file in a folder that a copy of data is on its way to, until all of it is
+// there and forced to the disk.
+inline constexpr char kUnfinishedName[] = "millstream.unfinished";
+
+// kFailedPrecondition, with what to do: a copy on its way, or the rest of one
+// that did not end. Thread-safe.
+absl::Status NeedFinished(const std::string& path);
+
 // Holds the lock while it lives; the operating system takes it back when the
 // process ends, however it ends. Thread-safe.
 class DataDirectory {
@@ -22,7 +30,7 @@ class DataDirectory {
   // Makes the folder (readable by its owner alone) and those above it, unless
   // they are there, and locks it. Messages are for whoever started the server.
   // kUnavailable: another process has it open; kFailedPrecondition: it cannot
-  // be made or written, or is no folder.
+  // be made or written, is no folder, or holds a copy that is not finished.
   static absl::StatusOr<std::unique_ptr<DataDirectory>> Open(
       const std::string& path);
 

@@ -66,6 +66,18 @@ TEST(DataDirectory, OpensForOneAtATime) {
   EXPECT_TRUE(DataDirectory::Open(temp.path()).ok());
 }
 
+TEST(DataDirectory, RefusesHalfACopyAndLeavesItAlone) {
+  testing::TempDir temp;
+  std::ofstream(temp.path() + "/" + kUnfinishedName).close();
+  const absl::Status refused = DataDirectory::Open(temp.path()).status();
+  EXPECT_EQ(refused.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_NE(std::string(refused.message()).find("half a copy"),
+            std::string::npos);
+  EXPECT_FALSE(std::filesystem::exists(temp.path() + "/LOCK"));
+  std::filesystem::remove(temp.path() + "/" + kUnfinishedName);
+  EXPECT_TRUE(DataDirectory::Open(temp.path()).ok());
+}
+
 TEST(DataDirectory, RefusesAFile) {
   testing::TempDir temp;
   const std::string path = temp.path() + "/file";

@@ -99,10 +99,10 @@ FSYNCS = [Mutation("fsync: " + what, *rest) for what, *rest in [
      "  if (durable) RETURN_IF_ERROR(SyncNames(folder, existing));\n", "",
      "storage/artifact/local_artifact_store_test.cc"
      "::LocalArtifactStoreTest.TheRootOutlivesAPowerCut"),
-    ("a backup, and what is restored", "app/backup/files.cc",
-     "syncfs(fd_) != 0", "false",
+    ("a backup, and what is restored", "app/backup/new_folder.cc",
+     "syncfs(fd_.get()) != 0", "false",
      "app/backup/backup_test.cc::BackupTest.OutlivesAPowerCut"),
-    ("a backup's name", "app/backup/files.cc",
+    ("a backup's name", "app/backup/new_folder.cc",
      "above.get() < 0 || fsync(above.get()) != 0", "above.get() < 0",
      "app/backup/backup_test.cc::BackupTest.OutlivesAPowerCut"),
     ("the spool of a client", "python/src/millstream/_reader.py",
@@ -286,7 +286,16 @@ LIMITS = [Mutation("limit: " + what, *rest) for what, *rest in [
      "base/error_test.cc::ErrorTest.LongMessagesAreCutBetweenCharacters"),
 ]]
 
-MUTATIONS = FSYNCS + AUTHORISATION + LIMITS
+BACKUPS = [Mutation("backup: " + what, *rest) for what, *rest in [
+    ("that nothing is committed between the moments of both stores",
+     "app/backup/door.cc",
+     "database->Write([&](storage::sql::Transaction&) -> absl::Status {",
+     "database->Read([&](storage::sql::Connection&) -> absl::Status {",
+     "app/backup/backup_test.cc"
+     "::BackupTest.NothingIsCommittedBetweenTheMomentsOfBothStores"),
+]]
+
+MUTATIONS = FSYNCS + AUTHORISATION + LIMITS + BACKUPS
 
 
 def is_python(test):

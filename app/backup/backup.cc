@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 
+#include <cerrno>
 #include <filesystem>
 #include <memory>
 #include <system_error>
@@ -17,6 +18,7 @@
 #include "app/backup/door.h"
 #include "app/backup/files.h"
 #include "app/backup/manifest.h"
+#include "app/backup/new_folder.h"
 #include "app/version.h"
 #include "base/status_macros.h"
 #include "storage/data_directory.h"
@@ -76,6 +78,8 @@ class Backup {
   absl::Status CopyDatabase(Database& database, Progress* progress);
   absl::Status CopySource(const Source& source, Progress* progress);
   void SayWhatIsThere() const;
+  // Whether the copy is to be in what is copied.
+  bool IsInDataFolder() const;
 
   const std::string data_dir_;
   const std::string to_;
@@ -239,9 +243,7 @@ absl::Status Backup::CopyAll() {
   for (Database& database : databases_) {
     absl::Status copied = CopyDatabase(database, &progress);
     if (absl::IsResourceExhausted(copied)) {
-      return absl::ResourceExhaustedError(absl::StrCat(
-          "The disk of '", to_, "' is full. Make room there, or choose another "
-          "place. Nothing was left behind."));
+      return FileError("write", folder_->PathOf(database.name), ENOSPC);
     }
     RETURN_IF_ERROR(copied);
   }
@@ -287,10 +289,18 @@ void Backup::SayWhatIsThere() const {
   }
 }
 
+bool Backup::IsInDataFolder() const {
+  std::error_code error;
+  const auto real = [&error](const std::string& path) {
+    return fs::weakly_canonical(path, error).string();
+  };
+  return absl::StartsWith(absl::StrCat(real(to_), "/"),
+                          absl::StrCat(real(data_dir_), "/"));
+}
+
 absl::Status Backup::Make() {
   RETURN_IF_ERROR(NeedDataFolder(data_dir_));
-  const std::string below = absl::StrCat(data_dir_, "/");
-  if (to_ == data_dir_ || absl::StartsWith(to_, below)) {
+  if (IsInDataFolder()) {
     return absl::InvalidArgumentError(
         "--to is in the data folder itself. Name a place that outlives it.");
   }

@@ -20,8 +20,9 @@
 
 namespace millstream::app {
 
-// Copies `data_dir` to the new folder `to`; both are absolute. Says on standard
-// output how it goes. Nothing is left at `to` or beside it if it fails.
+// Copies `data_dir` to the new folder `to` (new_folder.h); both are absolute.
+// Says on standard output how it goes. Nothing is left at `to` or beside it if
+// it fails.
 // Statuses have a sentence for whoever started the command.
 absl::Status MakeBackup(const std::string& data_dir, const std::string& to,
                         const Liveness& caller);

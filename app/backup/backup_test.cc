@@ -103,6 +103,12 @@ class Server {
     return log_->Log({.run_id = run_id, .metrics = series, .params = &params});
   }
 
+  absl::Status LogPoint(const std::string& run_id, int64_t step) {
+    const MetricPoint point{1000 + step, step, 0.5};
+    const SeriesAppend series[] = {{"m", {&point, 1}}};
+    return log_->Log({.run_id = run_id, .metrics = series});
+  }
+
   std::set<int64_t> Steps(const std::string& run_id, const std::string& key) {
     std::vector<MetricPoint> points;
     EXPECT_TRUE(
@@ -292,8 +298,13 @@ TEST_F(BackupTest, OutlivesAPowerCut) {
   Fill();
   ASSERT_TRUE(Backup("backup").ok());
   ASSERT_TRUE(Restore("backup", "restored").ok());
+  fs::create_directories(PathOf("volume"));
+  ASSERT_TRUE(Backup("volume").ok());
+  // The third was there.
   for (const char* made : {"backup", "restored"}) {
     EXPECT_TRUE(storage::IsForced(PathOf(made))) << made;
+  }
+  for (const char* made : {"backup", "restored", "volume"}) {
     int files = 0;
     for (const auto& entry : fs::recursive_directory_iterator(PathOf(made))) {
       EXPECT_TRUE(storage::IsForced(entry.path())) << entry.path();
@@ -316,12 +327,72 @@ TEST_F(BackupTest, WritesOverNothingAndLeavesNothing) {
       MakeBackup(PathOf("none"), PathOf("x"), Liveness::Always()).ok());
   EXPECT_THAT(Names(),
               ::testing::UnorderedElementsAre("data", "full", "backup"));
-  // An empty folder is as good as none, and so is what a killed command left.
-  fs::create_directories(PathOf("empty"));
-  fs::create_directories(PathOf("empty.unfinished/half"));
-  EXPECT_TRUE(Restore("backup", "empty").ok());
-  EXPECT_EQ(Faults(PathOf("empty")), 0);
-  EXPECT_FALSE(fs::exists(PathOf("empty.unfinished")));
+  // What a killed command left is in nobody's way.
+  fs::create_directories(PathOf("new.unfinished/half"));
+  EXPECT_TRUE(Restore("backup", "new").ok());
+  EXPECT_EQ(Faults(PathOf("new")), 0);
+  EXPECT_FALSE(fs::exists(PathOf("new.unfinished")));
+}
+
+TEST_F(BackupTest, IsMadeInAFolderThatIsThereAndEmpty) {
+  Fill();
+  for (const char* volume : {"backup", "restored"}) {
+    fs::create_directories(PathOf(volume) + "/lost+found");
+    // As root of a volume it could not be given another name.
+    ASSERT_EQ(chmod(PathOf(volume).c_str(), 0755), 0);
+  }
+  fs::create_directory_symlink(PathOf("backup"), PathOf("link"));
+  struct stat before, after;
+  ASSERT_EQ(stat(PathOf("backup").c_str(), &before), 0);
+  const absl::Status made = Backup("link");
+  ASSERT_TRUE(made.ok()) << made;
+  EXPECT_EQ(Faults(PathOf("backup")), 0);
+  ASSERT_EQ(stat(PathOf("backup").c_str(), &after), 0);
+  EXPECT_EQ(after.st_ino, before.st_ino);
+  EXPECT_EQ(after.st_mode & 0777, 0700);
+  const absl::Status restored = Restore("backup", "restored");
+  ASSERT_TRUE(restored.ok()) << restored;
+  EXPECT_EQ(Faults(PathOf("restored")), 0);
+  EXPECT_TRUE(fs::exists(PathOf("restored/lost+found")));
+  EXPECT_EQ(fs::file_size(PathOf("restored/artifacts/0/model.bin")), 5000u);
+  EXPECT_THAT(Names(), ::testing::UnorderedElementsAre("data", "backup", "link",
+                                                       "restored"));
+}
+
+TEST_F(BackupTest, ThatDidNotEndIsNoneAndIsMadeAnew) {
+  Fill();
+  ASSERT_TRUE(Backup("backup").ok());
+  // All that a copy has, whole, but for being finished.
+  fs::copy(PathOf("backup"), PathOf("half"), fs::copy_options::recursive);
+  std::ofstream(PathOf("half/millstream.unfinished")).close();
+  const auto is_refused = [](const absl::Status& status) {
+    EXPECT_THAT(std::string(status.message()), HasSubstr("half a copy"));
+  };
+  is_refused(Restore("half", "new"));
+  is_refused(CheckDataFolder(PathOf("half"), Liveness::Always()).status());
+  is_refused(storage::DataDirectory::Open(PathOf("half")).status());
+  is_refused(MakeBackup(PathOf("half"), PathOf("new"), Liveness::Always()));
+  fs::remove(PathOf("half/manifest"));
+  fs::resize_file(PathOf("half/millstream.db"), 10);
+  std::ofstream(PathOf("half/artifacts/0/other")) << "of another backup";
+  const absl::Status again = Backup("half");
+  ASSERT_TRUE(again.ok()) << again;
+  EXPECT_EQ(Faults(PathOf("half")), 0);
+  EXPECT_FALSE(fs::exists(PathOf("half/artifacts/0/other")));
+  EXPECT_FALSE(fs::exists(PathOf("half/millstream.unfinished")));
+}
+
+TEST_F(BackupTest, TakesNothingAwayThatNoCopyHas) {
+  Fill();
+  for (const char* other : {"LOCK", "letter.txt"}) {
+    fs::create_directories(PathOf("half"));
+    std::ofstream(PathOf("half/millstream.unfinished")).close();
+    std::ofstream(PathOf("half/millstream.db")).close();
+    std::ofstream(PathOf("half/") + other).close();
+    EXPECT_THAT(std::string(Backup("half").message()), HasSubstr(other));
+    EXPECT_TRUE(fs::exists(PathOf("half/millstream.db")));
+    fs::remove_all(PathOf("half"));
+  }
 }
 
 TEST_F(BackupTest, ThatIsDamagedOrHalfIsNotRestored) {
@@ -344,6 +415,25 @@ TEST_F(BackupTest, ThatIsDamagedOrHalfIsNotRestored) {
   EXPECT_THAT(refusal(), HasSubstr("not finished"));
 }
 
+TEST_F(BackupTest, CheckReadsEachFileOfABackup) {
+  Fill();
+  ASSERT_TRUE(Backup("backup").ok());
+  const std::string folder = PathOf("backup");
+  const std::string file = folder + "/artifacts/0/model.bin";
+  // What is beside the backup's files is none of its.
+  std::ofstream(folder + "/artifacts/0/more") << "x";
+  EXPECT_EQ(Faults(folder), 0);
+  std::fstream(file, std::ios::in | std::ios::out) << "M";
+  EXPECT_EQ(Faults(folder), 1);
+  fs::resize_file(file, 4999);
+  EXPECT_EQ(Faults(folder), 1);
+  fs::remove(file);
+  EXPECT_EQ(Faults(folder), 1);
+  fs::resize_file(folder + "/manifest",
+                  fs::file_size(folder + "/manifest") - 1);
+  EXPECT_EQ(Faults(folder), 1);
+}
+
 TEST_F(BackupTest, StopsWhenItIsAskedTo) {
   Fill();
   class Stopped final : public Liveness {
@@ -354,6 +444,11 @@ TEST_F(BackupTest, StopsWhenItIsAskedTo) {
   };
   EXPECT_TRUE(absl::IsCancelled(MakeBackup(data_, PathOf("b"), Stopped())));
   EXPECT_THAT(Names(), ::testing::ElementsAre("data"));
+  fs::create_directories(PathOf("b"));
+  ASSERT_EQ(chmod(PathOf("b").c_str(), 0750), 0);
+  EXPECT_TRUE(absl::IsCancelled(MakeBackup(data_, PathOf("b"), Stopped())));
+  EXPECT_TRUE(fs::is_empty(PathOf("b")));
+  EXPECT_EQ(fs::status(PathOf("b")).permissions(), fs::perms{0750});
 }
 
 TEST_F(BackupTest, DoorIsItsOwnersAndServesOneAtATime) {
@@ -372,6 +467,33 @@ TEST_F(BackupTest, DoorIsItsOwnersAndServesOneAtATime) {
   first->reset();
   while (fs::exists(data_ + "/.backup")) absl::SleepFor(absl::Milliseconds(1));
   EXPECT_TRUE(Backup("second").ok());
+}
+
+TEST_F(BackupTest, NothingIsCommittedBetweenTheMomentsOfBothStores) {
+  Server server(data_);
+  server.AddRun(RunOf(0));
+  ASSERT_TRUE(server.LogBatch(RunOf(0), 0).ok());
+  std::atomic<bool> committed{false};
+  std::thread writer;
+  const auto visit = DoorVisit::Begin(data_, Liveness::Always(), [&] {
+    writer = std::thread([&] {
+      EXPECT_TRUE(server.LogBatch(RunOf(0), 2).ok());
+      committed = true;
+    });
+    // Metrics alone do not wait.
+    EXPECT_TRUE(server.LogPoint(RunOf(0), 1).ok());
+    // Many times what a commit takes.
+    const absl::Time end = absl::Now() + absl::Milliseconds(200);
+    while (!committed && absl::Now() < end) {
+      absl::SleepFor(absl::Milliseconds(1));
+    }
+    EXPECT_FALSE(committed);
+    return absl::OkStatus();
+  });
+  writer.join();
+  EXPECT_TRUE(visit.ok()) << visit.status();
+  EXPECT_TRUE(committed);
+  EXPECT_GE((*visit)->held(), absl::Milliseconds(200));
 }
 
 TEST_F(BackupTest, WritersWaitNoLongerForACommandThatIsStuck) {

@@ -21,6 +21,7 @@
 #include "app/backup/data_files.h"
 #include "app/backup/fault_list.h"
 #include "app/backup/files.h"
+#include "app/backup/manifest_check.h"
 #include "base/status_macros.h"
 #include "base/str_cat.h"
 #include "storage/artifact_path.h"
@@ -380,6 +381,7 @@ absl::Status Check::Run() {
         "runs: make one (millstream backup), and check its folder."));
   }
   RETURN_IF_ERROR(lock.status());
+  RETURN_IF_ERROR(CheckManifest(data_dir_, caller_, &faults_));
   RETURN_IF_ERROR(OpenMain());
   if (main_ != nullptr) {
     main_->WorkFor(&caller_);

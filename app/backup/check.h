@@ -9,6 +9,7 @@
 //                  date (storage/sql/latest_metrics.h)
 //   outbox         every row can be read and belongs to a run
 //   artifacts      URIs below the server's root stay below it
+//   a backup       every file, of artifacts too, is what the manifest says
 #ifndef MILLSTREAM_APP_BACKUP_CHECK_H_
 #define MILLSTREAM_APP_BACKUP_CHECK_H_
 

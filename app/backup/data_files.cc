@@ -3,11 +3,13 @@
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
-#include <string_view>
 #include <system_error>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "base/status_macros.h"
+#include "storage/data_directory.h"
 
 namespace millstream::app {
 namespace {
@@ -28,6 +30,11 @@ bool IsDatabase(const fs::directory_entry& entry) {
          begin == kSqliteMagic;
 }
 
+bool IsDatabaseLog(absl::string_view name) {
+  return absl::EndsWith(name, ".db-wal") || absl::EndsWith(name, ".db-shm") ||
+         absl::EndsWith(name, ".db-journal");
+}
+
 std::vector<fs::directory_entry> EntriesOf(const std::string& folder) {
   std::vector<fs::directory_entry> entries;
   std::error_code error;
@@ -42,6 +49,7 @@ std::vector<fs::directory_entry> EntriesOf(const std::string& folder) {
 }  // namespace
 
 absl::Status NeedDataFolder(const std::string& data_dir) {
+  RETURN_IF_ERROR(storage::NeedFinished(data_dir));
   std::error_code error;
   if (fs::exists(fs::path(data_dir) / kDatabaseName, error)) {
     return absl::OkStatus();
@@ -64,17 +72,21 @@ std::vector<std::string> DatabaseNames(const std::string& data_dir) {
   return names;
 }
 
+bool IsOfACopy(std::string_view name) {
+  const absl::string_view text(name.data(), name.size());
+  return name == kMetricsFolder || name == kArtifactsFolder ||
+         name == kManifestName || absl::EndsWith(text, ".db") ||
+         IsDatabaseLog(text);
+}
+
 std::vector<std::string> ForeignNames(const std::string& data_dir) {
   std::vector<std::string> names;
   for (const fs::directory_entry& entry : EntriesOf(data_dir)) {
     const std::string name = entry.path().filename().string();
-    const bool is_log = absl::EndsWith(name, ".db-wal") ||
-                        absl::EndsWith(name, ".db-shm") ||
-                        absl::EndsWith(name, ".db-journal");
     if (name != kDatabaseName && name != kMetricsFolder &&
-        name != kArtifactsFolder && name != "LOCK" && name != "manifest" &&
-        name != "backup.sock" && name != ".backup" && !is_log &&
-        !IsDatabase(entry)) {
+        name != kArtifactsFolder && name != "LOCK" && name != kManifestName &&
+        name != "backup.sock" && name != ".backup" && name != kLostAndFound &&
+        !IsDatabaseLog(name) && !IsDatabase(entry)) {
       names.push_back(name);
     }
   }

@@ -18,6 +18,8 @@ enum class Remedy {
   kOrphan,
   // Something that only a caller, or somebody at the file, can have written.
   kInspect,
+  // A backup is not what it was when it was made.
+  kBackup,
 };
 
 // Not thread-safe.
@@ -34,7 +36,7 @@ class FaultList {
 
  private:
   int count_ = 0;
-  std::array<bool, 4> remedies_ = {};
+  std::array<bool, 5> remedies_ = {};
 };
 
 }  // namespace millstream::app

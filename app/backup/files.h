@@ -1,5 +1,4 @@
-// Files as copies of a data folder want them: hashed while they are copied, and
-// a folder that is there whole or not at all.
+// Files as copies of a data folder want them: hashed while they are copied.
 //
 // Statuses have sentences for whoever started the command; they name paths.
 // kResourceExhausted: a disk is full.
@@ -7,7 +6,6 @@
 #define MILLSTREAM_APP_BACKUP_FILES_H_
 
 #include <cstdint>
-#include <memory>
 #include <string>
 #include <string_view>
 
@@ -58,41 +56,12 @@ absl::StatusOr<HashedFile> LinkOrCopyFile(const std::string& from,
                                           const std::string& to,
                                           Progress* progress, bool* linked);
 
-// A folder on its way: made beside `path`, as "<path>.unfinished", and renamed
-// at the end. One that is not finished is removed, by the destructor or, after
-// a crash, by the next that begins. Not thread-safe.
-class NewFolder {
- public:
-  // kFailedPrecondition: there is something at `path` that is no empty folder,
-  // or it cannot be made; another command makes it right now. `path` is
-  // absolute and does not end in "/".
-  static absl::StatusOr<std::unique_ptr<NewFolder>> Begin(
-      const std::string& path);
-  ~NewFolder();
-  NewFolder(const NewFolder&) = delete;
-  NewFolder& operator=(const NewFolder&) = delete;
+// Writes a small file that is not there yet, for its owner alone, and forces it
+// to the disk.
+absl::Status WriteNewFile(const std::string& path, std::string_view text);
 
-  // Of a file in it, while it is on its way.
-  std::string PathOf(std::string_view name) const;
-  // kResourceExhausted if the disk has less room.
-  absl::Status NeedRoom(uint64_t bytes) const;
-  // Whether files of that folder can be given a second name here.
-  bool IsOnFileSystemOf(const std::string& folder) const;
-
-  // Forces all of it to the disk and gives it its name. If this process is
-  // root's, everything in it first becomes the property of whom `owned_like`
-  // belongs to.
-  absl::Status Finish(const std::string& owned_like);
-
- private:
-  NewFolder(std::string path, std::string unfinished, int fd);
-
-  const std::string path_;
-  const std::string unfinished_;
-  // Of the unfinished folder, locked.
-  const int fd_;
-  bool finished_ = false;
-};
+// "Cannot <doing> '<path>': ...", with what to do. kNotFound: there is none.
+absl::Status FileError(const char* doing, const std::string& path, int error);
 
 }  // namespace millstream::app
 

@@ -1,5 +1,8 @@
 #include "app/backup/manifest.h"
 
+#include <unistd.h>
+
+#include <cerrno>
 #include <fstream>
 #include <sstream>
 #include <utility>
@@ -9,9 +12,11 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
+#include "app/backup/data_files.h"
 #include "aws/digest.h"
 #include "base/status_macros.h"
 #include "base/str_cat.h"
+#include "storage/data_directory.h"
 
 namespace millstream::app {
 namespace {
@@ -53,6 +58,16 @@ uint64_t Manifest::Bytes() const {
   uint64_t bytes = 0;
   for (const ManifestFile& file : files) bytes += file.file.bytes;
   return bytes;
+}
+
+std::string Difference(const HashedFile& file, const HashedFile& before) {
+  if (file.bytes != before.bytes) {
+    return StrCat("has another size than when the backup was made: ",
+                  file.bytes, " bytes, not ", before.bytes);
+  }
+  return file.sha256 == before.sha256
+             ? ""
+             : "has other bytes than when the backup was made";
 }
 
 std::string EncodeManifest(const Manifest& manifest) {
@@ -103,16 +118,12 @@ absl::StatusOr<Manifest> ParseManifest(std::string_view text) {
 }
 
 absl::Status WriteManifest(const std::string& path, const Manifest& manifest) {
-  std::ofstream file(path, std::ios::binary);
-  file << EncodeManifest(manifest);
-  file.close();
-  if (file) return absl::OkStatus();
-  return absl::ResourceExhaustedError(
-      StrCat("Cannot write '", path, "': the disk is full or fails. Nothing "
-             "was left behind."));
+  return WriteNewFile(path, EncodeManifest(manifest));
 }
 
-absl::StatusOr<Manifest> ReadManifest(const std::string& path) {
+absl::StatusOr<Manifest> ReadManifest(const std::string& folder) {
+  RETURN_IF_ERROR(storage::NeedFinished(folder));
+  const std::string path = StrCat(folder, "/", kManifestName);
   std::ifstream file(path, std::ios::binary);
   if (!file) {
     return absl::NotFoundError(
@@ -123,6 +134,13 @@ absl::StatusOr<Manifest> ReadManifest(const std::string& path) {
   std::stringstream text;
   text << file.rdbuf();
   return ParseManifest(text.str());
+}
+
+absl::StatusOr<bool> ForgetManifest(const std::string& folder) {
+  const std::string path = StrCat(folder, "/", kManifestName);
+  if (unlink(path.c_str()) == 0) return true;
+  if (errno == ENOENT) return false;
+  return FileError("remove", path, errno);
 }
 
 }  // namespace millstream::app

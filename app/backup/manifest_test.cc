@@ -52,5 +52,12 @@ TEST(ManifestTest, OfALaterFormatSaysSo) {
       ParseManifest("millstream backup 2\nsomething\n").status()));
 }
 
+TEST(ManifestTest, SaysHowAFileDiffers) {
+  const HashedFile before{3, std::string(64, 'a')};
+  EXPECT_EQ(Difference(before, before), "");
+  EXPECT_NE(Difference({4, before.sha256}, before), "");
+  EXPECT_NE(Difference({3, std::string(64, 'b')}, before), "");
+}
+
 }  // namespace
 }  // namespace millstream::app

@@ -11,6 +11,7 @@
 #include "app/backup/data_files.h"
 #include "app/backup/files.h"
 #include "app/backup/manifest.h"
+#include "app/backup/new_folder.h"
 #include "base/status_macros.h"
 #include "storage/rocksdb/metric_check.h"
 #include "storage/sqlite/migrator.h"
@@ -19,7 +20,7 @@
 namespace millstream::app {
 namespace {
 
-absl::Status Damaged(const std::string& path, const char* how) {
+absl::Status Damaged(const std::string& path, const std::string& how) {
   return absl::DataLossError(
       absl::StrCat("The backup is damaged: '", path, "' ", how,
                    ". Nothing was restored. Use another backup."));
@@ -34,13 +35,9 @@ absl::Status RestoreFile(const std::string& from, const ManifestFile& wanted,
     return Damaged(wanted.path, "is not there");
   }
   if (!copied.ok()) return copied.status();
-  if (copied->bytes != wanted.file.bytes) {
-    return Damaged(wanted.path, "has another size than when it was made");
-  }
-  if (copied->sha256 != wanted.file.sha256) {
-    return Damaged(wanted.path, "has other bytes than when it was made");
-  }
-  return absl::OkStatus();
+  const std::string difference = Difference(*copied, wanted.file);
+  return difference.empty() ? absl::OkStatus()
+                            : Damaged(wanted.path, difference);
 }
 
 // The stores of the folder that was made of it open.
@@ -79,8 +76,7 @@ absl::Status TryStores(const NewFolder& folder) {
 absl::Status RestoreBackup(const std::string& from, const std::string& data_dir,
                            const Liveness& caller) {
   const absl::Time begun = absl::Now();
-  ASSIGN_OR_RETURN(const Manifest manifest,
-                   ReadManifest(absl::StrCat(from, "/", kManifestName)));
+  ASSIGN_OR_RETURN(const Manifest manifest, ReadManifest(from));
   ASSIGN_OR_RETURN(const std::unique_ptr<NewFolder> folder,
                    NewFolder::Begin(data_dir));
   RETURN_IF_ERROR(folder->NeedRoom(manifest.Bytes()));

@@ -44,8 +44,11 @@ absl::Status MakePrivateFile(const std::string& path) {
   const int file =
       open(path.c_str(), O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0600);
   if (file < 0) {
-    return absl::UnavailableError(
-        StrCat("making ", path, ": ", strerror(errno)));
+    const int error = errno;
+    const std::string text = StrCat("making ", path, ": ", strerror(error));
+    return error == ENOSPC || error == EDQUOT
+               ? absl::ResourceExhaustedError(text)
+               : absl::UnavailableError(text);
   }
   close(file);
   return absl::OkStatus();

@@ -1,18 +1,18 @@
 """millstream backup, restore and check, on the data folder of a real server."""
 
-import contextlib
 import os
 import shutil
 import signal
 import sqlite3
 import subprocess
-import threading
 import time
 
 import pytest
 
 import evidence
 import harness
+from backups import (PATIENCE_SECONDS, Writer, compare, done, faults, refused,
+                     run, server_on)
 from doors import GrpcDoor, RestDoor
 
 pytestmark = pytest.mark.skipif(
@@ -22,127 +22,6 @@ needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 
 WRITERS = 4
 ROUNDS = 3
-# Each of so many batches of a writer comes with an artifact.
-ARTIFACT_EVERY = 8
-PATIENCE_SECONDS = 60
-
-
-def run(command, *arguments, **options):
-    """Ends as the command does, with its output in it."""
-    environment = {name: value for name, value in os.environ.items()
-                   if not name.startswith(("MLFLOW_", "MILLSTREAM_"))}
-    environment.update(options.pop("environment", {}))
-    return subprocess.run(
-        [harness.BINARY, command, *arguments], env=environment,
-        capture_output=True, text=True, timeout=PATIENCE_SECONDS, **options)
-
-
-def done(command, *arguments, **options):
-    """What the command said; it must succeed."""
-    result = run(command, *arguments, **options)
-    assert result.returncode == 0, result.stdout + result.stderr
-    return result.stdout
-
-
-def refused(command, *arguments, **options):
-    """Why the command failed; it must, by itself."""
-    result = run(command, *arguments, **options)
-    assert result.returncode in (1, 2), result.stdout + result.stderr
-    return result.stderr
-
-
-def faults(folder):
-    """The faults that check finds."""
-    result = run("check", "--data-dir", folder)
-    assert not result.stderr, result.stderr
-    found = [line for line in result.stdout.splitlines()
-             if line.startswith("FAULT")]
-    assert result.returncode == bool(found), result.stdout
-    assert not found or "What to do:" in result.stdout
-    evidence.add("backup", {evidence.FAULTS: 1 if found else 0})
-    return found
-
-
-class Writer(threading.Thread):
-    """Logs numbered batches to a run of its own until it is told to stop; an
-    even one has a param, and some come with an artifact first."""
-
-    def __init__(self, server, kind, name):
-        super().__init__()
-        self.door = kind(server)
-        self.run_id = self.door.call("CreateRun", {
-            "experiment_id": "0", "run_name": name, "start_time": 1})["run"][
-                "info"]["run_id"]
-        self.acknowledged = 0
-        self.stopping = False
-        self.error = None
-
-    def run(self):
-        try:
-            while not self.stopping:
-                self.log(self.acknowledged)
-                self.acknowledged += 1
-        except Exception as error:  # pylint: disable=broad-except
-            self.error = error
-
-    def log(self, number):
-        if number % ARTIFACT_EVERY == 0:
-            self.door.upload(
-                "UploadRunArtifact",
-                {"run_uuid": self.run_id, "path": f"files/{number}"},
-                str(number).encode() * 1000)
-        point = {"value": number / 2, "timestamp": 1000 + number,
-                 "step": number}
-        params = [{"key": f"p{number}", "value": str(number)}]
-        self.door.call("LogBatch", {
-            "run_id": self.run_id,
-            "metrics": [{"key": "m", **point}, {"key": "n", **point}],
-            **({"params": params} if number % 2 == 0 else {})})
-
-    def end(self):
-        self.stopping = True
-        self.join()
-        self.door.close()
-        assert self.error is None, self.error
-
-
-def steps_of(door, run_id, key):
-    request = {"run_id": run_id, "metric_key": key, "max_results": 20_000}
-    steps = []
-    while True:
-        answer = door.call("GetMetricHistory", request)
-        steps += [m.get("step", 0) for m in answer.get("metrics", [])]
-        if not answer.get("next_page_token"):
-            return steps
-        request["page_token"] = answer["next_page_token"]
-
-
-def compare(door, run_id, acknowledged):
-    """All batches that were acknowledged are there, and each whole."""
-    steps = steps_of(door, run_id, "m")
-    assert steps == list(range(len(steps)))
-    assert steps_of(door, run_id, "n") == steps
-    assert len(steps) >= acknowledged, "what was acknowledged is lost"
-    data = door.call("GetRun", {"run_id": run_id})["run"]["data"]
-    assert {(p["key"], p["value"]) for p in data.get("params", [])} == {
-        (f"p{n}", str(n)) for n in range(0, len(steps), 2)}
-    assert {m["key"]: m["step"] for m in data["metrics"]} == {
-        "m": steps[-1], "n": steps[-1]}
-    for number in range(0, acknowledged, ARTIFACT_EVERY):
-        assert door.download("GetRunArtifact", {
-            "run_id": run_id, "path": f"files/{number}"}) == (
-                str(number).encode() * 1000)
-
-
-@contextlib.contextmanager
-def server_on(folder, **options):
-    """A server of what was restored to folder/data."""
-    server = harness.Server(folder, **options).start()
-    try:
-        yield server
-    finally:
-        server.kill()
-
 
 def test_a_backup_while_writers_write(start_server, tmp_path):
     server = start_server()
@@ -306,6 +185,37 @@ def test_what_is_damaged_on_its_way_is_not_restored(data, tmp_path):
     assert not (tmp_path / "new.unfinished").exists()
 
 
+def test_check_finds_each_damage_of_a_backup(data, tmp_path):
+    backup = tmp_path / "backup"
+    done("backup", "--data-dir", data, "--to", backup)
+    assert faults(backup) == []
+    for path in sorted(backup.rglob("*")):
+        if not path.is_file() or path.stat().st_size == 0 or path.name in (
+                "LOCK", "millstream.db-shm"):
+            continue
+        flip(path, path.stat().st_size // 2)
+        found = faults(backup)
+        assert any("backup" in fault for fault in found), path
+        flip(path, path.stat().st_size // 2)
+        assert faults(backup) == [], path
+    artifact = next((backup / "artifacts").rglob("files/0"))
+    artifact.unlink()
+    assert any("is not there" in fault and "files/0" in fault
+               for fault in faults(backup))
+
+
+def test_a_backup_that_a_server_works_in_is_none(data, tmp_path):
+    backup = tmp_path / "data"
+    done("backup", "--data-dir", data, "--to", backup)
+    with server_on(tmp_path) as server:
+        assert "is one no more" in server.log()
+        RestDoor(server).call("CreateExperiment", {"name": "more"})
+        assert server.stop() == 0
+    assert "no backup" in refused("restore", "--from", backup,
+                                  "--data-dir", tmp_path / "new")
+    assert faults(backup) == []
+
+
 def test_nothing_is_written_over(data, tmp_path):
     backup = tmp_path / "backup"
     done("backup", "--data-dir", data, "--to", backup)
@@ -393,19 +303,54 @@ def test_others_on_the_machine_get_no_backup(start_server, tmp_path):
     assert "PermissionError" in result.stderr
 
 
+@pytest.fixture
+def volume(tmp_path):
+    """volume(name, size): the root of a file system."""
+    mounted = []
+
+    def mount(name, size):
+        folder = tmp_path / name
+        folder.mkdir(parents=True)
+        if subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}",
+                           "tmpfs", folder]).returncode:
+            pytest.skip("may not mount")
+        mounted.append(folder)
+        return folder
+
+    yield mount
+    for folder in mounted:
+        subprocess.run(["umount", folder], check=True)
+
+
 @needs_root
-def test_a_full_disk_is_told_and_nothing_is_left(data, tmp_path):
-    small = tmp_path / "small"
-    small.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs",
-                       small]).returncode:
-        pytest.skip("may not mount")
-    try:
-        why = refused("backup", "--data-dir", data, "--to", small / "backup")
+def test_a_full_disk_is_told_and_nothing_is_left(data, volume):
+    small = volume("small", "256k")
+    for target in (small / "backup", small):
+        why = refused("backup", "--data-dir", data, "--to", target)
         assert "left" in why and "Make room" in why
         assert list(small.iterdir()) == []
-    finally:
-        subprocess.run(["umount", small], check=True)
+
+
+@needs_root
+def test_straight_into_volumes(start_server, volume, tmp_path):
+    """As containers have them: /backup, and a new one for the data."""
+    server = start_server()
+    writer = Writer(server, GrpcDoor, "a run")
+    for number in range(20):
+        writer.log(number)
+    backup, new = volume("backup", "500m"), volume("new/data", "500m")
+    done("backup", "--data-dir", server.folder / "data", "--to", backup)
+    assert faults(backup) == []
+    done("restore", "--from", backup, "--data-dir", new)
+    with server_on(new.parent) as restored:
+        door = GrpcDoor(restored)
+        compare(door, writer.run_id, 20)
+        door.close()
+        assert restored.stop() == 0
+    assert faults(new) == []
+    assert "is there already" in refused(
+        "backup", "--data-dir", server.folder / "data", "--to", backup)
+    writer.door.close()
 
 
 def test_help_teaches():
