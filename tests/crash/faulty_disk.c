@@ -88,6 +88,7 @@ enum Kind {
   kCreated = 4,    // payload: path
   kRenamed = 5,    // payload: path, 0, path
   kUnlinked = 6,   // payload: path
+  kSyncedAll = 7,  // every file and folder
 };
 
 struct Record {
@@ -692,7 +693,7 @@ int statvfs64(const char* path, struct statvfs64* system) {
 
 // --- Forcing to the disk.
 
-static int Sync(int fd, int (*sync)(int)) {
+static int Sync(int fd, int (*sync)(int), enum Kind kind) {
   char buffer[PATH_MAX];
   struct stat file;
   const char* below = Watched(fd, &file, buffer);
@@ -701,15 +702,16 @@ static int Sync(int fd, int (*sync)(int)) {
   const struct Rule* rule = Match(kSync, below);
   const int result = Before(rule);
   if (result == 0 && !Is(rule, kLie)) {
-    KeepRecord((struct Record){.kind = kSynced, .inode = file.st_ino}, NULL);
+    KeepRecord((struct Record){.kind = kind, .inode = file.st_ino}, NULL);
   }
   if (result == 0) After(rule);
   pthread_mutex_unlock(&mutex);
   return result;
 }
 
-int fsync(int fd) { return Sync(fd, REAL(fsync)); }
-int fdatasync(int fd) { return Sync(fd, REAL(fdatasync)); }
+int fsync(int fd) { return Sync(fd, REAL(fsync), kSynced); }
+int fdatasync(int fd) { return Sync(fd, REAL(fdatasync), kSynced); }
+int syncfs(int fd) { return Sync(fd, REAL(syncfs), kSyncedAll); }
 
 // Promises nothing.
 int sync_file_range(int fd, off64_t offset, off64_t size, unsigned flags) {

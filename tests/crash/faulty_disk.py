@@ -39,7 +39,8 @@ _SEEN, _ACTED = 6, 7
 
 _RECORD = struct.Struct("<II8Q")
 _MAGIC = 0x4b534944
-_WROTE, _RESIZED, _SYNCED, _CREATED, _RENAMED, _UNLINKED = range(1, 7)
+(_WROTE, _RESIZED, _SYNCED, _CREATED, _RENAMED, _UNLINKED,
+ _SYNCED_ALL) = range(1, 8)
 _SECTOR = 512
 
 # For copies of a data folder, with shutil.copytree().
@@ -160,14 +161,10 @@ class FaultyDisk:
                 yield Record(kind, *numbers, payload)
 
     def _lose_data(self, records, seeded, how):
-        last_sync = {}
-        for i, record in enumerate(records):
-            if record.kind == _SYNCED:
-                last_sync[record.inode] = i
+        last_sync = last_syncs(records)
         unsynced = [
             r for i, r in enumerate(records)
-            if r.kind in (_WROTE, _RESIZED)
-            and i > last_sync.get(r.inode, -1)]
+            if r.kind in (_WROTE, _RESIZED) and i > last_sync[r.inode]]
         paths = {path.lstat().st_ino: path
                  for folder in (self.root, self._journal)
                  for path in folder.rglob("*") if path.is_file()}
@@ -189,15 +186,11 @@ class FaultyDisk:
 
     def _lose_names(self, records, seeded, how):
         """File systems keep the order of these."""
-        last_sync = {}
-        for i, record in enumerate(records):
-            if record.kind == _SYNCED:
-                last_sync[record.inode] = i
+        last_sync = last_syncs(records)
         unsynced = [
             r for i, r in enumerate(records)
             if r.kind in (_CREATED, _RENAMED, _UNLINKED)
-            and i > max(last_sync.get(r.folder, -1),
-                        last_sync.get(r.to_folder, -1))]
+            and i > max(last_sync[r.folder], last_sync[r.to_folder])]
         kept = 0 if how == "all" else seeded.randint(0, len(unsynced))
         for record in reversed(unsynced[kept:]):
             self._undo_name(record)
@@ -223,6 +216,18 @@ class FaultyDisk:
             names[1].rename(names[0])
             if record.grave:
                 os.link(grave, names[1])
+
+
+def last_syncs(records):
+    """Of each inode the number of the record that last forced it to the disk;
+    -1: none did."""
+    last, of_all = {}, -1
+    for i, record in enumerate(records):
+        if record.kind == _SYNCED:
+            last[record.inode] = i
+        elif record.kind == _SYNCED_ALL:
+            last, of_all = {}, i
+    return collections.defaultdict(lambda: of_all, last)
 
 
 def inode_of(path):
