@@ -29,6 +29,7 @@
 #include "storage/metric_point.h"
 #include "storage/rocksdb/metric_check.h"
 #include "storage/sql/metric_outbox.h"
+#include "storage/sqlite/log_check.h"
 #include "storage/sqlite/migrator.h"
 #include "storage/sqlite/sqlite_connection.h"
 
@@ -75,6 +76,8 @@ class Check final : public storage::MetricStoreCheck::Listener {
                std::string_view sql,
                absl::FunctionRef<void(storage::sql::Statement&)> row);
   void CheckDatabase(SqliteConnection& database, const std::string& name);
+  // Compares every page with its checksum.
+  absl::Status CheckPages();
   // kFailedPrecondition: of a newer version, or another program's.
   absl::Status OpenMain();
   void ReadOutbox();
@@ -148,6 +151,32 @@ void Check::CheckDatabase(SqliteConnection& database,
                                row.Text(0), " belongs to a row of ",
                                row.Text(2), " that is not there."));
           });
+}
+
+absl::Status Check::CheckPages() {
+  if (!main_->has_checksums()) {
+    printf("%s was made before pages had checksums: a value that the disk "
+           "changes goes unseen. What is restored from a backup "
+           "(millstream restore) has them.\n", kDatabaseName);
+    return absl::OkStatus();
+  }
+  // What a crash left is in the log; the pages in the file may be torn.
+  ASSIGN_OR_RETURN(const storage::sqlite::LogCheck log,
+                   storage::sqlite::CheckLog(
+                       StrCat(data_dir_, "/", kDatabaseName)));
+  if (log.frames > 0) return absl::OkStatus();
+  const absl::Status read = main_->ReadAllPages(
+      [this] { return caller_.Alive(); },
+      [this](int64_t page) {
+        faults_.Add(Remedy::kRestore,
+                    StrCat("Page ", page, " of the database ", kDatabaseName,
+                           " is damaged."));
+      });
+  if (!absl::IsUnavailable(read)) return read;
+  faults_.Add(Remedy::kRestore, StrCat("The database ", kDatabaseName,
+                                       " cannot be read: ", read.message(),
+                                       "."));
+  return absl::OkStatus();
 }
 
 absl::Status Check::OpenMain() {
@@ -384,6 +413,7 @@ absl::Status Check::Run() {
   RETURN_IF_ERROR(CheckManifest(data_dir_, caller_, &faults_));
   RETURN_IF_ERROR(OpenMain());
   if (main_ != nullptr) {
+    RETURN_IF_ERROR(CheckPages());
     main_->WorkFor(&caller_);
     CheckDatabase(*main_, kDatabaseName);
     ReadOutbox();

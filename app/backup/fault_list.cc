@@ -24,7 +24,7 @@ void FaultList::SayRemedies() const {
       "Points without their run: nothing shows them, and no other run is "
       "touched. If the run is missed, a backup from before has it.",
       "Values that the server does not write: somebody may have edited the "
-      "database. The server refuses to use them; correct them there.",
+      "database. The server refuses to use them; restore a backup from before.",
       "A backup that is not what it was: restore refuses it. Use another one, "
       "and make a new one while there is what to copy. Files can be taken out "
       "of it by hand, but for those that are named here.",

@@ -16,6 +16,7 @@
 #include "storage/rocksdb/metric_check.h"
 #include "storage/sqlite/migrator.h"
 #include "storage/sqlite/sqlite_connection.h"
+#include "storage/sqlite/sqlite_snapshot.h"
 
 namespace millstream::app {
 namespace {
@@ -38,6 +39,25 @@ absl::Status RestoreFile(const std::string& from, const ManifestFile& wanted,
   const std::string difference = Difference(*copied, wanted.file);
   return difference.empty() ? absl::OkStatus()
                             : Damaged(wanted.path, difference);
+}
+
+// A database of before there were checksums gets them.
+absl::Status AddMissingChecksums(const NewFolder& folder) {
+  const std::string path = folder.PathOf(kDatabaseName);
+  {
+    auto database = storage::sqlite::SqliteConnection::Open(
+        path, {.leave_journal = true});
+    // TryStores explains.
+    if (!database.ok() || (*database)->has_checksums()) return absl::OkStatus();
+  }
+  printf("Adding checksums to the pages of %s ...\n", kDatabaseName);
+  fflush(stdout);
+  const absl::Status added = storage::sqlite::AddChecksums(path);
+  if (added.ok()) return added;
+  return absl::Status(
+      added.code(), absl::StrCat("Checksums cannot be added to ", kDatabaseName,
+                                 ": ", added.message(),
+                                 ". Nothing was restored."));
 }
 
 // The stores of the folder that was made of it open.
@@ -84,6 +104,7 @@ absl::Status RestoreBackup(const std::string& from, const std::string& data_dir,
   for (const ManifestFile& file : manifest.files) {
     RETURN_IF_ERROR(RestoreFile(from, file, *folder, &progress));
   }
+  RETURN_IF_ERROR(AddMissingChecksums(*folder));
   RETURN_IF_ERROR(TryStores(*folder));
   RETURN_IF_ERROR(folder->Finish(from));
   printf("Restored '%s', of %s by millstream %s, to '%s' in %s: %zu files, "

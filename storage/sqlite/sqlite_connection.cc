@@ -8,6 +8,7 @@
 #include "absl/time/time.h"
 #include "base/status_macros.h"
 #include "base/str_cat.h"
+#include "storage/sqlite/page_checksums.h"
 #include "storage/sqlite/sqlite_statement.h"
 
 namespace millstream::storage::sqlite {
@@ -37,7 +38,9 @@ absl::StatusOr<std::unique_ptr<SqliteConnection>> SqliteConnection::Open(
   flags |= options.read_only ? SQLITE_OPEN_READONLY
                              : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE;
   sqlite3* db = nullptr;
-  const int code = sqlite3_open_v2(path.c_str(), &db, flags, nullptr);
+  const int code = sqlite3_open_v2(
+      path.c_str(), &db, flags,
+      options.schema == sql::Schema::kOwn ? PageChecksumVfs() : nullptr);
   // SQLite hands out a connection to close even when it fails.
   std::unique_ptr<SqliteConnection> connection(
       new SqliteConnection(db, options.schema));
@@ -62,7 +65,11 @@ absl::Status SqliteConnection::Configure(const Options& options) {
       "PRAGMA cache_size = -", options.cache_kib, ";"
       "PRAGMA mmap_size = ", options.mmap_bytes, ";");
   if (!options.read_only) {
+    if (schema_ == sql::Schema::kOwn) ReserveForChecksums(db_);
     StrAppend(&script,
+              // Writes each page, also those that hold nothing any more: no
+              // page is without its checksum.
+              "PRAGMA secure_delete = ON;"
               "PRAGMA journal_size_limit = ", kLogBytesKept, ";"
               "PRAGMA wal_autocheckpoint = ", kCheckpointPages, ";",
               // FULL forces the log to the disk with each commit, NORMAL only
@@ -186,6 +193,14 @@ absl::StatusOr<int64_t> SqliteConnection::QueryInt64(std::string_view sql) {
   ASSIGN_OR_RETURN(bool row, statement->Step());
   if (!row) return absl::InternalError("a query without a value");
   return statement->Int64(0);
+}
+
+bool SqliteConnection::has_checksums() const { return HasChecksums(db_); }
+
+absl::Status SqliteConnection::ReadAllPages(
+    absl::FunctionRef<absl::Status()> on_page,
+    absl::FunctionRef<void(int64_t)> on_damage) {
+  return sqlite::ReadAllPages(db_, on_page, on_damage);
 }
 
 bool SqliteConnection::in_transaction() const {

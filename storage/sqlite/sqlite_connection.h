@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "absl/container/flat_hash_map.h"
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "base/liveness.h"
@@ -35,9 +36,11 @@ class SqliteConnection final : public sql::Transaction {
     Durability durability = Durability::kMachine;
     // Pages kept in memory.
     int cache_kib = 2048;
-    // Of the file's start, mapped instead of read.
+    // Of the file's start, mapped instead of read. Only of MLflow's: pages of
+    // our own are not mapped.
     int64_t mmap_bytes = 0;
-    // Whose tables are in the file.
+    // Whose tables are in the file. kOwn: if the file is made, its pages get
+    // checksums; MLflow would not write them.
     sql::Schema schema = sql::Schema::kOwn;
     // Leave the kind of its journal, which is noted in the file, as it is until
     // UseLog is called: who has not looked at what is in it alters nothing.
@@ -46,7 +49,8 @@ class SqliteConnection final : public sql::Transaction {
 
   // kUnavailable: not a file that can be opened, or locked by another program;
   // kDataLoss: no SQLite database, or a damaged one. A file that is not there
-  // is made, unless read_only.
+  // is made, unless read_only. Checksums that a file has are compared whenever
+  // a page is read, now and later (page_checksums.h).
   static absl::StatusOr<std::unique_ptr<SqliteConnection>> Open(
       const std::string& path, const Options& options);
 
@@ -69,6 +73,13 @@ class SqliteConnection final : public sql::Transaction {
 
   // The one value of a query such as "PRAGMA user_version".
   absl::StatusOr<int64_t> QueryInt64(std::string_view sql);
+
+  // Whether the pages of the file have checksums (page_checksums.h).
+  bool has_checksums() const;
+
+  // As in page_checksums.h.
+  absl::Status ReadAllPages(absl::FunctionRef<absl::Status()> on_page,
+                            absl::FunctionRef<void(int64_t)> on_damage);
 
   // Until it is called again: statements end with kCancelled once `caller`
   // no longer waits. Null: they run to their ends.

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/time/time.h"
@@ -184,13 +185,33 @@ absl::Status SqliteDatabase::RunBodies(
     failure = item->status.ok() ? dropped : item->status;
     // Who is alone needs no other word on it than his own.
     if (group.size() == 1) return failure;
-    RETURN_IF_ERROR(dropped);
+    if (!absl::IsDataLoss(item->status)) RETURN_IF_ERROR(dropped);
     if (!failure.ok()) break;
   }
   if (failure.ok()) return absl::OkStatus();
-  RETURN_IF_ERROR(Run(*writer_, "ROLLBACK"));
-  RETURN_IF_ERROR(Run(*writer_, "BEGIN IMMEDIATE"));
-  for (Committer::Item* item : group) RETURN_IF_ERROR(RunUnderSavepoint(item));
+  // Those for which SQLite has dropped the transaction, as it does when it
+  // meets a damaged page. The others begin anew without them.
+  std::vector<const Committer::Item*> left_out;
+  const auto is_left_out = [&left_out](const Committer::Item* item) {
+    return std::find(left_out.begin(), left_out.end(), item) != left_out.end();
+  };
+  bool done = false;
+  while (!done) {
+    if (writer_->in_transaction()) RETURN_IF_ERROR(Run(*writer_, "ROLLBACK"));
+    RETURN_IF_ERROR(Run(*writer_, "BEGIN IMMEDIATE"));
+    done = true;
+    for (Committer::Item* item : group) {
+      if (is_left_out(item)) continue;
+      const absl::Status status = RunUnderSavepoint(item);
+      if (status.ok()) continue;
+      if (!absl::IsDataLoss(item->status) || writer_->in_transaction()) {
+        return status;
+      }
+      left_out.push_back(item);
+      done = false;
+      break;
+    }
+  }
   return absl::OkStatus();
 }
 

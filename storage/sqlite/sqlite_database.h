@@ -19,7 +19,7 @@
 //
 // Failure: a body that meets an error which makes SQLite drop the transaction
 // (disk full, I/O), or a commit that fails, fails all of its group, and nothing
-// of it is kept. After an I/O error in a commit, or a Sync that failed, it is
+// of it is kept; a damaged page fails the body that met it. After an I/O error in a commit, or a Sync that failed, it is
 // open what reached the disk: the writer is poisoned, and it and Sync refuse
 // (kUnavailable) until the file is opened again. A full disk does not poison.
 #ifndef MILLSTREAM_STORAGE_SQLITE_SQLITE_DATABASE_H_
@@ -62,8 +62,9 @@ class SqliteDatabase final : public sql::Database {
     int writer_cache_kib = 8 << 10;
     // A page of 100 runs touches some 500 pages of the file.
     int reader_cache_kib = 4 << 10;
-    // Each connection maps as much of the file. That saved searches nothing
-    // that could be measured, and made the process look many times as large.
+    // Each connection maps as much of the file, if it is MLflow's. That saved
+    // searches nothing that could be measured, and made the process look many
+    // times as large.
     int64_t mmap_bytes = 0;
   };
 

@@ -5,10 +5,12 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdio>
 #include <cstring>
 
 #include "base/status_macros.h"
 #include "base/str_cat.h"
+#include "storage/sqlite/page_checksums.h"
 #include "storage/sqlite/sqlite_statement.h"
 
 namespace millstream::storage::sqlite {
@@ -59,8 +61,9 @@ absl::Status MakePrivateFile(const std::string& path) {
 absl::StatusOr<std::unique_ptr<SqliteSnapshot>> SqliteSnapshot::Take(
     const std::string& path) {
   sqlite3* db = nullptr;
-  const int code = sqlite3_open_v2(path.c_str(), &db,
-                                   SQLITE_OPEN_READONLY | kOpenFlags, nullptr);
+  const int code =
+      sqlite3_open_v2(path.c_str(), &db, SQLITE_OPEN_READONLY | kOpenFlags,
+                      PageChecksumVfs());
   // SQLite hands out a connection to close even when it fails.
   std::unique_ptr<SqliteSnapshot> snapshot(new SqliteSnapshot(db));
   if (code != SQLITE_OK) return SqliteError(db, code, "opening");
@@ -86,7 +89,8 @@ absl::Status SqliteSnapshot::CopyTo(
   RETURN_IF_ERROR(MakePrivateFile(path));
   sqlite3* raw = nullptr;
   int code = sqlite3_open_v2(path.c_str(), &raw,
-                             SQLITE_OPEN_READWRITE | kOpenFlags, nullptr);
+                             SQLITE_OPEN_READWRITE | kOpenFlags,
+                             HasChecksums(db_) ? PageChecksumVfs() : nullptr);
   const std::unique_ptr<sqlite3, int (*)(sqlite3*)> copy(raw, sqlite3_close);
   if (code != SQLITE_OK) return SqliteError(raw, code, "opening the copy");
   // A copy that fails is thrown away: there is nothing to take back.
@@ -109,6 +113,36 @@ absl::Status SqliteSnapshot::CopyTo(
   if (code != SQLITE_DONE) return SqliteError(raw, code, "copying");
   if (finished != SQLITE_OK) return SqliteError(raw, finished, "copying");
   return absl::OkStatus();
+}
+
+absl::Status AddChecksums(const std::string& path) {
+  const std::string made = path + ".checksums";
+  absl::Status status = MakePrivateFile(made);
+  if (status.ok()) {
+    sqlite3* raw = nullptr;
+    int code = sqlite3_open_v2(path.c_str(), &raw,
+                               SQLITE_OPEN_READWRITE | kOpenFlags,
+                               PageChecksumVfs());
+    const std::unique_ptr<sqlite3, int (*)(sqlite3*)> from(raw, sqlite3_close);
+    sqlite3_stmt* vacuum = nullptr;
+    if (code == SQLITE_OK) {
+      // The new file gets what this one would.
+      ReserveForChecksums(raw);
+      code = sqlite3_prepare_v2(raw, "VACUUM INTO ?", -1, &vacuum, nullptr);
+    }
+    if (code == SQLITE_OK) {
+      sqlite3_bind_text(vacuum, 1, made.c_str(), -1, SQLITE_STATIC);
+      code = sqlite3_step(vacuum);
+    }
+    if (code != SQLITE_DONE) status = SqliteError(raw, code, "copying");
+    sqlite3_finalize(vacuum);
+  }
+  if (status.ok() && rename(made.c_str(), path.c_str()) != 0) {
+    status = absl::UnavailableError(
+        StrCat("renaming ", made, ": ", strerror(errno)));
+  }
+  if (!status.ok()) unlink(made.c_str());
+  return status;
 }
 
 }  // namespace millstream::storage::sqlite

@@ -31,7 +31,9 @@ class SqliteSnapshot {
   absl::StatusOr<int64_t> Size() const;
 
   // Writes the database of that moment to `path`, one file without a log,
-  // readable by its owner alone; not forced to the disk. Ends with what
+  // readable by its owner alone; not forced to the disk. Its pages have
+  // checksums (page_checksums.h) if those of the file have. A page that is
+  // damaged, also one that holds nothing any more, is kDataLoss. Ends with what
   // `on_bytes` says, called as the copy grows, if that is an error.
   // kResourceExhausted: the disk is full. After an error the file is of no use.
   // REQUIRES: there is no such file.
@@ -43,6 +45,13 @@ class SqliteSnapshot {
 
   sqlite3* const db_;
 };
+
+// Makes the database at `path` anew in the same place, with checksums of its
+// pages. The disk has room for a second one meanwhile, or kResourceExhausted;
+// after an error the file is as it was. kDataLoss: it is damaged. REQUIRES:
+// nobody has it open, it has no log, and rows of its tables are not known by
+// numbers that only SQLite gave them.
+absl::Status AddChecksums(const std::string& path);
 
 }  // namespace millstream::storage::sqlite
 

@@ -6,6 +6,7 @@
 
 #include "base/disk_full.h"
 #include "base/str_cat.h"
+#include "storage/sqlite/page_checksums.h"
 
 namespace millstream::storage::sqlite {
 namespace {
@@ -16,6 +17,8 @@ absl::StatusCode CodeOf(int extended) {
     case SQLITE_CONSTRAINT_PRIMARYKEY:
     case SQLITE_CONSTRAINT_ROWID:
       return absl::StatusCode::kAlreadyExists;
+    case SQLITE_IOERR_DATA:
+      return absl::StatusCode::kDataLoss;
     default:
       break;
   }
@@ -47,8 +50,12 @@ absl::Status SqliteError(sqlite3* db, int code, std::string_view doing) {
     extended = sqlite3_extended_errcode(db);
     text = sqlite3_errmsg(db);
   }
-  const std::string message =
+  std::string message =
       StrCat("SQLite, ", doing, ": ", text, " (", extended, ")");
+  if (extended == SQLITE_IOERR_DATA) {
+    StrAppend(&message, "; page ", DamagedPage(),
+              " is damaged, millstream check tells more");
+  }
   if ((extended & 0xff) == SQLITE_FULL) return DiskFullError(message);
   return absl::Status(CodeOf(extended), message);
 }
