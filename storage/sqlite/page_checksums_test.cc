@@ -1,3 +1,5 @@
+#include <xxhash.h>
+
 #include <algorithm>
 #include <atomic>
 #include <barrier>
@@ -146,6 +148,19 @@ TEST_F(PageChecksumsTest, EveryByteOfEveryPageIsWatched) {
     // Without the first one nothing opens.
     if (page > 1) {
       EXPECT_EQ(DamagedPages(), std::vector<int64_t>({page}));
+    }
+  }
+}
+
+TEST_F(PageChecksumsTest, TheFormatIsFixed) {
+  Fill();
+  const std::string bytes = Bytes();
+  for (size_t number = 1; number <= bytes.size() / kPageBytes; ++number) {
+    const char* const page = &bytes[(number - 1) * kPageBytes];
+    uint64_t checksum = XXH3_64bits_withSeed(page, kPageBytes - 8, number);
+    for (int at = kPageBytes - 1; at >= kPageBytes - 8; --at) {
+      EXPECT_EQ(static_cast<uint8_t>(page[at]), checksum & 0xff);
+      checksum >>= 8;
     }
   }
 }

@@ -19,9 +19,10 @@
 //
 // Failure: a body that meets an error which makes SQLite drop the transaction
 // (disk full, I/O), or a commit that fails, fails all of its group, and nothing
-// of it is kept; a damaged page fails the body that met it. After an I/O error in a commit, or a Sync that failed, it is
-// open what reached the disk: the writer is poisoned, and it and Sync refuse
-// (kUnavailable) until the file is opened again. A full disk does not poison.
+// of it is kept; a damaged page fails only the body that met it. After an I/O
+// error in a commit, or a Sync that failed, it is open what reached the disk:
+// the writer is poisoned, and it and Sync refuse (kUnavailable) until the file
+// is opened again. A full disk does not poison.
 #ifndef MILLSTREAM_STORAGE_SQLITE_SQLITE_DATABASE_H_
 #define MILLSTREAM_STORAGE_SQLITE_SQLITE_DATABASE_H_
 

@@ -82,7 +82,18 @@ def flip(path, offset):
 
 
 def sql(data, script):
-    database = sqlite3.connect(data / "millstream.db")
+    """Edits the database. That makes it one of before pages had checksums:
+    those that sqlite3 writes would be wrong."""
+    path = data / "millstream.db"
+    database = sqlite3.connect(path)
+    statements = list(database.iterdump())
+    for pragma in ("application_id", "user_version"):
+        number, = database.execute(f"PRAGMA {pragma}").fetchone()
+        statements.append(f"PRAGMA {pragma} = {number};")
+    database.close()
+    path.unlink()
+    database = sqlite3.connect(path)
+    database.executescript("\n".join(statements))
     database.executescript(script)
     database.close()
 
@@ -101,6 +112,11 @@ def damage_page(data):
     database = data / "millstream.db"
     for page in range(2, database.stat().st_size // 4096, 5):
         flip(database, 4096 * page + 3)
+
+
+def change_value(data):
+    database = data / "millstream.db"
+    flip(database, database.read_bytes().rindex(b"mlflow-artifacts:/"))
 
 
 def lose_points(data):
@@ -132,6 +148,7 @@ def lead_out(data):
     (damage_table, "is damaged"),
     (lose_table, "metric store cannot be read"),
     (damage_page, "millstream.db"),
+    (change_value, "of the database millstream.db is damaged"),
     (lose_points, "metric store cannot be read"),
     (lose_run, "there is no such run"),
     (add_latest, "has a latest value and no points"),
@@ -214,6 +231,31 @@ def test_a_backup_that_a_server_works_in_is_none(data, tmp_path):
     assert "no backup" in refused("restore", "--from", backup,
                                   "--data-dir", tmp_path / "new")
     assert faults(backup) == []
+
+
+def test_a_restore_adds_checksums_to_pages_without(data, tmp_path):
+    without = "made before pages had checksums"
+    assert without not in done("check", "--data-dir", data)
+    sql(data, "")
+    assert without in done("check", "--data-dir", data)
+    done("backup", "--data-dir", data, "--to", tmp_path / "backup")
+    assert without in done("check", "--data-dir", tmp_path / "backup")
+    done("restore", "--from", tmp_path / "backup", "--data-dir",
+         tmp_path / "data")
+    assert [path.name for path in (tmp_path / "data").glob("mill*")] == [
+        "millstream.db"]
+    assert without not in done("check", "--data-dir", tmp_path / "data")
+    with server_on(tmp_path) as restored:
+        door = RestDoor(restored)
+        run, = door.call("SearchRuns", {"experiment_ids": ["0"]})["runs"]
+        compare(door, run["info"]["run_id"], 20)
+
+
+def test_a_backup_has_no_damaged_page(data, tmp_path):
+    change_value(data)
+    why = refused("backup", "--data-dir", data, "--to", tmp_path / "backup")
+    assert "damaged" in why
+    assert not (tmp_path / "backup").exists()
 
 
 def test_nothing_is_written_over(data, tmp_path):

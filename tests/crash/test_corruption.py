@@ -2,6 +2,7 @@
 and says why, or answers what needs them with an error, or its log says what is
 gone. It never serves them."""
 
+import re
 import shutil
 import time
 
@@ -71,9 +72,12 @@ class Damaged:
         return self.after(name, change)
 
     def flip(self, name, at):
-        old = (self._whole / name).read_bytes()[at]
+        old = self.bytes_of(name)[at]
         return self.with_bytes(
             name, at, bytes([old ^ 1 << self.rig.seeded.randint(0, 7)]))
+
+    def bytes_of(self, name):
+        return (self._whole / name).read_bytes()
 
     def size(self, name):
         return (self._whole / name).stat().st_size
@@ -112,6 +116,25 @@ def test_damaged_pages_of_sqlite_are_never_served(damaged):
     print(outcomes)
     assert outcomes[0] == "refused"
     assert "errors" in outcomes or outcomes.count("refused") > 1
+    store.rig.tell()
+
+
+def test_a_changed_value_of_sqlite_is_never_served(damaged):
+    store = damaged("stopped")
+    seeded = store.rig.seeded
+    database = store.bytes_of("millstream.db")
+    values = [found.end() - 1 for found in re.finditer(
+        rb"mlflow-artifacts:/\d+/[0-9a-f]{32}", database)]
+    for at in seeded.sample(values, 5):
+        outcome = store.flip("millstream.db", at)
+        assert outcome in ("refused", "errors")
+        if outcome == "errors":
+            assert f"page {at // PAGE_BYTES + 1} is damaged" in (
+                store.rig.server.log())
+    # Of what nobody needs nothing is said; never is a wrong answer given.
+    outcomes = [store.flip("millstream.db", seeded.randrange(len(database)))
+                for _ in range(5)]
+    print(outcomes)
     store.rig.tell()
 
 

@@ -1,0 +1,2 @@
+-- Changes no table. A server that knows no version 3 would write pages without
+-- their checksums (storage/sqlite/page_checksums.h), so it is refused the file.
