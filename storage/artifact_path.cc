@@ -165,12 +165,21 @@ bool IsAbsolute(std::string_view path) {
   const auto is_slash = [&](size_t i) {
     return i < path.size() && (path[i] == '/' || path[i] == '\\');
   };
-  if (path.starts_with("/")) return true;
-  // Shares ("\\host\share") and drives ("c:\x") of Windows: a client there
-  // would take such a name for a path of its own.
-  if (is_slash(0) && is_slash(1)) return true;
+  // Roots ("\x"), shares ("\\host\share") and drives ("c:\x") of Windows: a
+  // client there would take such a name for a path of its own.
+  if (is_slash(0)) return true;
   return path.size() >= 3 && path[1] == ':' && is_slash(2) &&
          absl::ascii_isalpha(static_cast<unsigned char>(path[0]));
+}
+
+// Whether ".." is between the backslashes of a name.
+bool LeavesFolderOnWindows(std::string_view name) {
+  for (size_t begin = 0; begin <= name.size();) {
+    const size_t end = std::min(name.find('\\', begin), name.size());
+    if (name.substr(begin, end - begin) == "..") return true;
+    begin = end + 1;
+  }
+  return false;
 }
 
 // Cuts the first component off `*path`, and the slash behind it.
@@ -233,7 +242,11 @@ absl::StatusOr<ArtifactPath> ArtifactPath::Parse(std::string_view sent) {
   for (std::string_view rest = text; !rest.empty();) {
     const std::string_view part = NextName(&rest);
     if (part.empty() || part == ".") continue;
-    if (part == "..") {
+    if (IsAbsolute(part)) {
+      return InvalidParameter(
+          "Invalid path: a name in it is an absolute path of Windows.");
+    }
+    if (LeavesFolderOnWindows(part)) {
       return InvalidParameter("Invalid path: '..' cannot be part of it.");
     }
     if (part.size() > limits::kArtifactNameBytesMax) {

@@ -28,7 +28,9 @@ class ArtifactPath {
   // all, and accepts or refuses it as the reference does: absolute paths (of
   // Windows too), file: URIs, ".." between slashes and "#" are refused with
   // INVALID_PARAMETER_VALUE; backslashes, "?" and other scheme-like names are
-  // names. Control characters end up percent-encoded in the name.
+  // names. Control characters end up percent-encoded in the name. Stricter than
+  // the reference: no name is an absolute path of Windows ("\x", "c:\x") or has
+  // ".." between backslashes, for a client there who joins it to a folder.
   static absl::StatusOr<ArtifactPath> Parse(std::string_view sent);
 
   // `below` under this path. INVALID_PARAMETER_VALUE if that is too long.

@@ -1,5 +1,6 @@
 // Whatever is sent: a path that stays below its root and reads back as itself,
 // or a refusal.
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
@@ -25,6 +26,11 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   Require(slashed == "//" || slashed.find("//") == std::string::npos);
   Require(slashed.find("/./") == std::string::npos);
   Require(slashed.find("/../") == std::string::npos);
+  // Nor does it lead out where a backslash is a slash, too.
+  std::string windows = slashed;
+  std::replace(windows.begin(), windows.end(), '\\', '/');
+  Require(windows.find("/../") == std::string::npos);
+  Require(slashed.find("/\\") == std::string::npos);
   for (char c : slashed) {
     Require(static_cast<unsigned char>(c) >= 0x20 && c != 0x7F && c != '#');
   }

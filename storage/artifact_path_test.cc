@@ -71,8 +71,20 @@ TEST(ArtifactPathTest, RefusesUrisAndPathsOfWindows) {
   }
 }
 
+TEST(ArtifactPathTest, RefusesWhatLeavesTheFolderOfAClientOnWindows) {
+  for (const char* sent :
+       {"..\\x", "a\\..\\b", "a\\..", "..%5cx", "..%255cx", ".%2e%5Cx",
+        "dir/..\\..\\x", "a\\..\\..\\b/c", "\\x", "%5cx", "\\", "dir/\\x",
+        "dir/\\\\host\\x", "dir/C:\\x", "dir/c%3a%5cx", "\\../x"}) {
+    EXPECT_EQ(Canonical(sent), "refused") << sent;
+  }
+  for (const char* sent : {"a\\b", "a\\...\\b", "..a\\b..", "a\\.\\b", "a\\"}) {
+    EXPECT_EQ(Canonical(sent), sent);
+  }
+}
+
 TEST(ArtifactPathTest, NamesMayLookOdd) {
-  EXPECT_EQ(Canonical("a\\..\\b"), "a\\..\\b");
+  EXPECT_EQ(Canonical("a\\b"), "a\\b");
   EXPECT_EQ(Canonical("dir?query"), "dir?query");
   EXPECT_EQ(Canonical("a+b&c=d"), "a+b&c=d");
   EXPECT_EQ(Canonical("100%"), "100%");
