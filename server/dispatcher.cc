@@ -16,6 +16,13 @@
 namespace millstream::server {
 namespace {
 
+// Whether an error is an answer, for its caller and not for the log: a route
+// that there is nothing behind is no fault of ours either.
+bool IsAnswer(const absl::Status& status, v1::ErrorCode code) {
+  return HasErrorCode(status) && (GetErrorTraits(code).http_status() < 500 ||
+                                  code == v1::NOT_IMPLEMENTED);
+}
+
 // Whether a failed call is nobody's fault: its caller no longer waits.
 bool IsAbandoned(v1::ErrorCode code) {
   return code == v1::CANCELLED || code == v1::DEADLINE_EXCEEDED;
@@ -38,9 +45,7 @@ absl::Status Leave(const Method& method, const Caller& caller,
                    absl::Status status) {
   if (status.ok()) return status;
   const v1::ErrorCode code = GetErrorCode(status);
-  if (HasErrorCode(status) && GetErrorTraits(code).http_status() < 500) {
-    return status;
-  }
+  if (IsAnswer(status, code)) return status;
   if (!IsAbandoned(code)) {
     const std::string text = status.ToString();
     LogEvent(Severity::kError, "A call failed.",

@@ -192,6 +192,23 @@ TEST_F(DispatcherTest, FaultsOfOursLeaveWithoutTheirText) {
   EXPECT_EQ(std::string(status.message()).find("secrets"), std::string::npos);
 }
 
+TEST_F(DispatcherTest, WhatIsNotThereIsAnAnswerAndNoFault) {
+  experiments_.result = MakeError(v1::NOT_IMPLEMENTED, "not with folders");
+  v1::GetExperimentRequest request;
+  request.set_experiment_id("7");
+  testing::internal::CaptureStderr();
+  absl::Status status = Get(request);
+  EXPECT_EQ(GetErrorCode(status), v1::NOT_IMPLEMENTED);
+  EXPECT_EQ(GetPublicMessage(status), "not with folders");
+  EXPECT_EQ(testing::internal::GetCapturedStderr(), "");
+  // One of ours still is.
+  experiments_.result = absl::UnknownError("no such table");
+  testing::internal::CaptureStderr();
+  EXPECT_FALSE(Get(request).ok());
+  EXPECT_NE(testing::internal::GetCapturedStderr().find("A call failed"),
+            std::string::npos);
+}
+
 TEST_F(DispatcherTest, AFullDiskTellsNothingOfItsFiles) {
   experiments_.result =
       absl::ResourceExhaustedError("no space: /home/me/data/metrics/7.log");
