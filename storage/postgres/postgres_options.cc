@@ -2,8 +2,10 @@
 
 #include <postgresql/libpq-fe.h>
 
+#include <algorithm>
 #include <memory>
 
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_join.h"
 #include "absl/status/status.h"
 #include "base/status_macros.h"
@@ -47,6 +49,16 @@ bool IsKeyword(std::string_view key) {
   return false;
 }
 
+// Keys whose numbers libpq reads when it has reached a server.
+constexpr std::string_view kNumbers[] = {
+    "connect_timeout",     "keepalives",       "keepalives_idle",
+    "keepalives_interval", "keepalives_count", "tcp_user_timeout"};
+
+bool IsNumber(std::string_view key) {
+  return std::find(std::begin(kNumbers), std::end(kNumbers), key) !=
+         std::end(kNumbers);
+}
+
 class Keywords {
  public:
   // The last word counts.
@@ -64,6 +76,21 @@ class Keywords {
       if (known == key) return true;
     }
     return false;
+  }
+  // Whether libpq would try to connect, whoever was there.
+  bool Make() const {
+    // No socket can be below this, so libpq asks nobody; only its own check of
+    // what it was told can end earlier than that.
+    std::vector<const char*> keys = {"host", "user"};
+    std::vector<const char*> values = {"/dev/null", "nobody"};
+    for (const auto& [key, value] : list_) {
+      keys.push_back(key.c_str());
+      values.push_back(value.c_str());
+    }
+    keys.push_back(nullptr);
+    values.push_back(nullptr);
+    return PQpingParams(keys.data(), values.data(), /*expand_dbname=*/0) !=
+           PQPING_NO_ATTEMPT;
   }
   std::vector<std::pair<std::string, std::string>> Take() {
     return std::move(list_);
@@ -96,6 +123,33 @@ absl::Status AddQuery(const sql::DatabaseUri& uri, std::string_view flag,
   return absl::OkStatus();
 }
 
+// What no server can mend is told at once, and not waited for.
+absl::Status CheckValues(const sql::DatabaseUri& uri, std::string_view flag) {
+  Keywords tried;
+  if (!tried.Make()) {
+    return absl::InvalidArgumentError(
+        "One of libpq's variables, such as PGSSLMODE, has a value that libpq "
+        "does not take.");
+  }
+  for (const auto& [key, value] : uri.query) {
+    sql::DatabaseUri one;
+    one.query = {{key, value}};
+    int number = 0;
+    bool takes = !IsNumber(key) || value.empty() ||
+                 absl::SimpleAtoi(value, &number);
+    // These are about hosts.
+    if (key != "hostaddr" && key != "user") {
+      RETURN_IF_ERROR(AddQuery(one, flag, &tried));
+      takes = takes && tried.Make();
+    }
+    if (!takes) {
+      return absl::InvalidArgumentError(
+          StrCat(flag, ": libpq does not take the value of '", key, "'."));
+    }
+  }
+  return absl::OkStatus();
+}
+
 void AddHosts(const sql::DatabaseUri& uri, Keywords* keywords) {
   if (uri.hosts.empty()) return;
   std::vector<std::string> names, ports;
@@ -120,6 +174,7 @@ absl::StatusOr<PostgresOptions> PostgresOptionsOf(const sql::DatabaseUri& uri,
   if (!uri.user.empty()) keywords.Set("user", uri.user);
   if (!uri.password.empty()) keywords.Set("password", uri.password);
   RETURN_IF_ERROR(AddQuery(uri, flag, &keywords));
+  RETURN_IF_ERROR(CheckValues(uri, flag));
   AddHosts(uri, &keywords);
   if (!uri.database.empty()) keywords.Set("dbname", uri.database);
   keywords.Set("client_encoding", "UTF8");

@@ -38,7 +38,7 @@ struct PostgresOptions {
 // The options for a URI of PostgreSQL; all but the keywords and the name are
 // defaults. Keys of the URI's query are those that libpq, and so psycopg2,
 // takes, and asyncpg's `ssl`. INVALID_ARGUMENT naming `flag` and a key that is
-// none. Thread-safe.
+// none, or whose value libpq refuses whatever server there is. Thread-safe.
 absl::StatusOr<PostgresOptions> PostgresOptionsOf(const sql::DatabaseUri& uri,
                                                   std::string_view flag);
 

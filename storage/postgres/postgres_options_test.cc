@@ -70,6 +70,32 @@ TEST(PostgresOptionsTest, RefusesOtherKeysAndNamesTheFlag) {
   }
 }
 
+TEST(PostgresOptionsTest, RefusesValuesThatNoServerCanMend) {
+  for (std::string_view query :
+       {"sslmode=bogus", "ssl=perhaps", "target_session_attrs=both",
+        "gssencmode=x", "channel_binding=x", "ssl_min_protocol_version=TLSv9",
+        "ssl_min_protocol_version=TLSv1.3&ssl_max_protocol_version=TLSv1.2",
+        "connect_timeout=soon", "keepalives_idle=1x", "keepalives=yes",
+        "tcp_user_timeout=99999999999999999999"}) {
+    auto uri = sql::ParseDatabaseUri(
+        "postgresql://u:secret@h:1,b/d?" + std::string(query), "--uri");
+    ASSERT_TRUE(uri.ok());
+    const absl::Status status = PostgresOptionsOf(*uri, "--uri").status();
+    EXPECT_TRUE(absl::IsInvalidArgument(status)) << query << ": " << status;
+    const std::string key(query.substr(query.rfind('&') + 1));
+    EXPECT_EQ(std::string(status.message()),
+              "--uri: libpq does not take the value of '" +
+                  key.substr(0, key.find('=')) + "'.");
+  }
+  for (std::string_view query :
+       {"sslmode=verify-full&sslrootcert=/none", "sslmode=", "connect_timeout=",
+        "hostaddr=10.0.0.1", "options=-c%20search_path%3Dmine",
+        "ssl_min_protocol_version=TLSv1.2&ssl_max_protocol_version=TLSv1.3",
+        "passfile=/none", "sslpassword=x"}) {
+    EXPECT_FALSE(Keywords("postgresql://h/d?" + std::string(query)).empty());
+  }
+}
+
 TEST(PostgresOptionsTest, IsNamedWithoutSecrets) {
   auto uri = sql::ParseDatabaseUri("postgresql://u:secret@h/d?sslkey=secret",
                                    "--uri");
