@@ -1,8 +1,5 @@
 #include "app/callers.h"
 
-#include <fcntl.h>
-#include <unistd.h>
-
 #include <filesystem>
 #include <utility>
 
@@ -29,17 +26,6 @@ namespace {
 // changed seldom.
 constexpr int kUserConnections = 2;
 constexpr int kUserConnectionsOverflow = 4;
-
-// Makes the file of a database of SQLite, which holds hashes of passwords, so
-// that others on the machine cannot read it: SQLite would let them, and gives
-// its further files the rights of this one. What cannot be made here is for
-// SQLite to tell.
-void MakePrivateFile(const storage::sql::DatabaseUri& uri) {
-  if (uri.engine != storage::sql::Engine::kSqlite) return;
-  const int file = open(uri.database.c_str(),
-                        O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0600);
-  if (file >= 0) close(file);
-}
 
 // Those of MLflow's basic-auth app.
 absl::Status OpenUserStore(const Config& config, const Liveness& starter,
@@ -74,7 +60,10 @@ absl::Status OpenUserStore(const Config& config, const Liveness& starter,
             .string();
     RETURN_IF_ERROR(storage::MakePrivateFolder(config.data_dir));
   }
-  MakePrivateFile(settings.database);
+  // It holds hashes of passwords.
+  if (settings.database.engine == storage::sql::Engine::kSqlite) {
+    storage::MakePrivateFile(settings.database.database);
+  }
   auto database =
       OpenSqlDatabase(settings.database, "database_uri",
                       {.durability = config.durability,

@@ -43,11 +43,14 @@ class EmbeddedStores final : public Stores {
       if (!synced.ok()) return synced;
     }
     const std::string database = directory_->PathOf("millstream.db");
+    storage::MakePrivateFile(database);
     ASSIGN_OR_RETURN(
         database_, Opened(database, storage::sqlite::SqliteDatabase::Open(
                                         database,
                                         {.durability = config.durability})));
     const std::string metrics = directory_->PathOf("metrics");
+    // RocksDB would make it, and log as an error that it was not there.
+    RETURN_IF_ERROR(storage::MakePrivateFolder(metrics));
     ASSIGN_OR_RETURN(metrics_,
                      Opened(metrics, storage::OpenRocksDbMetricStore(metrics)));
     RETURN_IF_ERROR(directory_->Sync());

@@ -92,6 +92,12 @@ absl::Status NeedFinished(const std::string& path) {
              "Wait for it, or run it again: it begins anew."));
 }
 
+void MakePrivateFile(const std::string& path) {
+  const int file =
+      open(path.c_str(), O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0600);
+  if (file >= 0) close(file);
+}
+
 absl::StatusOr<std::unique_ptr<DataDirectory>> DataDirectory::Open(
     const std::string& path) {
   // A folder that has been open once has the lock's file, and no copy is ever

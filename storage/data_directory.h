@@ -23,6 +23,12 @@ inline constexpr char kUnfinishedName[] = "millstream.unfinished";
 // that did not end. Thread-safe.
 absl::Status NeedFinished(const std::string& path);
 
+// Makes an empty file, readable by its owner alone, unless it is there: of one
+// that a library would make readable by all. SQLite gives the files beside a
+// database the rights of that. What cannot be made is for whoever opens it to
+// tell. Thread-safe.
+void MakePrivateFile(const std::string& path);
+
 // Holds the lock while it lives; the operating system takes it back when the
 // process ends, however it ends. Thread-safe.
 class DataDirectory {

@@ -52,6 +52,24 @@ TEST(DataDirectory, NamesOfAllThatWasMadeOutliveAPowerCut) {
   }
 }
 
+TEST(DataDirectory, MakesFilesForTheirOwnerAlone) {
+  testing::TempDir temp;
+  const std::string path = temp.path() + "/file";
+  MakePrivateFile(path);
+  const auto rights = [&] {
+    return std::filesystem::status(path).permissions();
+  };
+  using std::filesystem::perms;
+  EXPECT_EQ(rights(), perms::owner_read | perms::owner_write);
+  // One that is there stays as it is.
+  std::ofstream(path) << "x";
+  std::filesystem::permissions(path, perms::owner_read | perms::others_read);
+  MakePrivateFile(path);
+  EXPECT_EQ(rights(), perms::owner_read | perms::others_read);
+  EXPECT_EQ(std::filesystem::file_size(path), 1u);
+  MakePrivateFile(temp.path() + "/none/file");
+}
+
 TEST(DataDirectory, OpensForOneAtATime) {
   testing::TempDir temp;
   auto first = DataDirectory::Open(temp.path());
