@@ -257,8 +257,9 @@ void Check::CheckArtifactUris() {
        "SELECT name || ' ' || version, storage_location FROM model_versions"},
   };
   for (const auto& [what, sql] : kUris) {
+    const std::string_view kind = what;
     ForEach(*main_, kDatabaseName, sql, [&](storage::sql::Statement& row) {
-      CheckUri(what, row.Text(0), row.Text(1));
+      CheckUri(kind, row.Text(0), row.Text(1));
     });
   }
 }
@@ -440,16 +441,19 @@ absl::Status Check::Run() {
 
 void Check::SayEnd() const {
   faults_.SayRemedies();
-  printf("%s: %zu runs with points, %llu metrics, %llu points, %s of tables, "
-         "%llu batches that the next start completes; %s in %s.\n",
-         data_dir_.c_str(), seen_.size(),
-         static_cast<unsigned long long>(series_),
-         static_cast<unsigned long long>(points_),
+  const auto count = [](uint64_t number, const char* one, const char* many) {
+    return StrCat(number, " ", number == 1 ? one : many);
+  };
+  printf("%s: %s with points, %s, %s, %s of tables, %s; %s in %s.\n",
+         data_dir_.c_str(), count(seen_.size(), "run", "runs").c_str(),
+         count(series_, "metric", "metrics").c_str(),
+         count(points_, "point", "points").c_str(),
          BytesInWords(table_bytes_).c_str(),
-         static_cast<unsigned long long>(outbox_rows_),
-         faults() == 0   ? "no faults"
-         : faults() == 1 ? "1 fault"
-                         : StrCat(faults(), " faults").c_str(),
+         count(outbox_rows_, "batch that the next start completes",
+               "batches that the next start completes")
+             .c_str(),
+         faults() == 0 ? "no faults"
+                       : count(faults(), "fault", "faults").c_str(),
          absl::FormatDuration(
              absl::Floor(absl::Now() - begun_, absl::Milliseconds(1)))
              .c_str());
