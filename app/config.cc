@@ -333,6 +333,34 @@ absl::Status FillSecurity(const ParsedFlags& flags, Config* config) {
   return absl::OkStatus();
 }
 
+bool IsLoopback(const std::string& host) {
+  return host == "localhost" || host == "::1" ||
+         absl::StartsWith(host, "127.");
+}
+
+// What a server starts with all the same.
+void Warn(const ParsedFlags& flags, Config* config) {
+  const bool asks = !config->auth_user.empty() ||
+                    !config->htpasswd_file.empty() ||
+                    !config->token_file.empty() || !config->app_name.empty() ||
+                    !config->tls_client_ca.empty();
+  if (!asks && !IsLoopback(config->host)) {
+    config->warnings.push_back(absl::StrCat(
+        "--host ", config->host,
+        ": nobody is asked for a password, and whoever reaches this address "
+        "may read, change and delete everything. Set --htpasswd-file or "
+        "--app-name basic-auth (docs/access.md)."));
+  }
+  if (config->allowed_hosts.empty() &&
+      (flags.given.contains("allowed-hosts") ||
+       flags.set_to_nothing.contains("allowed-hosts"))) {
+    config->warnings.push_back(
+        "--allowed-hosts (or MLFLOW_SERVER_ALLOWED_HOSTS) is set and names no "
+        "host, which is as if it were not set: localhost and private addresses "
+        "are answered.");
+  }
+}
+
 }  // namespace
 
 absl::StatusOr<Config> MakeConfig(const ParsedFlags& flags) {
@@ -341,6 +369,7 @@ absl::StatusOr<Config> MakeConfig(const ParsedFlags& flags) {
   RETURN_IF_ERROR(FillNetwork(flags, &config));
   RETURN_IF_ERROR(FillSecurity(flags, &config));
   RETURN_IF_ERROR(FillWatching(flags, &config));
+  Warn(flags, &config);
   return config;
 }
 

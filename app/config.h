@@ -71,6 +71,9 @@ struct Config {
   std::string auth_config;
   std::string auth_admin_user;
   std::string auth_admin_password;
+
+  // Sentences for the log: what was probably not meant.
+  std::vector<std::string> warnings;
 };
 
 // INVALID_ARGUMENT naming the flag and what it takes.

@@ -16,7 +16,12 @@ namespace {
 constexpr char kDescription[] =
     "millstream: an experiment tracking server that speaks MLflow's API.";
 
+constexpr char kServer[] = "server";
+constexpr char kServerHelp[] = "Run the server (REST API, UI, gRPC API).";
 constexpr char kContainer[] = "container";
+constexpr char kContainerHelp[] =
+    "Run the server in a container: with the database and the bucket that the "
+    "environment names (docs/deployment.md).";
 
 constexpr char kFooter[] = R"(
 Start, and log a run with the mlflow client you have:
@@ -28,6 +33,24 @@ For others on your network:
 
 Every flag can be set by its environment variable; the flag wins.
 Flags of `mlflow server` that differ here: docs/flags.md)";
+
+constexpr char kContainerFooter[] = R"(
+What flags do not say is read as published images of mlflow read it. The
+database, by the first of these that is set:
+  MLFLOW_BACKEND_URI    a whole URI
+  SECRET_NAME           a secret of AWS Secrets Manager
+  MLFLOW_DB_DATABASE    with MLFLOW_DB_USERNAME, _PASSWORD, _HOST, _PORT, and
+                        MLFLOW_DB_DIALECT (mysql+pymysql)
+  RDS_HOSTNAME          with RDS_PORT, RDS_DB_NAME, RDS_USERNAME, RDS_PASSWORD
+  DATABASE              of PostgreSQL, with HOST, PORT, USERNAME, PASSWORD
+Artifacts: MLFLOW_ARTIFACT_URI, or the S3 bucket BUCKET. It listens on all
+interfaces unless --host says otherwise.
+
+  docker run -e DATABASE=mlflow -e HOST=db -e USERNAME=me -e PASSWORD=... \
+    -e BUCKET=models IMAGE container
+
+Every flag can be set by its environment variable; the flag wins. More in
+docs/deployment.md)";
 
 // Where CLI11 puts what it read for one flag.
 struct Slot {
@@ -86,10 +109,12 @@ std::string Explain(const CLI::App& app, const CLI::ParseError& error) {
   return absl::StrCat("'", extra[0], "' belongs to no flag");
 }
 
-// Whose --help somebody who mistyped a command line should read.
-std::string CommandOf(const CLI::App& app) {
+// Which --help somebody who mistyped a command line should read.
+std::string WhatToRead(const CLI::App& app) {
   const auto commands = app.get_subcommands();
-  return commands.empty() ? "server" : commands.front()->get_name();
+  if (commands.empty()) return "`millstream --help` lists the commands";
+  return absl::StrCat("`millstream ", commands.front()->get_name(),
+                      " --help` lists the flags");
 }
 
 void Add(CLI::App* app, Slot* slot) {
@@ -225,16 +250,16 @@ absl::StatusOr<ParsedFlags> ParseFlags(
   // Commands inherit it.
   app.formatter(std::make_shared<HelpFormatter>());
   app.require_subcommand(1);
-  CLI::App* server =
-      app.add_subcommand("server", "Run the server (REST API, UI, gRPC API).");
+  ParsedFlags parsed;
+  parsed.container = !arguments.empty() && arguments.front() == kContainer;
+  // Two commands with the same flags, of which one is used.
+  CLI::App* server = app.add_subcommand(kServer, kServerHelp);
   server->alias("ui");
   server->footer(kFooter);
-  std::vector<Slot> slots = AddAll(server, ServerFlags());
-
-  app.add_subcommand(kContainer,
-                     "The same in a container: 'server', with the database and "
-                     "the bucket that the environment names "
-                     "(docs/deployment.md).");
+  CLI::App* container = app.add_subcommand(kContainer, kContainerHelp);
+  container->footer(kContainerFooter);
+  std::vector<Slot> slots =
+      AddAll(parsed.container ? container : server, ServerFlags());
   std::vector<std::vector<Slot>> tool_slots;
   for (const Tool& tool : Tools()) {
     CLI::App* command = app.add_subcommand(std::string(tool.name),
@@ -243,15 +268,10 @@ absl::StatusOr<ParsedFlags> ParseFlags(
     tool_slots.push_back(AddAll(command, tool.flags));
   }
 
-  ParsedFlags parsed;
-  // CLI11 takes them from the back.
-  std::vector<std::string> reversed(arguments.rbegin(), arguments.rend());
-  if (!reversed.empty() && reversed.back() == kContainer) {
-    parsed.container = true;
-    reversed.back() = "server";
-  }
   try {
-    app.parse(std::move(reversed));
+    // CLI11 takes them from the back.
+    app.parse(
+        std::vector<std::string>(arguments.rbegin(), arguments.rend()));
   } catch (const CLI::CallForHelp&) {
     parsed.print = app.help();
     return parsed;
@@ -259,9 +279,8 @@ absl::StatusOr<ParsedFlags> ParseFlags(
     parsed.print = absl::StrCat("millstream ", kVersion, "\n");
     return parsed;
   } catch (const CLI::ParseError& error) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        Explain(app, error), " (`millstream ", CommandOf(app),
-        " --help` lists the flags)"));
+    return absl::InvalidArgumentError(
+        absl::StrCat(Explain(app, error), " (", WhatToRead(app), ")"));
   }
   for (size_t i = 0; i < Tools().size(); ++i) {
     const std::string name(Tools()[i].name);

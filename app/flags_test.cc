@@ -193,9 +193,60 @@ TEST(FlagsTest, ValuesOfMistypedFlagsAreNotShown) {
 }
 
 TEST(FlagsTest, NoCommandIsAnError) {
-  EXPECT_FALSE(ParseFlags({}).ok());
-  EXPECT_THAT(ParseFlags({"sever", "--port", "1"}).status().message(),
-              HasSubstr("no command 'sever'"));
+  for (const auto& [arguments, what] :
+       std::vector<std::pair<std::vector<std::string>, std::string>>{
+           {{}, "required"},
+           {{"sever", "--port", "1"}, "no command 'sever'"},
+           {{"--bogus"}, "no flag --bogus"}}) {
+    const std::string said(ParseFlags(arguments).status().message());
+    EXPECT_THAT(said, HasSubstr(what));
+    EXPECT_THAT(said, HasSubstr("`millstream --help` lists the commands"));
+  }
+  EXPECT_THAT(Refusal({"--bogus"}),
+              HasSubstr("`millstream server --help` lists the flags"));
+  EXPECT_THAT(ParseFlags({"container", "--bogus"}).status().message(),
+              HasSubstr("`millstream container --help` lists the flags"));
+}
+
+TEST(FlagsTest, AnOpenAddressWithoutPasswordsWarns) {
+  const auto warnings = [](std::vector<std::string> arguments) {
+    auto config = Configure(std::move(arguments));
+    EXPECT_TRUE(config.ok()) << config.status();
+    return config->warnings;
+  };
+  for (const char* host : {"0.0.0.0", "::", "192.168.1.2", "tracking"}) {
+    EXPECT_THAT(warnings({"--host", host}),
+                ElementsAre(testing::AllOf(HasSubstr(host),
+                                           HasSubstr("--htpasswd-file"),
+                                           HasSubstr("basic-auth"))));
+  }
+  EXPECT_THAT(warnings({}), IsEmpty());
+  for (const char* host : {"127.0.0.1", "127.1.2.3", "localhost", "::1"}) {
+    EXPECT_THAT(warnings({"--host", host}), IsEmpty());
+  }
+  for (std::vector<std::string> asks :
+       {std::vector<std::string>{"--app-name", "basic-auth"},
+        {"--htpasswd-file", "users"},
+        {"--token-file", "tokens"},
+        {"--auth-user", "u", "--auth-password", "p"},
+        {"--tls-cert", "c", "--tls-key", "k", "--tls-client-ca", "ca"}}) {
+    asks.insert(asks.end(), {"--host", "0.0.0.0"});
+    EXPECT_THAT(warnings(asks), IsEmpty());
+  }
+}
+
+TEST(FlagsTest, AllowedHostsThatNameNobodyWarn) {
+  for (const char* nobody : {"", ",", " "}) {
+    auto config = Configure({"--allowed-hosts", nobody});
+    ASSERT_TRUE(config.ok()) << config.status();
+    EXPECT_THAT(config->allowed_hosts, IsEmpty());
+    EXPECT_THAT(config->warnings,
+                ElementsAre(HasSubstr("--allowed-hosts")));
+  }
+  const Environment empty("MLFLOW_SERVER_ALLOWED_HOSTS", "");
+  EXPECT_THAT(Configure({})->warnings,
+              ElementsAre(HasSubstr("MLFLOW_SERVER_ALLOWED_HOSTS")));
+  EXPECT_THAT(Configure({"--allowed-hosts", "*"})->warnings, IsEmpty());
 }
 
 TEST(FlagsTest, ContainerIsTheServerToldByItsEnvironment) {
@@ -206,6 +257,14 @@ TEST(FlagsTest, ContainerIsTheServerToldByItsEnvironment) {
   EXPECT_TRUE(flags->given.contains("port"));
   EXPECT_FALSE(flags->given.contains("host"));
   EXPECT_FALSE(ParseFlags({"server"})->container);
+  auto help = ParseFlags({"container", "--help"});
+  ASSERT_TRUE(help.ok()) << help.status();
+  EXPECT_THAT(help->print, testing::StartsWith("Run the server in a contain"));
+  EXPECT_THAT(help->print, HasSubstr("Usage: millstream container"));
+  for (const char* told : {"MLFLOW_BACKEND_URI", "SECRET_NAME", "RDS_HOSTNAME",
+                           "DATABASE", "BUCKET", "--backend-store-uri"}) {
+    EXPECT_THAT(help->print, HasSubstr(told));
+  }
 }
 
 TEST(FlagsTest, ToolsHaveFlagsOfTheirOwn) {

@@ -145,7 +145,10 @@ int Main(int argc, char** argv) {
     }
     if (config.ok()) SetLogFormat(config->log_format);
     for (const std::string& warning : flags->warnings) LogWarning(warning);
-    if (config.ok()) return Serve(*config);
+    if (config.ok()) {
+      for (const std::string& warning : config->warnings) LogWarning(warning);
+      return Serve(*config);
+    }
     status = config.status();
   }
   fprintf(stderr, "millstream: %s\n", std::string(status.message()).c_str());
