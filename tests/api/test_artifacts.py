@@ -44,7 +44,8 @@ def test_deleted_files_are_gone(door, run):
 
 
 def test_no_path_leaves_the_root(door, run):
-    for path in ["../x", "a/../../x", "/etc/passwd", "%2e%2e/x", "C:\\x"]:
+    for path in ["../x", "a/../../x", "/etc/passwd", "%2e%2e/x", "C:\\x",
+                 "..\\x", "a\\..\\..\\x", "\\x", "..%5cx"]:
         with pytest.raises(ApiError):
             door.download("GetRunArtifact", {"run_id": run, "path": path})
         with pytest.raises(ApiError):

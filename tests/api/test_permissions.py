@@ -517,6 +517,36 @@ def test_there_is_a_page_to_sign_up_with(ask):
     assert b"users/create" in ask("admin", "GET", "/signup")
 
 
+def test_users_see_of_each_other_what_mlflow_shows(server, ask, user):
+    """docs/access.md and docs/security.md say so: who sees whom."""
+    owner, other, idle = user(), user(), user()
+    things = Things(server, owner)
+    ask(other, "POST", "/api/2.0/mlflow/experiments/create",
+        {"name": f"of-{other}"})
+    listed = {u["username"]: u for u in
+              ask(other, "GET", "/api/2.0/mlflow/users/list")["users"]}
+    assert {"admin", owner, idle} <= set(listed)
+    assert listed["admin"]["is_admin"] and not listed[owner]["roles"]
+    roles = ask(other, "GET",
+                "/api/3.0/mlflow/roles/list?workspace=default")["roles"]
+    role, = [r["id"] for r in roles
+             if r["name"] == f"__user_{listed[owner]['id']}__"]
+    shown = (ask(other, "GET", f"/api/3.0/mlflow/roles/get?role_id={role}")
+             ["role"]["permissions"])
+    assert {things.experiment, things.name} <= {
+        each["resource_pattern"] for each in shown}
+    path = f"/api/3.0/mlflow/roles/permissions/list?role_id={role}"
+    assert ask(other, "GET", path)["role_permissions"] == shown
+    # Not what is behind those names, nor by whoever has no role.
+    assert refusal(lambda: ask(
+        other, "GET", "/api/2.0/mlflow/experiments/get?experiment_id="
+        + things.experiment)) == DENIED
+    assert refusal(lambda: ask(idle, "GET", path)) == DENIED
+    assert refusal(lambda: ask(
+        other, "GET", f"/api/3.0/mlflow/roles/users/list?role_id={role}")
+    ) == DENIED
+
+
 def test_hashes_of_passwords_are_their_owners_to_read(start_server):
     server = start_server("--app-name", "basic-auth", environment={
         "MLFLOW_AUTH_ADMIN_PASSWORD": PASSWORD})
