@@ -5,6 +5,15 @@ import pytest
 import harness
 
 
+@pytest.fixture(autouse=True)
+def no_crashes():
+    """Whatever a test looks at: no server ended by a fault of its own. Set up
+    first, it is torn down after all that ends servers."""
+    yield
+    crashes = harness.take_crashes()
+    assert not crashes, "\n".join(["a server crashed", *crashes])
+
+
 @pytest.fixture(scope="session")
 def server(tmp_path_factory):
     """A server that all tests share; each makes experiments of its own."""

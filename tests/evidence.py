@@ -5,6 +5,7 @@ by the row that they belong to; reliability.py makes the table. Without it
 nothing is kept.
 """
 
+import contextlib
 import json
 import os
 import pathlib
@@ -31,6 +32,32 @@ GREATEST = {CONNECTIONS, GROWTH_MB, P99_REST_MS, P99_GRPC_MS}
 
 def together(row, one, other):
     return max(one, other) if row in GREATEST else one + other
+
+
+def told(row):
+    """The sum of what all suites have told of it."""
+    folder = os.environ.get("MILLSTREAM_EVIDENCE")
+    return sum(json.loads(path.read_text()).get(row, 0) for path in
+               pathlib.Path(folder).glob("*.json")) if folder else 0
+
+
+@contextlib.contextmanager
+def untold():
+    """What is done meanwhile is kept nowhere."""
+    folder = os.environ.pop("MILLSTREAM_EVIDENCE", None)
+    try:
+        yield
+    finally:
+        if folder is not None:
+            os.environ["MILLSTREAM_EVIDENCE"] = folder
+
+
+def missing(suite, acknowledged, found):
+    """Which writes that were acknowledged are not found, as a set; their
+    number is told."""
+    lost = set(acknowledged) - set(found)
+    add(suite, {LOST: len(lost)})
+    return lost
 
 
 def add(suite, figures):

@@ -21,6 +21,7 @@ import subprocess
 import time
 import urllib.error
 import urllib.request
+import weakref
 
 import evidence
 from mariadb import MariadbServer
@@ -37,6 +38,8 @@ CRASH_SIGNALS = {signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGILL,
                  signal.SIGFPE}
 START_SECONDS = 60
 STOP_SECONDS = 30
+# Of the log of a server that crashed: characters at its end.
+LOG_SHOWN = 3000
 
 
 @functools.cache
@@ -61,12 +64,23 @@ def backend_of(folder):
 
 _numbers = itertools.count()
 _servers = {evidence.SERVERS: 0, evidence.CRASHED: 0}
+_made = weakref.WeakSet()
+_crashes = []
 
 
 @atexit.register
 def _tell_of_servers():
     if _servers[evidence.SERVERS]:
         evidence.add("servers", _servers)
+
+
+def take_crashes():
+    """What servers said that have crashed since the last call."""
+    for server in list(_made):
+        server.notice_crash()
+    found = _crashes[:]
+    del _crashes[:]
+    return found
 
 
 class Server:
@@ -85,12 +99,13 @@ class Server:
         self.grpc_address = None
         self._process = None
         self._log = self.folder / "server.log"
+        self._crash_noticed = False
+        _made.add(self)
 
     def start(self):
         """Returns once /health answers."""
         assert not self.is_running()
-        if self._process is not None:
-            self._count_crash()
+        self.notice_crash()
         command = (self._reference() if self.reference
                    else self._millstream())
         environment = {
@@ -105,6 +120,7 @@ class Server:
                 command, cwd=self.folder, env=environment,
                 stdin=subprocess.DEVNULL, stdout=log,
                 stderr=subprocess.STDOUT, start_new_session=True)
+        self._crash_noticed = False
         _servers[evidence.SERVERS] += 1
         self._wait_until_healthy()
         return self
@@ -113,7 +129,7 @@ class Server:
         """Asks the server to end (SIGTERM) and returns its exit status."""
         self._process.send_signal(signal.SIGTERM)
         status = self._process.wait(STOP_SECONDS)
-        self._count_crash()
+        self.notice_crash()
         self._process = None
         return status
 
@@ -121,16 +137,22 @@ class Server:
         """Ends the server as a crash would (SIGKILL)."""
         if self._process is None:
             return
-        self._process.poll()
-        self._count_crash()
+        self.notice_crash()
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
         self._process = None
 
-    def _count_crash(self):
-        if -(self._process.returncode or 0) in CRASH_SIGNALS:
-            _servers[evidence.CRASHED] += 1
+    def notice_crash(self):
+        """Counts it once if the server has ended by a fault of its own."""
+        process = self._process
+        if (process is None or self._crash_noticed
+                or -(process.poll() or 0) not in CRASH_SIGNALS):
+            return
+        self._crash_noticed = True
+        _servers[evidence.CRASHED] += 1
+        _crashes.append(f"{signal.Signals(-process.returncode).name}: "
+                        f"{self.log()[-LOG_SHOWN:]}")
 
     def is_running(self):
         return self._process is not None and self._process.poll() is None

@@ -105,7 +105,8 @@ class Tally:
                 or any(NO_SECOND_TRY.search(name) for name in failed)):
             return
         say(f"once more: {', '.join(failed)}")
-        second = again()
+        with evidence.untold():  # the first try has told its figures
+            second = again()
         if second.failed or second.passed < len(failed):
             return
         del self.failed[since:]
@@ -252,8 +253,13 @@ class ClientSuite:
         caller, which may match no test here."""
         self.report.unlink(missing_ok=True)
         failures_before = len(tally.failed)
+        crashes_before = evidence.told(evidence.CRASHED)
         status = self._status(options)
         readable = tally.add_junit(self.report, self.label)
+        crashes = evidence.told(evidence.CRASHED) - crashes_before
+        if crashes:
+            tally.failed.append(f"client tests, {self.label} (servers that "
+                                f"crashed: {crashes})")
         if status == 5 and named:
             return tally
         if status and len(tally.failed) == failures_before or not readable:
