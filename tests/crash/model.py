@@ -6,6 +6,7 @@ was before the call or as after it, as a whole. What is read through the API
 settles which.
 """
 
+import collections
 import copy
 import http.client
 import random
@@ -31,12 +32,29 @@ KEYS = ["loss", "accuracy", "rate"]
 
 
 class Lost(AssertionError):
-    """The server's state is not what it promised."""
+    """The server's state is not what it promised. `missing`: of what was
+    acknowledged."""
+
+    def __init__(self, words, missing=0):
+        super().__init__(words)
+        self.missing = missing
 
 
-def require(condition, *what):
+def require(condition, *what, missing=0):
     if not condition:
-        raise Lost(" ".join(map(str, what)))
+        raise Lost(" ".join(map(str, what)), missing)
+
+
+def count_missing(expected, found):
+    """How many values are not there, or not as they were written last."""
+    if isinstance(expected, dict):
+        there = found if isinstance(found, dict) else {}
+        return sum(count_missing(value, there.get(name))
+                   for name, value in expected.items()) + len(
+                       set(there) - set(expected))
+    if isinstance(expected, set):
+        return len(expected - (found or set()))
+    return int(expected != found)
 
 
 def difference(expected, found):
@@ -220,7 +238,9 @@ class Writer:
             require(found in (before, after), "of", unknown.kind,
                     unknown.name, unknown.rpc, "is neither undone:",
                     difference(before, found), "nor done:",
-                    difference(after, found))
+                    difference(after, found),
+                    missing=min(count_missing(each, found)
+                                for each in (before, after)))
             if found is not None:
                 self._things[unknown.kind][unknown.name] = found
         for kind, things in self._things.items():
@@ -234,7 +254,8 @@ class Writer:
                     continue
                 found = self._observe(door, kind, name, things[name])
                 require(found == things[name], "of", kind, name,
-                        difference(things[name], found))
+                        difference(things[name], found),
+                        missing=count_missing(things[name], found))
 
     def _observe(self, door, kind, name, expected):
         if kind == "model":
@@ -379,7 +400,8 @@ class StreamWriter:
             durable = stream.durable()
             require(self.acknowledged <= durable <= self._sent, self.name,
                     "resumes after frame", durable, "of", self.acknowledged,
-                    "that were acknowledged and", self._sent, "sent")
+                    "that were acknowledged and", self._sent, "sent",
+                    missing=max(self.acknowledged - durable, 0))
             self.acknowledged = durable
             number, new_keys = durable, [self.KEY]
             while not stop.is_set():
@@ -407,13 +429,16 @@ class StreamWriter:
                 self.name)
         last = len(points) // self.POINTS
         steps = range(self.POINTS, (last + 1) * self.POINTS)
+        there = collections.Counter(p[1] // self.POINTS for p in points)
+        missing = sum(there[frame] < self.POINTS for frame in
+                      range(1, self.acknowledged + 1))
         require(sorted(p[1] for p in points) == list(steps), self.name,
-                "has a frame that is missing or not whole")
+                "has a frame that is missing or not whole", missing=missing)
         require(all(value == step / 2 for _, step, value in points),
                 self.name, "has points that nobody wrote")
         require(self.acknowledged <= last <= self._sent, self.name, "has",
                 last, "frames of", self.acknowledged, "acknowledged and",
-                self._sent, "sent")
+                self._sent, "sent", missing=missing)
         if settle:
             self.acknowledged = last
 

@@ -61,19 +61,22 @@ def history(both):
     return read
 
 
+def points(steps_of):
+    return {(key, step) for key, steps in steps_of.items() for step in steps}
+
+
 @pytest.fixture
 def kept(history):
     """kept(run, {key: steps}): asserts that what was acknowledged is there,
     once, and tells how much that is."""
 
     def check(run, acknowledged):
-        for key, steps in acknowledged.items():
-            found = history(run, key)
-            assert len(found) == len(set(found)), key
-            lost = set(steps) - set(found)
-            assert not lost, f"{len(lost)} of {len(steps)} points of {key}"
-        evidence.add("load", {
-            evidence.WRITES: sum(map(len, acknowledged.values())),
-            evidence.LOST: 0})
+        found = {key: history(run, key) for key in acknowledged}
+        written = points(acknowledged)
+        lost = evidence.missing("load", written, points(found))
+        evidence.add("load", {evidence.WRITES: len(written)})
+        assert not lost, f"{len(lost)} of {len(written)} points are lost"
+        for key, steps in found.items():
+            assert len(steps) == len(set(steps)), key
 
     return check

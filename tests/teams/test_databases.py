@@ -182,6 +182,18 @@ def check_run(team, writer):
         assert latest == {"loss": 5 * batches - 1}
 
 
+def whole_batches(team, writer, shared_run):
+    """The numbers of those all of which is there."""
+    steps = {p["step"] for p in history(team, writer.run_id, "loss")}
+    shared = {p["step"] for p in history(team, shared_run, writer.key)}
+    _, answer, _ = team.call("GET", f"runs/get?run_id={writer.run_id}")
+    data = answer.get("run", {}).get("data", {})
+    params = {p["key"] for p in data.get("params", [])}
+    return {n for n in range(writer.batches)
+            if steps.issuperset(range(5 * n, 5 * n + 5))
+            and f"p{n}" in params and (n % 8 or n in shared)}
+
+
 def pages(team, method, path, body, field):
     rows, token = [], ""
     while True:
@@ -221,7 +233,8 @@ def check_made(team, writers):
 
 
 def make_fault(team_servers, database):
-    """Stops or kills one of those that take part, and starts it again."""
+    """Stops or kills one of those that take part, and starts it again; how
+    many it killed."""
     kind = random.choice(["kill server", "stop server", "kill database",
                           "stop database"])
     if kind.endswith("server"):
@@ -231,10 +244,10 @@ def make_fault(team_servers, database):
         else:
             server.stop()
         server.start()
-        return server
-    database.stop(at_once=kind.startswith("kill"))
-    database.start()
-    return None
+    else:
+        database.stop(at_once=kind.startswith("kill"))
+        database.start()
+    return int(kind.startswith("kill"))
 
 
 @pytest.fixture(params=[PostgresServer, MariadbServer],
@@ -285,13 +298,14 @@ def test_nothing_acknowledged_is_lost_or_doubled(database, servers):
                 raise writer.error
         return sum(writer.batches for writer in writers)
 
+    kills = 0
     for _ in range(ROUNDS):
         goal = acknowledged() + BATCHES_A_ROUND
         deadline = time.monotonic() + GIVE_UP_SECONDS
         while acknowledged() < goal:
             assert time.monotonic() < deadline, "nothing goes on"
             time.sleep(0.01)
-        make_fault(servers, database)
+        kills += make_fault(servers, database)
         team.urls = [server.root_url for server in servers]
     goal = acknowledged() + BATCHES_A_ROUND
     while acknowledged() < goal:
@@ -299,8 +313,13 @@ def test_nothing_acknowledged_is_lost_or_doubled(database, servers):
     stop.set()
     for writer in writers:
         writer.join(GIVE_UP_SECONDS)
-    acknowledged()
+    evidence.add("teams", {evidence.CRASHES_SURVIVED: kills,
+                           evidence.WRITES: acknowledged()})
 
+    lost = [evidence.missing("teams", range(writer.batches),
+                             whole_batches(team, writer, shared_run))
+            for writer in writers]
+    assert not any(lost)
     for writer in writers:
         check_run(team, writer)
         logged = range(0, writer.batches, 8)
@@ -315,8 +334,6 @@ def test_nothing_acknowledged_is_lost_or_doubled(database, servers):
     names = [e["name"] for e in answer["experiments"]]
     assert sorted(names) == sorted(
         ["Default"] + [writer.key + "-0" for writer in writers])
-    evidence.add("teams", {evidence.CRASHES_SURVIVED: ROUNDS,
-                           evidence.WRITES: acknowledged(), evidence.LOST: 0})
 
 
 def test_a_server_waits_for_its_database(database, tmp_path):
