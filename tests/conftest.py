@@ -5,6 +5,17 @@ import pytest
 import harness
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item):
+    """What fails says how it is played again."""
+    report = yield
+    if report.failed:
+        report.sections.append(("again", (
+            f"MILLSTREAM_SEED={harness.SEED} tools/test client "
+            f"'tests/{item.nodeid}'")))
+    return report
+
+
 @pytest.fixture(autouse=True)
 def no_crashes():
     """Whatever a test looks at: no server ended by a fault of its own. Set up

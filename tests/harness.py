@@ -15,6 +15,7 @@ import functools
 import itertools
 import os
 import pathlib
+import random
 import signal
 import socket
 import subprocess
@@ -36,6 +37,8 @@ DATABASE_SERVERS = {"postgresql": PostgresServer, "mysql": MariadbServer}
 # How a program ends that did something wrong.
 CRASH_SIGNALS = {signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGILL,
                  signal.SIGFPE}
+# Of what tests leave to chance; each run has another one.
+SEED = int(os.environ.get("MILLSTREAM_SEED", random.randrange(10 ** 6)))
 START_SECONDS = 60
 STOP_SECONDS = 30
 # Of the log of a server that crashed: characters at its end.

@@ -4,6 +4,7 @@ import collections
 import json
 import os
 import pathlib
+import random
 import re
 import subprocess
 import sys
@@ -291,6 +292,9 @@ def main():
     only, *arguments = sys.argv[1:] or [""]
     if only not in ("", "cpp", "client"):
         sys.exit("usage: tools/test [cpp [TARGET...] | client [ARG...]]")
+    seed = os.environ.setdefault("MILLSTREAM_SEED",
+                                 str(random.randrange(10 ** 6)))
+    say(f"MILLSTREAM_SEED={seed}")
     with tempfile.TemporaryDirectory() as folder:
         folder = os.environ.setdefault("MILLSTREAM_EVIDENCE", folder)
         if only != "client":

@@ -1,7 +1,6 @@
 """A server on a disk that fails (faulty_disk.py), and writers (model.py)."""
 
 import collections
-import os
 import random
 import threading
 
@@ -9,11 +8,10 @@ import evidence
 import pytest
 from doors import GrpcDoor, RestDoor
 from faulty_disk import FaultyDisk
-from model import StreamWriter, Writer, write_all
+from model import Lost, StreamWriter, Writer, write_all
 
 import harness
 
-SEED = int(os.environ.get("MILLSTREAM_CRASH_SEED", "1"))
 WRITERS = 3
 
 
@@ -23,6 +21,15 @@ def pytest_collection_modifyitems(items):
         for item in items:
             if "/tests/crash/" in str(item.path):
                 item.add_marker(skip)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    """What was lost is told."""
+    report = yield
+    if report.failed and call.excinfo.errisinstance(Lost):
+        evidence.add("crash", {evidence.LOST: call.excinfo.value.missing})
+    return report
 
 
 class Rig:
@@ -120,7 +127,8 @@ class Rig:
         self.tell()
 
     def tell(self):
-        """Of a test that has found nothing lost."""
+        """Of a test that has found nothing lost: it would have ended by
+        Lost."""
         self.note(evidence.WRITES,
                   sum(each.acknowledged for each in self.everybody))
         evidence.add("crash", {**self._figures, evidence.LOST: 0})
@@ -138,7 +146,7 @@ def make_rig(tmp_path):
     """make_rig(*flags, seed=...): not yet started."""
     made = []
 
-    def make(*flags, seed=SEED):
+    def make(*flags, seed=harness.SEED):
         folder = tmp_path / f"rig{len(made)}"
         folder.mkdir()
         made.append(Rig(folder, seed, *flags))
@@ -153,9 +161,3 @@ def make_rig(tmp_path):
 @pytest.fixture
 def rig(make_rig):
     return make_rig().start()
-
-
-@pytest.fixture(autouse=True)
-def seed_of_failures():
-    """pytest shows it with what fails."""
-    print(f"MILLSTREAM_CRASH_SEED={SEED}")

@@ -2,12 +2,14 @@
 power of its machine: what it acknowledged is there after a restart, and halves
 of nothing.
 
-MILLSTREAM_ROUNDS is how often (100 are a long test), MILLSTREAM_CRASH_SEED what
-is written and where it dies.
+MILLSTREAM_ROUNDS is how often (100 are a long test), MILLSTREAM_SEED what is
+written and where it dies: another one in each run, in which each of KINDS has
+its turn.
 """
 
 import collections
 import http.client
+import itertools
 import os
 import re
 import shutil
@@ -23,9 +25,11 @@ from model import Lost
 
 import harness
 
-ROUNDS = int(os.environ.get("MILLSTREAM_ROUNDS", "10"))
+ROUNDS = int(os.environ.get("MILLSTREAM_ROUNDS", "12"))
 # Steps of a start that are cut off, of all there are.
 STEPS = max(ROUNDS, 8)
+# Stops that leave a table each, until RocksDB merges them.
+STOPS_MAX = 10
 PATIENCE_SECONDS = 60
 
 Point = collections.namedtuple("Point", "events pattern action most")
@@ -61,6 +65,14 @@ STARTING = [
     Point(fd.RENAME, "metrics/CURRENT", fd.KILL_AFTER, 1),
     Point(fd.SYNC, "metrics/*.sst", fd.KILL_AFTER, 2),
 ]
+# Whatever is done to tables after a start that had no log to replay.
+COMPACTING = [
+    Point(fd.CREATE, "metrics/*.sst", fd.KILL_AFTER, 1),
+    Point(fd.WRITE, "metrics/*.sst", fd.KILL_AMID, 1),
+    Point(fd.SYNC, "metrics/*.sst", fd.KILL_BEFORE, 1),
+    Point(fd.SYNC, "metrics/*.sst", fd.KILL_AFTER, 1),
+    Point(fd.UNLINK, "metrics/*.sst", fd.KILL_BEFORE, 2),
+]
 POWER_CUTS = ["all", "last", "some"]
 
 
@@ -75,35 +87,97 @@ def wait_for(condition, seconds):
         time.sleep(0.005)
 
 
+# Each of these tells whether it died.
+
+def is_dead(rig):
+    return not rig.server.is_running()
+
+
 def die_writing(rig, point):
-    if point is not None:
-        arm(rig, point)
-    seconds = rig.seeded.uniform(0.2, 0.5) if point is None else 2
-    rig.write(lambda: wait_for(lambda: not rig.server.is_running(), seconds))
-    assert rig.server.exit_status in (None, -signal.SIGKILL), rig.server.log()
+    if point is None:
+        seconds = rig.seeded.uniform(0.2, 0.5)
+        rig.write(lambda: time.sleep(seconds))
+        assert rig.server.is_running(), rig.server.log()
+    else:
+        rule = arm(rig, point)
+        rig.write(lambda: wait_for(lambda: is_dead(rig), PATIENCE_SECONDS))
+        assert rule.acted == 1
+        assert rig.server.exit_status == -signal.SIGKILL, rig.server.log()
     rig.server.kill()
+    return True
 
 
 def die_stopping(rig, point):
+    """Unless it has less to do than that."""
     rig.write(lambda: time.sleep(rig.seeded.uniform(0.1, 0.3)))
-    arm(rig, point)
-    assert rig.server.stop() in (0, -signal.SIGKILL)
+    rule = arm(rig, point)
+    assert rig.server.stop() == (-signal.SIGKILL if rule.acted else 0)
+    return bool(rule.acted)
 
 
 def die_starting(rig, point):
     die_writing(rig, None)
-    arm(rig, point)
+    start_and_die(rig, arm(rig, point))
+    rig.server.kill()
+    return True
+
+
+def start_and_die(rig, rule, seconds=0):
+    """Or does not, in that time."""
     try:
         rig.server.start()
+        wait_for(lambda: rule.acted, seconds)
     except RuntimeError:
-        assert rig.server.exit_status == -signal.SIGKILL, rig.server.log()
-    rig.server.kill()
+        assert rule.acted, rig.server.log()
+    if rule.acted:
+        wait_for(lambda: is_dead(rig), PATIENCE_SECONDS)
+    assert rig.server.exit_status in (None, -signal.SIGKILL), rig.server.log()
 
 
-WAYS = ([(die_writing, None)] * 2
-        + [(die_writing, point) for point in WRITING]
-        + [(die_stopping, point) for point in STOPPING]
-        + [(die_starting, point) for point in STARTING])
+def die_compacting(rig, point):
+    for _ in range(STOPS_MAX):
+        rig.write(lambda: time.sleep(rig.seeded.uniform(0.05, 0.1)))
+        assert rig.server.stop() == 0
+        tables = len(list(rig.data.glob("metrics/*.sst")))
+        rule = arm(rig, point)
+        start_and_die(rig, rule, 1 if tables >= 4 else 0)
+        if rule.acted:
+            rig.server.kill()
+            return True
+        rig.disk.drop_rules()
+    raise AssertionError("RocksDB merges nothing")
+
+
+def points_of(events, action, *logs):
+    return [point for point in WRITING
+            if (point.events, point.action) == (events, action)
+            and (not logs or point.pattern in logs)]
+
+
+def ways(die, points, *whats):
+    """(how it dies, where, what becomes of the disk: one of those)"""
+    return [(die, point, whats or WHATS) for point in points]
+
+
+WHATS = [*POWER_CUTS, "power stays", "all is written"]
+# What each run has one of.
+KINDS = {
+    "at a random moment": ways(die_writing, [None]),
+    "before a sync": ways(die_writing, points_of(fd.SYNC, fd.KILL_BEFORE)),
+    "after a sync": ways(die_writing, points_of(fd.SYNC, fd.KILL_AFTER,
+                                                ROCKSDB_LOG)),
+    "between the two stores": ways(
+        die_writing, points_of(fd.SYNC, fd.KILL_AFTER, SQLITE_LOG)),
+    "amid a write": ways(die_writing, points_of(fd.WRITE, fd.KILL_AMID)),
+    "amid a write, torn between sectors": ways(
+        die_writing, points_of(fd.WRITE, fd.KILL_AMID), "some"),
+    "while it stops": ways(die_stopping, STOPPING),
+    "while it starts": ways(die_starting, STARTING),
+    "inside a compaction": ways(die_compacting, COMPACTING),
+}
+WAYS = [*ways(die_writing, [None, None, *WRITING]),
+        *ways(die_stopping, STOPPING), *ways(die_starting, STARTING),
+        *ways(die_compacting, COMPACTING)]
 
 
 def in_turn(seeded, choices):
@@ -112,34 +186,45 @@ def in_turn(seeded, choices):
         yield from seeded.sample(choices, len(choices))
 
 
-def crash(rig, way, point):
+def deaths(seeded):
+    """One of each kind, then all ways."""
+    for kind in seeded.sample(list(KINDS), len(KINDS)):
+        yield kind, seeded.choice(KINDS[kind])
+    for way in in_turn(seeded, WAYS):
+        yield "any", way
+
+
+def crash(rig, kind, way):
     """One death, and a start after it."""
-    way(rig, point)
+    die, point, whats = way
+    begin = time.monotonic()
+    died = die(rig, point)
     rig.disk.drop_rules()
-    what = rig.seeded.choice([*POWER_CUTS, "power stays", "all is written"])
+    what = rig.seeded.choice(whats)
     if what in POWER_CUTS:
         rig.power_cut(what)
-    else:
+    elif died:
         rig.note(evidence.CRASHES_SURVIVED)
     if what == "all is written":
         rig.disk.forget()
-    print(f"{way.__name__} {point}, then {what}")
+    print(f"{kind}: {die.__name__} {point}, then {what}; "
+          f"{time.monotonic() - begin:.1f} s")
     rig.start()
     rig.check()
 
 
 def test_crashes_lose_and_halve_nothing(rig):
     rig.add_writers()
-    ways = in_turn(rig.seeded, WAYS)
-    for _ in range(ROUNDS):
-        crash(rig, *next(ways))
+    for kind, way in itertools.islice(deaths(rig.seeded), ROUNDS):
+        crash(rig, kind, way)
     rig.end()
 
 
 def test_crashes_at_the_lesser_promise(make_rig):
     """With --durability process, kill -9 alone loses nothing either."""
     rig = make_rig("--durability", "process").start().add_writers()
-    points = in_turn(rig.seeded, [None, None, *WRITING])
+    points = in_turn(rig.seeded, [None, None, *(
+        point for point in WRITING if point.events == fd.WRITE)])
     for _ in range(max(ROUNDS // 4, 2)):
         die_writing(rig, next(points))
         rig.disk.drop_rules()
@@ -212,27 +297,35 @@ def replace(folder, by):
         shutil.copytree(by, folder, ignore=fd.SOCKETS)
 
 
-@pytest.mark.parametrize("state", ["nothing", "an old version", "logs"])
+# An upgrade of the schema is all that a start writes to SQLite's log.
+FILES_OF = {"nothing": ["*"], "an old version": ["*", SQLITE_LOG],
+            "logs": ["*"]}
+
+
+@pytest.mark.parametrize("state", FILES_OF)
 def test_a_start_may_be_cut_off_anywhere(make_rig, tmp_path, state):
     """At each change to a file, or, in a short run, at some of them."""
     rig = make_rig()
     check = prepare(rig, state)
     before = tmp_path / "before"
     replace(before, rig.data)
-    rule = rig.disk.rule(fd.CHANGES, "*")
+    rules = {files: rig.disk.rule(fd.CHANGES, files)
+             for files in FILES_OF[state]}
     rig.start()
-    changes = rule.seen
+    changes = {files: rule.seen for files, rule in rules.items()}
     check()
     rig.server.kill()
-    assert changes > 5
-    for step in sorted(rig.seeded.sample(range(changes),
-                                         min(STEPS, changes))):
+    assert min(changes.values()) > 5
+    steps = [(files, step) for files, count in changes.items() for step in
+             rig.seeded.sample(range(count), min(STEPS // len(rules), count))]
+    died = collections.Counter()
+    for files, step in steps:
         replace(rig.data, before)
         rig.disk.forget()
         rig.disk.drop_rules()
         rule = rig.disk.rule(
-            fd.CHANGES, "*", rig.seeded.choice([fd.KILL_BEFORE,
-                                                fd.KILL_AFTER]),
+            fd.CHANGES, files, rig.seeded.choice([fd.KILL_BEFORE,
+                                                  fd.KILL_AFTER]),
             skip=step, times=1)
         try:
             rig.server.start()
@@ -240,12 +333,14 @@ def test_a_start_may_be_cut_off_anywhere(make_rig, tmp_path, state):
             assert rule.acted == 1, rig.server.log()
             assert rig.server.exit_status == -signal.SIGKILL
         rig.server.kill()
+        died[files] += rule.acted
         rig.disk.drop_rules()
-        print(f"{state}: step {step} of {changes}")
+        print(f"{state}: {files} step {step} of {changes[files]}")
         rig.power_cut(rig.seeded.choice(POWER_CUTS))
         rig.start()
         check()
         rig.server.kill()
+    assert all(died[files] for files in changes), died
     rig.tell()
 
 
