@@ -29,7 +29,8 @@ ROUNDS = int(os.environ.get("MILLSTREAM_ROUNDS", "12"))
 # Steps of a start that are cut off, of all there are.
 STEPS = max(ROUNDS, 8)
 # Stops that leave a table each, until RocksDB merges them.
-STOPS_MAX = 10
+STOPS_MAX = 20
+NEVER = 10 ** 6
 PATIENCE_SECONDS = 60
 
 Point = collections.namedtuple("Point", "events pattern action most")
@@ -65,13 +66,13 @@ STARTING = [
     Point(fd.RENAME, "metrics/CURRENT", fd.KILL_AFTER, 1),
     Point(fd.SYNC, "metrics/*.sst", fd.KILL_AFTER, 2),
 ]
-# Whatever is done to tables after a start that had no log to replay.
+# While tables are merged.
 COMPACTING = [
     Point(fd.CREATE, "metrics/*.sst", fd.KILL_AFTER, 1),
     Point(fd.WRITE, "metrics/*.sst", fd.KILL_AMID, 1),
     Point(fd.SYNC, "metrics/*.sst", fd.KILL_BEFORE, 1),
     Point(fd.SYNC, "metrics/*.sst", fd.KILL_AFTER, 1),
-    Point(fd.UNLINK, "metrics/*.sst", fd.KILL_BEFORE, 2),
+    Point(fd.UNLINK, "metrics/*.sst", fd.KILL_BEFORE, 1),
 ]
 POWER_CUTS = ["all", "last", "some"]
 
@@ -135,9 +136,19 @@ def start_and_die(rig, rule, seconds=0):
 
 
 def die_compacting(rig, point):
+    """A stop writes a table, and RocksDB merges them when there are some:
+    what is done to tables after that is of a compaction, which may come before
+    the server has stopped or when it is started again."""
+    by_a_stop = 0 if point.events == fd.UNLINK else NEVER
     for _ in range(STOPS_MAX):
         rig.write(lambda: time.sleep(rig.seeded.uniform(0.05, 0.1)))
-        assert rig.server.stop() == 0
+        rule = rig.disk.rule(point.events, point.pattern, point.action,
+                             skip=by_a_stop, times=1)
+        assert rig.server.stop() == (-signal.SIGKILL if rule.acted else 0)
+        if rule.acted:
+            return True
+        by_a_stop = min(by_a_stop, rule.seen or NEVER)
+        rig.disk.drop_rules()
         tables = len(list(rig.data.glob("metrics/*.sst")))
         rule = arm(rig, point)
         start_and_die(rig, rule, 1 if tables >= 4 else 0)
