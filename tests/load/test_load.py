@@ -202,6 +202,7 @@ def test_a_soak_leaves_nothing_behind(server, both, new_run, kept):
     time.sleep(SOAK_SECONDS * 2 / 3)
     end = time.monotonic()
     at_the_end = footprint.descriptors(pid), footprint.threads(pid)
+    connections = footprint.connections(pid)
     for each in active:
         each.finish()
     held = clients.trickle(idle[:IDLE // 2], request("GET", "/health"))
@@ -214,6 +215,7 @@ def test_a_soak_leaves_nothing_behind(server, both, new_run, kept):
           f"{callers.tally.p99_ms():.1f} over gRPC; "
           f"{others.tally.ends}")
     assert held == IDLE // 2
+    assert connections >= IDLE + ACTIVE
     assert growth < GROWTH_MB_MAX
     assert at_the_end[0] - warm[0] < DESCRIPTORS_MORE
     assert at_the_end[1] - warm[1] < THREADS_MORE
@@ -229,7 +231,7 @@ def test_a_soak_leaves_nothing_behind(server, both, new_run, kept):
     kept(run, acknowledged)
     kept(streamed, {"streamed": range(1, streaming.acknowledged + 1)})
     evidence.add("load", {
-        evidence.CONNECTIONS: IDLE + ACTIVE,
+        evidence.CONNECTIONS: connections,
         evidence.REQUESTS: sum(sum(each.tally.ends.values())
                                for each in (writers, others, callers)),
         evidence.SOAK_SECONDS: SOAK_SECONDS,
@@ -318,8 +320,12 @@ def test_connections_beyond_the_limit_make_room(server, both, new_run):
     honest = Honest(both, new_run())
     for _ in range(10):
         honest.do()
-    evidence.add("load", {evidence.CONNECTIONS: min(count, 4096)})
+    held = footprint.connections(server.pid)
+    evidence.add("load", {evidence.CONNECTIONS: held})
     clients.close(sockets)
+    print(f"{held} of {count} connections are held")
+    # Beside them, those of the honest one.
+    assert min(count, 4096) - 50 <= held <= 4096 + 10
     assert honest.slowest < HONEST_SECONDS_MAX
 
 
@@ -354,7 +360,9 @@ def test_the_slow_and_the_stuck_hold_no_worker(server, both, new_run):
              for _ in range(100)]
     unopened = [door.stream("LogMetrics", iter(threading.Event().wait, None))
                 for _ in range(100)]
-    evidence.add("load", {evidence.CONNECTIONS: 620})
+    # Some of the 620 may have had their time on a machine that is busy.
+    wait_until(lambda: footprint.connections(pid) > 400, "they are refused")
+    evidence.add("load", {evidence.CONNECTIONS: footprint.connections(pid)})
     honest = Honest(both, run)
     stop = time.monotonic() + max(4, SOAK_SECONDS / 10)
     slow = heads + bodies + uploads
