@@ -7,8 +7,8 @@
 // Statuses have no ErrorCode (base/error.h): every failure here is the
 // server's fault.
 //   kResourceExhausted  the disk is full
-//   kUnavailable        a write failed before; the store takes no more writes
-//                       until it is opened again
+//   kUnavailable        a write failed before; the store takes no writes until
+//                       its disk does, or it is opened again
 //   kDataLoss           stored bytes are damaged
 //   kInternal           everything else
 #ifndef MILLSTREAM_STORAGE_METRIC_STORE_H_
@@ -138,7 +138,7 @@ class MetricStore {
   virtual absl::Status Sync() = 0;
 
   // The number of the last frame of the writer that an append has kept; 0: of
-  // none.
+  // none. Fails while the store takes no writes and cannot tell.
   virtual absl::StatusOr<uint64_t> ReadLastFrame(
       std::string_view run_id, std::string_view writer_id) = 0;
 

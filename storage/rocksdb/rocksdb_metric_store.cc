@@ -22,6 +22,7 @@
 #include "storage/group_committer.h"
 #include "storage/rocksdb/loose_records.h"
 #include "storage/rocksdb/loose_runs.h"
+#include "storage/rocksdb/mending_db.h"
 #include "storage/rocksdb/metric_block.h"
 #include "storage/rocksdb/metric_key.h"
 #include "storage/rocksdb/packer.h"
@@ -157,13 +158,14 @@ std::string FrameKey(std::string_view run_id, std::string_view writer_id) {
 
 class Store final : public RocksDbMetricStore {
  public:
-  Store(std::unique_ptr<rocksdb::DB> db, const PackingOptions& packing)
+  Store(std::unique_ptr<MendingDb> db, const PackingOptions& packing)
       : db_(std::move(db)), packing_(packing) {}
 
   // The next start need not read a log.
   ~Store() override {
     packer_.Stop();
-    absl::Status status = FromRocksDb(db_->Flush(rocksdb::FlushOptions()));
+    absl::Status status = FromRocksDb(db_->Durable());
+    if (status.ok()) status = Flush();
     status.Update(FromRocksDb(db_->Close()));
     if (status.ok()) return;
     LogWarning("The metric store was not closed cleanly; the next start reads "
@@ -185,6 +187,8 @@ class Store final : public RocksDbMetricStore {
     return FromRocksDb(db_->Flush(rocksdb::FlushOptions()));
   }
   absl::Status Checkpoint(const std::string& folder) override {
+    // A log that has failed is shorter than RocksDB takes it for.
+    RETURN_IF_ERROR(FromRocksDb(db_->Durable()));
     rocksdb::Checkpoint* made = nullptr;
     RETURN_IF_ERROR(FromRocksDb(rocksdb::Checkpoint::Create(db_.get(), &made)));
     const std::unique_ptr<rocksdb::Checkpoint> checkpoint(made);
@@ -289,6 +293,8 @@ class Store final : public RocksDbMetricStore {
     std::string value;
     rocksdb::Status status =
         db_->Get(rocksdb::ReadOptions(), FrameKey(run_id, writer_id), &value);
+    // Who is told a number sends nothing up to it again.
+    RETURN_IF_ERROR(FromRocksDb(db_->Durable()));
     if (status.IsNotFound()) return 0;
     RETURN_IF_ERROR(FromRocksDb(status));
     if (value.size() != sizeof(uint64_t)) {
@@ -336,7 +342,7 @@ class Store final : public RocksDbMetricStore {
   absl::Status CommitGroup(absl::Span<Committer::Item* const> group);
 
   // Constant after construction; RocksDB synchronises itself.
-  const std::unique_ptr<rocksdb::DB> db_;
+  const std::unique_ptr<MendingDb> db_;
   const PackingOptions packing_;
   LooseRuns loose_runs_{packing_};
   Packer packer_{db_.get(), packing_, &loose_runs_};
@@ -429,8 +435,7 @@ absl::Status Store::CommitGroup(
   if (status.ok()) status = db_->Write(options, batch);
   absl::Status result = FromRocksDb(status);
   for (Committer::Item* item : group) item->status = result;
-  // RocksDB refuses writes by itself after one that left doubt, and may take
-  // them again after a disk that was full.
+  // MendingDb refuses writes after one that left doubt.
   return absl::OkStatus();
 }
 
@@ -531,11 +536,10 @@ absl::StatusOr<std::unique_ptr<RocksDbMetricStore>> OpenRocksDbMetricStore(
     const std::string& folder, const RocksDbOptions& options) {
   rocksdb::Options db_options(DatabaseOptions(), FamilyOptions());
   if (options.env != nullptr) db_options.env = options.env;
-  rocksdb::DB* db = nullptr;
-  rocksdb::Status status = rocksdb::DB::Open(db_options, folder, &db);
+  std::unique_ptr<MendingDb> db;
+  rocksdb::Status status = MendingDb::Open(db_options, folder, &db);
   if (!status.ok()) return OpenError(status);
-  auto store = std::make_unique<Store>(std::unique_ptr<rocksdb::DB>(db),
-                                       options.packing);
+  auto store = std::make_unique<Store>(std::move(db), options.packing);
   RETURN_IF_ERROR(store->Start(options.pack_in_background));
   return store;
 }
