@@ -8,7 +8,7 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
-#include "absl/time/clock.h"
+#include "absl/time/time.h"
 #include "base/log.h"
 #include "rocksdb/db.h"
 #include "rocksdb/env.h"
@@ -26,8 +26,8 @@ namespace {
 constexpr absl::Duration kPauseMin = absl::Milliseconds(20);
 constexpr absl::Duration kPauseMax = absl::Seconds(2);
 
-// Between two looks at what a flush has left.
-constexpr absl::Duration kFlushPoll = absl::Milliseconds(2);
+// Between two looks at what RocksDB is doing.
+constexpr absl::Duration kPoll = absl::Milliseconds(2);
 
 // A key that nobody has and that sorts before all others.
 constexpr std::string_view kNoKey("\x00", 1);
@@ -235,23 +235,51 @@ Status MendingDb::SyncWAL() {
 Status MendingDb::Flush(const rocksdb::FlushOptions& options,
                         rocksdb::ColumnFamilyHandle* family) {
   const uint64_t stops = state_->stops();
-  Status status = db_->Flush(options, family);
-  uint64_t waiting = 1;
-  while (status.ok() && options.wait) {
-    db_->GetIntProperty(family, rocksdb::DB::Properties::kNumImmutableMemTable,
-                        &waiting);
-    if (waiting == 0) break;
-    if (state_->stops() != stops) return state_->last();
-    if (state_->ended()) return Status::ShutdownInProgress();
-    absl::SleepFor(kFlushPoll);
+  rocksdb::FlushOptions begin = options;
+  begin.wait = false;
+  // That would wait for compactions, however often they fail.
+  begin.allow_write_stall = true;
+  while (true) {
+    Status status;
+    {
+      absl::MutexLock lock(&resume_mutex_);
+      status = Durable();
+      if (status.ok()) status = db_->Flush(begin, family);
+    }
+    if (!options.wait) return status;
+    if (status.ok()) return AwaitTables(stops);
+    if (!status.IsTryAgain()) return status;
+    status = WaitABit(stops);
+    if (!status.ok()) return status;
   }
-  return status;
 }
 
 Status MendingDb::FlushAll() {
+  const uint64_t stops = state_->stops();
   rocksdb::FlushOptions options;
   options.allow_write_stall = true;
-  return Flush(options, db_->DefaultColumnFamily());
+  Status status = db_->Flush(options, db_->DefaultColumnFamily());
+  return status.ok() ? AwaitTables(stops) : status;
+}
+
+Status MendingDb::AwaitTables(uint64_t stops) {
+  while (Property(rocksdb::DB::Properties::kNumImmutableMemTable) != 0) {
+    Status status = WaitABit(stops);
+    if (!status.ok()) return status;
+  }
+  return Status::OK();
+}
+
+Status MendingDb::WaitABit(uint64_t stops) {
+  if (state_->stops() != stops) return state_->last();
+  if (!state_->Pause(kPoll)) return Status::ShutdownInProgress();
+  return Status::OK();
+}
+
+uint64_t MendingDb::Property(const std::string& name) {
+  uint64_t value = 0;
+  db_->GetIntProperty(name, &value);
+  return value;
 }
 
 void MendingDb::Run() {
@@ -278,23 +306,30 @@ void MendingDb::Run() {
   }
 }
 
+Status MendingDb::Resume() {
+  absl::MutexLock lock(&resume_mutex_);
+  while (Property(rocksdb::DB::Properties::kNumRunningCompactions) != 0 ||
+         Property(rocksdb::DB::Properties::kNumRunningFlushes) != 0) {
+    if (!state_->Pause(kPoll)) return Status::ShutdownInProgress();
+  }
+  return db_->Resume();
+}
+
 Status MendingDb::Mend() {
   const uint64_t failures = state_->failures();
   const uint64_t stops = state_->stops();
   int bad_lists = state_->bad_lists();
   if (stops != resumed_) {
-    Status status = db_->Resume();
+    Status status = Resume();
     if (!status.ok()) return status;
     resumed_ = stops;
     // It has written a new list, and lets files be deleted.
     state_->RemoveBadLists(std::exchange(bad_lists, 0));
   }
   // With nothing in memory RocksDB would keep the log and the list.
-  uint64_t entries = 0;
-  db_->GetIntProperty(rocksdb::DB::Properties::kNumEntriesActiveMemTable,
-                      &entries);
   Status status;
-  if (entries == 0 && (bad_lists > 0 || state_->logs->LogHasFailed())) {
+  if ((bad_lists > 0 || state_->logs->LogHasFailed()) &&
+      Property(rocksdb::DB::Properties::kNumEntriesActiveMemTable) == 0) {
     LogGuardFileSystem::LogScope scope;
     status = db_->Delete(rocksdb::WriteOptions(),
                          rocksdb::Slice(kNoKey.data(), kNoKey.size()));

@@ -28,14 +28,18 @@
 //   - Resume leaves is_db_stopped_ set. All that comes of it is that Flush
 //     returns before it is done (WaitForFlushMemTables), so what is not in a
 //     table yet is counted here;
-//   - a flush that was scheduled and had not begun when writes were stopped is
-//     lost (BackgroundFlush), and Resume waits for it for ever. A flush that
-//     fails is the only one. So failures of compactions, which run beside it,
-//     do not stop writes: a compaction is tried again, each second, and a list
-//     of tables that it could not extend is written anew by the next flush,
-//     before which RocksDB deletes no file (DisableFileDeletions). Only if
-//     writes wait for that compaction, it does stop them: they fail, instead of
-//     waiting for ever.
+//   - a flush that was scheduled and had not begun when writes were stopped, or
+//     when Resume has failed, is lost (BackgroundFlush), and the next Resume
+//     waits for it for ever. The only flush is the one that fails, but for
+//     those that somebody asks for, and these keep away from Resume. What else
+//     fails beside a flush are compactions; they do not stop writes: a
+//     compaction is tried again, each second, and a list of tables that it
+//     could not extend is written anew by the next flush, before which RocksDB
+//     deletes no file (DisableFileDeletions). Only if writes wait for that
+//     compaction, it does stop them: they fail, instead of waiting for ever;
+//   - Resume takes the failure of a compaction that still runs for its own
+//     (recovery_error_), and leaves its flush behind. So it is called when
+//     nothing runs any more.
 #ifndef MILLSTREAM_STORAGE_ROCKSDB_MENDING_DB_H_
 #define MILLSTREAM_STORAGE_ROCKSDB_MENDING_DB_H_
 
@@ -44,6 +48,8 @@
 #include <string>
 #include <thread>
 
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
 #include "rocksdb/options.h"
 #include "rocksdb/utilities/stackable_db.h"
 #include "rocksdb/write_batch.h"
@@ -80,7 +86,8 @@ class MendingDb final : public rocksdb::StackableDB {
   rocksdb::Status SyncWAL() override;
   using StackableDB::Flush;
   rocksdb::Status Flush(const rocksdb::FlushOptions& options,
-                        rocksdb::ColumnFamilyHandle* family) override;
+                        rocksdb::ColumnFamilyHandle* family) override
+      ABSL_LOCKS_EXCLUDED(resume_mutex_);
   rocksdb::Status Close() override;
 
  private:
@@ -95,11 +102,20 @@ class MendingDb final : public rocksdb::StackableDB {
   // Of the thread.
   void Run();
   rocksdb::Status Mend();
-  // Returns when what was in memory is in tables.
+  // Takes back that RocksDB has stopped.
+  rocksdb::Status Resume() ABSL_LOCKS_EXCLUDED(resume_mutex_);
+  // Has what is in memory written into tables, of the thread's own accord.
   rocksdb::Status FlushAll();
+  // Until what was in memory is in tables; an error if RocksDB has stopped more
+  // than so many times.
+  rocksdb::Status AwaitTables(uint64_t stops);
+  rocksdb::Status WaitABit(uint64_t stops);
+  uint64_t Property(const std::string& name);
   void StopMending();
 
   const std::shared_ptr<State> state_;
+  // Held by who resumes, and who has a flush scheduled at another's request.
+  absl::Mutex resume_mutex_;
   // Of state_->stops(), which Resume has undone. The thread's own.
   uint64_t resumed_ = 0;
   std::thread thread_;

@@ -254,6 +254,25 @@ TEST(MendingDbTest, ASyncOfALogThatHasNothing) {
   life.CutPower();
 }
 
+// Tables that fail to be written while others are being merged.
+TEST(MendingDbTest, ADiskThatFailsAgainAndAgain) {
+  Life life;
+  for (int round = 0; round < 12; ++round) {
+    for (int i = 0; i < 40 + 7 * round; ++i) {
+      if (!life.Write(/*sync=*/false).ok()) break;
+    }
+    const IOStatus status = round % 2 == 0 ? IOStatus::NoSpace("full")
+                                           : IOStatus::IOError("bad");
+    life.disk().Break({.status = status, .skip = 5 * round});
+    while (life.Write(/*sync=*/false).ok()) {
+    }
+    life.disk().Heal();
+    ASSERT_TRUE(life.GoesOn()) << round;
+  }
+  life.Check("in the end");
+  life.CutPower();
+}
+
 TEST(MendingDbTest, ClosesWhileTheDiskFails) {
   for (const IOStatus& status :
        {IOStatus::NoSpace("full"), IOStatus::IOError("bad")}) {

@@ -121,21 +121,49 @@ absl::Status SqlRunLog::ReplayOutbox() {
       return read.status();
     }));
     for (const OutboxRow& row : rows) {
-      std::vector<SeriesAppend> series;
-      for (const OwnedSeries& s : row.series) {
-        series.push_back({s.key, s.points});
-      }
-      LatestMetrics::Append append = latest_->Begin(row.run_id);
-      RETURN_IF_ERROR(store_->Append(
-          row.run_id, series,
-          {.durability = Durability::kProcess, .mark = append.mark()}));
-      append.Committed(series);
+      RETURN_IF_ERROR(Apply(row));
       last = row.sequence;
-      absl::MutexLock lock(&mutex_);
-      applied_rows_.push_back(row.sequence);
     }
   } while (rows.size() == kReplayRowsMax);
   return absl::OkStatus();
+}
+
+absl::Status SqlRunLog::Apply(const OutboxRow& row) {
+  std::vector<SeriesAppend> series;
+  for (const OwnedSeries& s : row.series) series.push_back({s.key, s.points});
+  LatestMetrics::Append append = latest_->Begin(row.run_id);
+  RETURN_IF_ERROR(store_->Append(
+      row.run_id, series,
+      {.durability = Durability::kProcess, .mark = append.mark()}));
+  append.Committed(series);
+  absl::MutexLock lock(&mutex_);
+  applied_rows_.push_back(row.sequence);
+  left_rows_.erase(row.sequence);
+  return absl::OkStatus();
+}
+
+absl::Status SqlRunLog::ApplyLeftRows() {
+  while (true) {
+    int64_t next = 0;
+    {
+      absl::MutexLock lock(&mutex_);
+      if (left_rows_.empty()) return absl::OkStatus();
+      next = *left_rows_.begin();
+    }
+    std::vector<OutboxRow> rows;
+    RETURN_IF_ERROR(database_->Read([&](sql::Connection& connection) {
+      absl::StatusOr<std::vector<OutboxRow>> read =
+          ReadOutboxRows(connection, next - 1, 1);
+      if (read.ok()) rows = *std::move(read);
+      return read.status();
+    }));
+    if (rows.size() == 1 && rows[0].sequence == next) {
+      RETURN_IF_ERROR(Apply(rows[0]));
+    } else {  // removed, with its run
+      absl::MutexLock lock(&mutex_);
+      left_rows_.erase(next);
+    }
+  }
 }
 
 absl::Status SqlRunLog::Log(const RunLogBatch& batch) {
@@ -173,6 +201,10 @@ absl::Status SqlRunLog::LogMetrics(const RunLogBatch& batch) {
 }
 
 absl::Status SqlRunLog::LogThroughOutbox(const RunLogBatch& batch) {
+  if (!batch.metrics.empty()) {
+    absl::MutexLock lock(&mutex_);
+    if (!left_rows_.empty()) return left_by_;
+  }
   int64_t sequence = 0;
   RETURN_IF_ERROR(database_->Write([&](sql::Transaction& transaction)
                                        -> absl::Status {
@@ -194,13 +226,18 @@ absl::Status SqlRunLog::LogThroughOutbox(const RunLogBatch& batch) {
   }));
   if (batch.metrics.empty()) return absl::OkStatus();
   LatestMetrics::Append append = latest_->Begin(batch.run_id);
-  RETURN_IF_ERROR(store_->Append(
+  absl::Status status = store_->Append(
       batch.run_id, batch.metrics,
-      {.durability = Durability::kProcess, .mark = append.mark()}));
-  append.Committed(batch.metrics);
+      {.durability = Durability::kProcess, .mark = append.mark()});
+  if (status.ok()) append.Committed(batch.metrics);
   absl::MutexLock lock(&mutex_);
-  applied_rows_.push_back(sequence);
-  return absl::OkStatus();
+  if (status.ok()) {
+    applied_rows_.push_back(sequence);
+  } else {
+    left_rows_.insert(sequence);
+    left_by_ = status;
+  }
+  return status;
 }
 
 absl::Status SqlRunLog::RemoveAppliedRows() {
@@ -224,9 +261,10 @@ absl::Status SqlRunLog::RemoveAppliedRows() {
 }
 
 absl::Status SqlRunLog::Maintain() {
-  absl::Status removed = RemoveAppliedRows();
-  absl::Status flushed = latest_->Flush();
-  return removed.ok() ? flushed : removed;
+  absl::Status status = ApplyLeftRows();
+  status.Update(RemoveAppliedRows());
+  status.Update(latest_->Flush());
+  return status;
 }
 
 void SqlRunLog::RunBackground() {

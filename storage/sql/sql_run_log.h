@@ -19,12 +19,18 @@
 //   the row's removal      the points                    nothing to do
 // Nothing is served before Recover, so no read sees a half.
 //
-// In the background, every flush interval: applied rows are removed and the
-// latest metrics flushed (storage/sql/latest_metrics.h).
+// An append that fails leaves a row too, and the caller an error for a batch
+// that is kept. Its points are appended once the metric store takes them;
+// until then other batches of this kind are refused before their commit.
+//
+// In the background, every flush interval: rows that are left are applied,
+// applied rows removed and the latest metrics flushed
+// (storage/sql/latest_metrics.h).
 #ifndef MILLSTREAM_STORAGE_SQL_SQL_RUN_LOG_H_
 #define MILLSTREAM_STORAGE_SQL_SQL_RUN_LOG_H_
 
 #include <cstdint>
+#include <set>
 #include <thread>
 #include <vector>
 
@@ -39,6 +45,7 @@
 #include "storage/sql/active_runs.h"
 #include "storage/sql/database.h"
 #include "storage/sql/latest_metrics.h"
+#include "storage/sql/metric_outbox.h"
 
 namespace millstream::storage {
 
@@ -76,6 +83,9 @@ class SqlRunLog final : public RunLog {
   absl::Status LogMetrics(const RunLogBatch& batch);
   absl::Status LogThroughOutbox(const RunLogBatch& batch);
   absl::Status ReplayOutbox();
+  // Appends the points of a row of the outbox.
+  absl::Status Apply(const OutboxRow& row) ABSL_LOCKS_EXCLUDED(mutex_);
+  absl::Status ApplyLeftRows() ABSL_LOCKS_EXCLUDED(mutex_);
   absl::Status RemoveAppliedRows() ABSL_LOCKS_EXCLUDED(mutex_);
   void RunBackground() ABSL_LOCKS_EXCLUDED(mutex_);
 
@@ -90,6 +100,9 @@ class SqlRunLog final : public RunLog {
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   // Rows of the outbox whose points are in the metric store.
   std::vector<int64_t> applied_rows_ ABSL_GUARDED_BY(mutex_);
+  // Rows whose append failed, and how the last did.
+  std::set<int64_t> left_rows_ ABSL_GUARDED_BY(mutex_);
+  absl::Status left_by_ ABSL_GUARDED_BY(mutex_);
   std::thread background_;
 };
 

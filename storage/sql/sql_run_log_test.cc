@@ -223,6 +223,24 @@ TEST_F(SqlRunLogTest, CrashAfterTheCommitBeforeTheAppend) {
   EXPECT_EQ(Marks(), 0u);
 }
 
+TEST_F(SqlRunLogTest, AnAppendThatFailsIsMadeUpForOnceTheStoreWrites) {
+  log_->store().fail_appends = true;
+  EXPECT_FALSE(Log(kRun, "m", {{1, 1, 1}}, "p").ok());
+  EXPECT_EQ(Log(kOtherRun, "m", {{1, 1, 1}}, "q").code(),
+            absl::StatusCode::kUnavailable);
+  EXPECT_TRUE(log_->Params(kOtherRun).empty()) << "refused before its commit";
+  EXPECT_FALSE(log_->log().Maintain().ok());
+  log_->store().fail_appends = false;
+  EXPECT_FALSE(Log(kOtherRun, "m", {{1, 1, 1}}, "q").ok())
+      << "the first is not whole yet";
+  ASSERT_TRUE(log_->log().Maintain().ok());
+  EXPECT_EQ(log_->History(kRun, "m").size(), 1u);
+  EXPECT_EQ(log_->OutboxRows(), 0);
+  ASSERT_TRUE(Log(kOtherRun, "m", {{1, 1, 1}}, "q").ok());
+  EXPECT_EQ(log_->Params(kOtherRun).at("q"), "1");
+  ExpectTableAgrees(kRun);
+}
+
 TEST_F(SqlRunLogTest, CrashAfterTheAppendBeforeTheRemoval) {
   ASSERT_TRUE(Log(kRun, "m", {{1, 1, 1}, {2, 2, 2}}, "p").ok());
   EXPECT_EQ(log_->History(kRun, "m").size(), 2u);

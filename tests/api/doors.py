@@ -51,11 +51,17 @@ class GrpcDoor:
         self.services = database.get_services()
         self._pool = descriptor_pool.DescriptorPool(database)
         self._methods = {}
+        # Held: a class that only a call has may go while another thread takes
+        # the same one, and the interpreter ends.
+        self._classes = {}
         for name in self.services:
             if name.startswith("millstream."):
                 service = self._pool.FindServiceByName(name)
                 for method in service.methods:
                     self._methods[method.name] = method
+                    for kind in (method.input_type, method.output_type):
+                        self._classes[kind.full_name] = (
+                            message_factory.GetMessageClass(kind))
 
     def close(self):
         self.channel.close()
@@ -112,14 +118,14 @@ class GrpcDoor:
         return self._new(self._methods[rpc].input_type)
 
     def _new(self, descriptor):
-        return message_factory.GetMessageClass(descriptor)()
+        return self._classes[descriptor.full_name]()
 
     def _stub(self, shape, method):
         path = f"/{method.containing_service.full_name}/{method.name}"
         return getattr(self.channel, shape)(
             path, request_serializer=lambda m: m.SerializeToString(),
-            response_deserializer=message_factory.GetMessageClass(
-                method.output_type).FromString)
+            response_deserializer=self._classes[
+                method.output_type.full_name].FromString)
 
     def _answer(self, call):
         try:
