@@ -154,6 +154,17 @@ inline constexpr int kGrpcHandshakeMsMax = 10'000;
 inline constexpr int kGrpcIdleMsMax = 10 * 60 * 1000;
 // Calls of one connection at a time; others wait at the caller's side.
 inline constexpr int kGrpcStreamsPerConnectionMax = 2000;
+// Calls that the server has still to do with, of one connection, those that
+// were reset too, and of all; connections that have more are cut.
+inline constexpr int kGrpcCallsPerConnectionMax = 2500;
+inline constexpr int kGrpcCallsMax = 20'000;
+// Bytes on their way into calls that do not read yet, or that belong to none: of
+// one call, of one connection beside its calls, and of all, with what is on its
+// way out. Connections are looked at so often, and cut.
+inline constexpr int kGrpcLookaheadBytes = 1 << 20;
+inline constexpr int kGrpcUntakenBytesMax = 4 << 20;
+inline constexpr int kGrpcTransportBytesMax = 512 << 20;
+inline constexpr int kGrpcLookMs = 100;
 // Files on their way, of all callers and of one user or address.
 inline constexpr size_t kGrpcTransfersMax = 256;
 inline constexpr size_t kGrpcTransfersEachMax = 192;
