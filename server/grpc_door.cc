@@ -12,6 +12,7 @@
 #include "base/memory_budget.h"
 #include "base/status_macros.h"
 #include "base/thread_pool.h"
+#include "grpcpp/generic/async_generic_service.h"
 #include "grpcpp/grpcpp.h"
 #include "grpcpp/health_check_service_interface.h"
 #include "grpcpp/resource_quota.h"
@@ -35,13 +36,6 @@ using grpc::ByteBuffer;
 // and closed if it does not answer: streams of callers that have vanished end.
 constexpr int kKeepaliveMs = 60'000;
 constexpr int kKeepaliveAnswerMs = 20'000;
-// What gRPC takes for messages on their way in and out, of all connections:
-// beyond it, it ends streams rather than have the server run out of memory.
-constexpr size_t kTransportBytesMax = 512 << 20;
-// What a caller may send before it is read, and before it is known who calls.
-// Left alone, gRPC lets it grow to what a connection carries in a round trip:
-// tens of MB for a fast sender.
-constexpr int kLookaheadBytes = 1 << 20;
 // How often the files of TLS are looked at.
 constexpr unsigned int kTlsLookSeconds = 1;
 // Callers may ask the same this often, with or without a call under way.
@@ -101,6 +95,33 @@ class DescriptorService final : public grpc::Service {
   std::vector<std::string> names_;
 };
 
+// A call of an rpc that there is not.
+class UnknownCall final : public Reactor {
+ public:
+  UnknownCall(grpc::CallbackServerContext* grpc, ConnectionGuard* connections)
+      : guarded_(connections->Begin(grpc->peer())) {
+    Finish(grpc::Status(grpc::StatusCode::UNIMPLEMENTED,
+                        "The server has no such rpc."));
+  }
+  void OnDone() override { delete this; }
+
+ private:
+  const ConnectionGuard::Call guarded_;
+};
+
+class UnknownService final : public grpc::CallbackGenericService {
+ public:
+  explicit UnknownService(ConnectionGuard* connections)
+      : connections_(connections) {}
+  grpc::ServerGenericBidiReactor* CreateReactor(
+      grpc::GenericCallbackServerContext* context) override {
+    return new UnknownCall(context, connections_);
+  }
+
+ private:
+  ConnectionGuard* const connections_;
+};
+
 // What the door shows of itself. TLS 1.2 and later.
 std::shared_ptr<grpc::ServerCredentials> CredentialsOf(
     const GrpcTlsFiles& files) {
@@ -124,7 +145,8 @@ std::shared_ptr<grpc::ServerCredentials> CredentialsOf(
 class GrpcDoorImpl final : public GrpcDoor {
  public:
   GrpcDoorImpl(const GrpcDoorOptions& options, Dispatcher* dispatcher)
-      : requests_(options.bounds.requests.open,
+      : guard_(options.bounds.connections),
+        requests_(options.bounds.requests.open,
                   options.bounds.requests.open_each,
                   options.bounds.request_patience),
         transfers_(options.bounds.transfers, "transfers under way", Stopping()),
@@ -137,6 +159,7 @@ class GrpcDoorImpl final : public GrpcDoor {
               .pool = &pool_,
               .caller_of = options.caller_of,
               .access_log = options.access_log,
+              .connections = &guard_,
               .requests = &requests_,
               .transfers = &transfers_,
               .answers = &answers_,
@@ -161,10 +184,10 @@ class GrpcDoorImpl final : public GrpcDoor {
     builder.SetCompressionAlgorithmSupportStatus(GRPC_COMPRESS_GZIP, false);
     builder.AddChannelArgument(GRPC_ARG_ENABLE_PER_MESSAGE_DECOMPRESSION, 0);
     builder.SetResourceQuota(
-        grpc::ResourceQuota("millstream").Resize(kTransportBytesMax));
+        grpc::ResourceQuota("millstream").Resize(limits::kGrpcTransportBytesMax));
     builder.AddChannelArgument(GRPC_ARG_HTTP2_BDP_PROBE, 0);
     builder.AddChannelArgument(GRPC_ARG_HTTP2_STREAM_LOOKAHEAD_BYTES,
-                               kLookaheadBytes);
+                               limits::kGrpcLookaheadBytes);
     builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS,
                                limits::kGrpcStreamsPerConnectionMax);
     builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepaliveMs);
@@ -186,6 +209,7 @@ class GrpcDoorImpl final : public GrpcDoor {
     for (const auto& service : services_) {
       builder.RegisterService(service.get());
     }
+    builder.RegisterCallbackGenericService(&unknown_);
     server_ = builder.BuildAndStart();
     if (server_ == nullptr) {
       return absl::UnavailableError(
@@ -195,6 +219,7 @@ class GrpcDoorImpl final : public GrpcDoor {
       grpc::experimental::ExternalConnectionAcceptor::NewConnectionParameters
           connection;
       connection.fd = socket;
+      guard_.Watch(socket);
       connections_->HandleNewConnection(&connection);
     });
     return absl::OkStatus();
@@ -215,6 +240,7 @@ class GrpcDoorImpl final : public GrpcDoor {
   }
 
   // These outlive the calls, which outlive the server.
+  ConnectionGuard guard_;
   SlowRequests requests_;
   StreamRegistry<CallTurn> transfers_;
   StreamRegistry<CallTurn> answers_;
@@ -223,6 +249,7 @@ class GrpcDoorImpl final : public GrpcDoor {
   ThreadPool pool_;
   const DoorParts door_;
   std::vector<std::unique_ptr<DescriptorService>> services_;
+  UnknownService unknown_{&guard_};
   std::unique_ptr<grpc::Server> server_;
   std::unique_ptr<grpc::experimental::ExternalConnectionAcceptor> connections_;
   std::unique_ptr<GrpcListener> listener_;

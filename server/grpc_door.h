@@ -22,6 +22,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "base/limits.h"
+#include "server/connection_guard.h"
 #include "server/dispatcher.h"
 #include "server/stream_registry.h"
 
@@ -41,6 +42,7 @@ struct GrpcTlsFiles {
 // until each piece of a download is taken, and until an answer is, for which
 // they get more time the larger it is. Streams have bounds of their own.
 struct GrpcDoorBounds {
+  ConnectionBounds connections = {};
   // Requests of calls that have one answer, on their way for a second or more.
   // gRPC does not say how large one is before it is there.
   StreamCounts requests = {.open = limits::kGrpcAnswersMax,

@@ -125,6 +125,7 @@ Call::Call(grpc::CallbackServerContext* grpc, const DoorParts& door,
       dispatcher_(door.dispatcher),
       pool_(door.pool),
       method_(method),
+      guarded_(door.connections->Begin(grpc->peer())),
       of_stranger_(door.dispatcher->gate() != nullptr &&
                    method->access->open()) {
   context_.set_peer(PeerOf(*grpc, door));
@@ -180,10 +181,12 @@ grpc::Status Call::Leave(const absl::Status& status) {
 }
 
 void Call::ReadBegins() {
+  guarded_.ReadBegins();
   if (of_stranger_) door_.strangers->Begin(grpc_);
 }
 
-void Call::ReadEnds() {
+void Call::ReadEnds(size_t bytes) {
+  guarded_.ReadEnds(bytes);
   if (of_stranger_) door_.strangers->End(grpc_);
 }
 

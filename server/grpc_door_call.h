@@ -21,6 +21,7 @@
 #include "base/thread_pool.h"
 #include "grpcpp/grpcpp.h"
 #include "grpcpp/support/server_callback.h"
+#include "server/connection_guard.h"
 #include "server/dispatcher.h"
 #include "server/slow_requests.h"
 #include "server/stream_registry.h"
@@ -107,6 +108,7 @@ struct DoorParts {
       caller_of;
   // As GrpcDoorOptions has it.
   bool access_log = false;
+  ConnectionGuard* connections = nullptr;
   // Requests that are waited for; files on their way;
   // answers that are not taken yet, and their bytes.
   SlowRequests* requests = nullptr;
@@ -136,9 +138,10 @@ class Call {
   // To be called once, when the call ends: writes its line in the access log.
   grpc::Status Leave(const absl::Status& status);
 
-  // To be called before and after a message is read.
+  // To be called before and after a message is read; it has so many bytes, 0 if
+  // there was none.
   void ReadBegins();
-  void ReadEnds();
+  void ReadEnds(size_t bytes);
 
   const DoorParts& door_;
   grpc::CallbackServerContext* const grpc_;
@@ -148,6 +151,7 @@ class Call {
   CallContext context_{Door::kGrpc};
 
  private:
+  ConnectionGuard::Call guarded_;
   // Nobody asks who calls, though others are asked.
   const bool of_stranger_;
 };

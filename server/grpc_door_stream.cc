@@ -53,7 +53,7 @@ class StreamCall final : public Reactor, public StreamCaller, Call {
   }
 
   void OnReadDone(bool ok) override {
-    ReadEnds();
+    ReadEnds(ok ? incoming_.Length() : 0);
     if (ok) {
       body_->OnMessage(std::make_unique<GrpcMessage>(&incoming_));
     } else {

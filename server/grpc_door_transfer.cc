@@ -45,7 +45,7 @@ class TransferCall : public TurnsCall {
   }
 
   void OnReadDone(bool ok) final {
-    ReadEnds();
+    ReadEnds(ok ? incoming_.Length() : 0);
     // If it was too late, the call ends without this.
     if (!turn_->Take()) return;
     Post([this, ok] { ok ? OnMessage() : OnNoMessage(); });

@@ -57,7 +57,7 @@ class UnaryCall final : public TurnsCall, SlowRequests::Request {
   }
 
   void OnReadDone(bool ok) override {
-    ReadEnds();
+    ReadEnds(ok ? incoming_.Length() : 0);
     // If it was refused, the call ends without this.
     if (!door_.requests->Remove(this)) return;
     Post([this, ok] {
