@@ -57,6 +57,8 @@ class HttpServer::Impl {
                 .connections = &connections_,
                 .memory = &memory_,
                 .head_ms_max = options.head_ms_max,
+                .admission_ms_max = options.admission_ms_max,
+                .transfer_step_ms_max = options.transfer_step_ms_max,
                 .tls = options.tls,
                 .notes = options.notes} {}
 

@@ -27,6 +27,10 @@ class HttpServer {
     size_t held_bytes_max = 0;
     // How long the head of a request may take to come.
     int64_t head_ms_max = 0;
+    // How long a call waits for a free handler, and so does each further step
+    // of a transfer that has begun.
+    int64_t admission_ms_max = 0;
+    int64_t transfer_step_ms_max = 0;
     // Null: connections are not encrypted. Must outlive the server.
     HttpTls* tls = nullptr;
     AnswerNotes notes = {};

@@ -367,8 +367,10 @@ class Session {
   // the next read or write the connection has no deadline: the wait has its
   // own, and so have calls (kHttpCallMsMax), and who ends a connection whose
   // request is being worked on makes its sender send it again.
-  asio::awaitable<bool> TakeSlot(
-      HandlerSlots* slots, int64_t wait_ms = limits::kHttpAdmissionMsMax) {
+  asio::awaitable<bool> TakeSlot(HandlerSlots* slots) {
+    return TakeSlot(slots, shared_.admission_ms_max);
+  }
+  asio::awaitable<bool> TakeSlot(HandlerSlots* slots, int64_t wait_ms) {
     entry_.ClearDeadline();
     if (slots->TryTake()) co_return true;
     const int64_t now_ms = MonotonicMs();
@@ -382,7 +384,7 @@ class Session {
   // nothing.
   asio::awaitable<bool> TakeTransferSlots(bool begun) {
     const int64_t wait_ms =
-        begun ? limits::kHttpBodyMsMax : limits::kHttpAdmissionMsMax;
+        begun ? shared_.transfer_step_ms_max : shared_.admission_ms_max;
     const bool first = co_await TakeSlot(shared_.transfer_slots, wait_ms);
     if (!first) co_return false;
     const bool second = co_await TakeSlot(shared_.slots, wait_ms);

@@ -36,6 +36,10 @@ struct SessionShared {
   MemoryBudget* memory;
   // How long the head of a request may take to come.
   int64_t head_ms_max;
+  // How long a call waits for a slot, and so does each further step of a
+  // transfer that has begun.
+  int64_t admission_ms_max;
+  int64_t transfer_step_ms_max;
   // Null: connections are not encrypted.
   HttpTls* tls = nullptr;
   AnswerNotes notes = {};

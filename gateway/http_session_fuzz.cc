@@ -164,7 +164,9 @@ std::string Served(const Front* front, std::string_view bytes, size_t step) {
                              .transfer_slots = &transfer_slots,
                              .connections = &connections,
                              .memory = &memory,
-                             .head_ms_max = limits::kHttpHeadMsMax};
+                             .head_ms_max = limits::kHttpHeadMsMax,
+                             .admission_ms_max = limits::kHttpAdmissionMsMax,
+                             .transfer_step_ms_max = limits::kHttpBodyMsMax};
   int ends[2];
   if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0,
                  ends) != 0) {

@@ -53,6 +53,8 @@ absl::StatusOr<std::unique_ptr<RestDoor>> RestDoor::Start(
   server_options.connections_max = options.connections_max;
   server_options.held_bytes_max = options.held_bytes_max;
   server_options.head_ms_max = options.head_ms_max;
+  server_options.admission_ms_max = options.admission_ms_max;
+  server_options.transfer_step_ms_max = options.transfer_step_ms_max;
   server_options.tls = tls.get();
   server_options.notes = {.monitor = monitor.get(),
                           .access_log = options.access_log};

@@ -39,6 +39,10 @@ struct RestOptions {
   size_t held_bytes_max = limits::kHttpHeldBytesMax;
   // How long the head of a request may take to come.
   int64_t head_ms_max = limits::kHttpHeadMsMax;
+  // How long a call waits for a free handler, and so does each further step of
+  // a transfer that has begun.
+  int64_t admission_ms_max = limits::kHttpAdmissionMsMax;
+  int64_t transfer_step_ms_max = limits::kHttpBodyMsMax;
   TlsFiles tls;
   // Networks and addresses of proxies whose X-Forwarded-For, -Proto, -Host and
   // -Prefix are believed.

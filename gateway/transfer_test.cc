@@ -1,5 +1,7 @@
 // Downloads and uploads over real sockets, in front of files in memory.
 #include <map>
+#include <optional>
+#include <set>
 #include <string>
 
 #include "absl/synchronization/mutex.h"
@@ -32,7 +34,8 @@ class StringSource final : public ByteSource {
   size_t at_ = 0;
 };
 
-// Files by path. "dir" is a folder, "nowhere" no place to write to.
+// Files by path. "dir" is a folder, "nowhere" no place to write to, and what is
+// written to "stuck" is so after a while only.
 class Files {
  public:
   absl::StatusOr<server::Download> Get(
@@ -78,6 +81,20 @@ class Files {
     absl::MutexLock lock(&mutex_);
     return files_.count(path) > 0 ? files_[path] : "none";
   }
+  // Waits until something has been written there.
+  void AwaitWrite(const std::string& path) {
+    absl::MutexLock lock(&mutex_);
+    auto written = [&] {
+      mutex_.AssertHeld();
+      return written_.count(path) > 0;
+    };
+    mutex_.Await(absl::Condition(&written));
+  }
+  // Lets writes to "stuck" end.
+  void GoOn() {
+    absl::MutexLock lock(&mutex_);
+    goes_on_ = true;
+  }
   size_t LargestWrite() {
     absl::MutexLock lock(&mutex_);
     return largest_write_;
@@ -93,6 +110,10 @@ class Files {
         absl::MutexLock lock(&files_->mutex_);
         files_->largest_write_ =
             std::max(files_->largest_write_, data.size());
+        files_->written_.insert(path_);
+        if (path_ == "stuck") {
+          files_->mutex_.Await(absl::Condition(&files_->goes_on_));
+        }
       }
       bytes_ += data;
       if (path_ == "small" && bytes_.size() > 10) {
@@ -115,6 +136,8 @@ class Files {
   absl::Mutex mutex_;
   std::map<std::string, std::string> files_ ABSL_GUARDED_BY(mutex_);
   size_t largest_write_ ABSL_GUARDED_BY(mutex_) = 0;
+  std::set<std::string> written_ ABSL_GUARDED_BY(mutex_);
+  bool goes_on_ ABSL_GUARDED_BY(mutex_) = false;
 };
 
 class TransferTest : public DoorFixture {
@@ -179,6 +202,51 @@ TEST_F(TransferTest, LargeFilesPassInPieces) {
   EXPECT_EQ(files_.Of("large"), large);
   EXPECT_LE(files_.LargestWrite(), 2 * limits::kTransferChunkBytes);
   EXPECT_EQ(Ask("GET", StrCat(kProxy, "large")).body, large);
+}
+
+// One transfer is worked on at a time, and that one is stuck.
+class TransferInLineTest : public TransferTest {
+ protected:
+  void StartWithOneUnderWay() {
+    Start();
+    begun_.emplace(door_->port());
+    begun_->Send(StrCat("PUT ", kProxy,
+                        "begun HTTP/1.1\r\nHost: localhost\r\n"
+                        "Content-Length: ", 2 * part_.size(), "\r\n\r\n",
+                        part_));
+    files_.AwaitWrite("begun");
+    stuck_.emplace(door_->port());
+    stuck_->Send(StrCat("PUT ", kProxy,
+                        "stuck HTTP/1.1\r\nHost: localhost\r\n"
+                        "Content-Length: 1\r\n\r\nx"));
+    files_.AwaitWrite("stuck");
+    begun_->Send(part_);
+  }
+
+  const std::string part_ = std::string(limits::kTransferChunkBytes, 'x');
+  std::optional<WireClient> begun_;
+  std::optional<WireClient> stuck_;
+};
+
+TEST_F(TransferInLineTest, WhatHasBegunWaitsLongerThanWhatHasNot) {
+  options_.admission_ms_max = 1;
+  StartWithOneUnderWay();
+  EXPECT_EQ(Ask("PUT", StrCat(kProxy, "new"), "x").status, 503);
+  EXPECT_EQ(Ask("GET", "/health").status, 200);
+  files_.GoOn();
+  EXPECT_EQ(stuck_->Receive().status, 200);
+  EXPECT_EQ(begun_->Receive().status, 200);
+  EXPECT_EQ(files_.Of("begun"), part_ + part_);
+  EXPECT_EQ(files_.Of("new"), "none");
+}
+
+TEST_F(TransferInLineTest, WhatHasBegunDoesNotWaitForEver) {
+  options_.transfer_step_ms_max = 1;
+  StartWithOneUnderWay();
+  EXPECT_EQ(begun_->Receive().status, 503);
+  files_.GoOn();
+  EXPECT_EQ(stuck_->Receive().status, 200);
+  EXPECT_EQ(files_.Of("begun"), "none");
 }
 
 TEST_F(TransferTest, UploadsMayComeInChunks) {
