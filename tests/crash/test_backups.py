@@ -17,6 +17,7 @@ from doors import GrpcDoor, RestDoor
 
 import harness
 
+SEED = int(os.environ.get("MILLSTREAM_CRASH_SEED", "1"))
 ROUNDS = int(os.environ.get("MILLSTREAM_ROUNDS", "8"))
 BATCHES = 20
 # Where a disk may be full: (event, files, how many of them go well first).
@@ -160,7 +161,7 @@ def test_a_copy_that_a_crash_cut_off_is_known(disk, target, serving, backup,
     arguments = {
         "backup": ("--data-dir", server.folder / "data", "--to", target),
         "restore": ("--from", backup, "--data-dir", target)}[command]
-    seeded = random.Random(harness.SEED)
+    seeded = random.Random(SEED)
     counter = disk.rule(fd.CHANGES, "*")
     done(command, *arguments, environment=disk.environment())
     events = counter.seen
