@@ -22,7 +22,8 @@ END = "<!-- end of tests/reliability.py -->"
 ORDER = [evidence.CRASHES_SURVIVED, evidence.FAULTS, evidence.INPUTS,
          evidence.ROUTES, evidence.REFUSED, evidence.CONNECTIONS,
          evidence.REQUESTS, evidence.SOAK_SECONDS, evidence.GROWTH_MB,
-         evidence.P99_REST_MS, evidence.P99_GRPC_MS, evidence.SERVERS]
+         evidence.P99_REST_MS, evidence.P99_REST_HANDLER_MS,
+         evidence.P99_GRPC_MS, evidence.P99_GRPC_HANDLER_MS, evidence.SERVERS]
 OUTCOME = [evidence.WRITES, evidence.LOST, evidence.CRASHED]
 
 

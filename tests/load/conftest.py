@@ -20,7 +20,7 @@ def descriptors():
 @pytest.fixture
 def server(tmp_path):
     """One for each test: what it holds is told apart."""
-    started = harness.Server(tmp_path).start()
+    started = harness.Server(tmp_path, "--expose-prometheus", "yes").start()
     yield started
     crashed = not started.is_running()
     started.kill()

@@ -38,6 +38,15 @@ def connections(pid):
     return held
 
 
+def sockets(pid):
+    """Those of its descriptors that are connections or listen for them."""
+    count = 0
+    for name in os.listdir(f"/proc/{pid}/fd"):
+        with contextlib.suppress(FileNotFoundError):  # closed meanwhile
+            count += os.readlink(f"/proc/{pid}/fd/{name}").startswith("socket:")
+    return count
+
+
 class Memory(threading.Thread):
     """Looks at a process's memory all the time."""
 
@@ -59,12 +68,11 @@ class Memory(threading.Thread):
         self._ended.set()
         self.join()
 
-    def growth(self, begin, end):
-        """MB between the first and the last quarter of that time, each by its
-        median: what a peak needs and gives back does not count."""
+    def quarters(self, begin, end):
+        """MB in each quarter of that time, by its median: what a peak needs and
+        gives back does not count."""
         quarter = (end - begin) / 4
-        first = [mb for when, mb in self._samples
-                 if begin <= when <= begin + quarter]
-        last = [mb for when, mb in self._samples
-                if end - quarter <= when <= end]
-        return statistics.median(last) - statistics.median(first)
+        return [statistics.median(
+            mb for when, mb in self._samples
+            if begin + i * quarter <= when <= begin + (i + 1) * quarter)
+                for i in range(4)]
