@@ -82,8 +82,9 @@ class LogGuardFileSystem::Log final
   IOStatus PositionedAppend(const Slice& data, uint64_t offset,
                             const IOOptions& options,
                             IODebugContext* debug) override {
-    return Do(
-        [&] { return target()->PositionedAppend(data, offset, options, debug); });
+    return Do([&] {
+      return target()->PositionedAppend(data, offset, options, debug);
+    });
   }
   IOStatus PositionedAppend(const Slice& data, uint64_t offset,
                             const IOOptions& options,
@@ -138,7 +139,8 @@ class LogGuardFileSystem::Folder final : public rocksdb::FSDirectoryWrapper {
   }
   IOStatus FsyncWithDirOptions(const IOOptions& options, IODebugContext* debug,
                                const rocksdb::DirFsyncOptions& why) override {
-    return Guarded(FSDirectoryWrapper::FsyncWithDirOptions(options, debug, why));
+    return Guarded(
+        FSDirectoryWrapper::FsyncWithDirOptions(options, debug, why));
   }
 
  private:

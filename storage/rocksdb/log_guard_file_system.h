@@ -15,8 +15,8 @@
 // afterwards is thrown away and called done: it ends with the last record that
 // was whole, and perhaps a part of the next. A log that cannot be created is
 // one that has failed from its beginning. RocksDB has in memory all that it was
-// told to write, the failed writes too; MendingDb (mending_db.h) sees to it that
-// nobody is told that they succeeded until they are in a table, and the log is a
+// told to write, the failed writes too; MendingDb (mending_db.h) sees to it
+// that nobody is told of success until they are in a table, and the log is a
 // new one.
 //
 // Errors of all other files are RocksDB's to see.

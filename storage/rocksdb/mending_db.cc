@@ -205,8 +205,8 @@ Status MendingDb::Guarded(Operation operation) {
   }
   // What failed meanwhile may be the log that this is in.
   if (state_->failures() != failures) return state_->last();
-  // RocksDB tells of a stop before it does stop: what came between may have been
-  // taken for mended.
+  // RocksDB tells of a stop before it does stop: what came between may have
+  // been taken for mended.
   if (IsHard(status)) state_->Stop(status);
   return status;
 }

@@ -6,20 +6,20 @@
 //   - a thread of its own mends: it has RocksDB write all that is in memory
 //     into tables, synced, with a new list of tables if the old one failed, and
 //     begins a new log. Nothing is taken from what failed: after a failed sync
-//     nobody knows what a file holds, and a second sync would report success.
+//     nobody knows what a file holds, and a second one would report success.
 //     What fails meanwhile begins that anew, after a pause that grows;
 //   - then writes are taken again.
 // So OK means what it says: the log held the write, and did not fail before its
-// sync had returned. Of a write that failed, reads may show all or nothing; once
-// one has succeeded again they show what will stay (all of it, if anything),
-// for that is in a table then. After a crash before that, what was
+// sync had returned. Of a write that failed, reads may show all or nothing;
+// once one has succeeded again they show what will stay (all of it, if
+// anything), for that is in a table then. After a crash before that, what was
 // acknowledged is there: the log had it before it failed, or a table has.
 //
-// Why this is not left to RocksDB 7.8.3, as Debian has it. By file and function,
-// as of that version:
+// Why this is not left to RocksDB 7.8.3, as Debian has it; by file and function
+// of that version:
 //   - errors of the log: log_guard_file_system.h;
-//   - db/error_handler.cc takes EIO for final. OnBackgroundError may say that it
-//     is not, and does here;
+//   - db/error_handler.cc takes EIO for final. OnBackgroundError may say that
+//     it is not, and does here;
 //   - its own recovery (RecoverFromRetryableBGIOError) leaves
 //     recovery_in_prog_ set when it is told to end, and CloseHelper waits for
 //     that for ever; that of SstFileManager asks the disk for free space and
@@ -67,9 +67,9 @@ class MendingDb final : public rocksdb::StackableDB {
                               std::unique_ptr<MendingDb>* db);
   ~MendingDb() override;
 
-  // While writes are refused: why, as NoSpace or IOError of severity kHardError.
-  // OK: what reads have shown before the call is as durable as it was promised
-  // to be.
+  // While writes are refused: why, as NoSpace or IOError of severity
+  // kHardError. OK: what reads have shown before the call is as durable as it
+  // was promised to be.
   rocksdb::Status Durable() const;
 
   rocksdb::Status Write(const rocksdb::WriteOptions& options,

@@ -147,8 +147,8 @@ class Life {
   std::vector<bool> batches_;
 };
 
-// Writes until the disk has failed and for a while longer, has it heal, goes on,
-// and loses its power.
+// Writes until the disk has failed and for a while longer, has it heal, goes
+// on, and loses its power.
 void Live(const Fault& fault) {
   Life life;
   for (int i = 0; i < 10; ++i) ASSERT_TRUE(life.Write(i % 2 == 0).ok());

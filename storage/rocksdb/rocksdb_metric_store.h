@@ -11,8 +11,9 @@
 // to the operating system; kMachine also syncs the log, one sync for all
 // appends that wait for it at the time. A log that ends in a half-written
 // append, after a power cut, is read up to there: what was acknowledged comes
-// before. After a failed write or sync the store refuses writes until it has put
-// what is in memory on the disk anew, by itself; reads go on (mending_db.h).
+// before. After a failed write or sync the store refuses writes until it has
+// put what is in memory on the disk anew, by itself; reads go on
+// (mending_db.h).
 #ifndef MILLSTREAM_STORAGE_ROCKSDB_ROCKSDB_METRIC_STORE_H_
 #define MILLSTREAM_STORAGE_ROCKSDB_ROCKSDB_METRIC_STORE_H_
 

@@ -41,7 +41,7 @@ def goes_on(rig, calls):
 
 
 def metrics_of_a_new_run(rig):
-    """Once all succeed, so have the appends of batches that left theirs to do."""
+    """Once all succeed, batches whose append was left to be done are whole."""
     run_id = rig.doors_open()[0].call("CreateRun", {"experiment_id": "0"})[
         "run"]["info"]["run_id"]
     return [("LogMetric", {"run_id": run_id, "key": "m", "value": 1.0,
