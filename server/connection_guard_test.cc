@@ -74,7 +74,7 @@ class Pair {
     pollfd polled = {client_->get(), POLLIN, 0};
     EXPECT_EQ(poll(&polled, 1, 60'000), 1);
     char byte = 0;
-    EXPECT_LE(recv(client_->get(), &byte, 1, 0), 0);
+    EXPECT_LE(recv(client_->get(), &byte, 1, MSG_DONTWAIT), 0);
   }
   bool IsCut() const {
     pollfd polled = {client_->get(), POLLIN, 0};

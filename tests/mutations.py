@@ -183,6 +183,15 @@ AUTHORISATION = [Mutation("authorisation: " + what, *rest)
 ]]
 
 LIMITS = [Mutation("limit: " + what, *rest) for what, *rest in [
+    ("calls of a gRPC connection", "server/connection_guard.cc",
+     "++connection->calls > bounds_.calls", "++connection->calls < 0",
+     "server/connection_guard_test.cc"
+     "::ConnectionGuardTest.CallsOfAConnectionAreBounded"),
+    ("bytes of a gRPC connection that belong to no call",
+     "server/connection_guard.cc", "if (Exceeds(connection)) {",
+     "if (false && Exceeds(connection)) {",
+     "server/connection_guard_test.cc"
+     "::ConnectionGuardTest.BytesOfNoCallAreBounded"),
     ("conditions of one filter", "storage/search/parser.cc",
      "filter.comparisons.size() == limits::kSearchConditionsMax", "false",
      "storage/search/limits_test.cc::SearchLimits.Conditions"),
