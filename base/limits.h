@@ -158,9 +158,9 @@ inline constexpr int kGrpcStreamsPerConnectionMax = 2000;
 // were reset too, and of all; connections that have more are cut.
 inline constexpr int kGrpcCallsPerConnectionMax = 2500;
 inline constexpr int kGrpcCallsMax = 20'000;
-// Bytes on their way into calls that do not read yet, or that belong to none: of
-// one call, of one connection beside its calls, and of all, with what is on its
-// way out. Connections are looked at so often, and cut.
+// Bytes on their way into calls that do not read yet, or that belong to none:
+// of one call, of one connection beside its calls, and of all, with what is on
+// its way out. Connections are looked at so often, and cut.
 inline constexpr int kGrpcLookaheadBytes = 1 << 20;
 inline constexpr int kGrpcUntakenBytesMax = 4 << 20;
 inline constexpr int kGrpcTransportBytesMax = 512 << 20;

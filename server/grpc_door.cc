@@ -183,8 +183,8 @@ class GrpcDoorImpl final : public GrpcDoor {
     builder.SetCompressionAlgorithmSupportStatus(GRPC_COMPRESS_DEFLATE, false);
     builder.SetCompressionAlgorithmSupportStatus(GRPC_COMPRESS_GZIP, false);
     builder.AddChannelArgument(GRPC_ARG_ENABLE_PER_MESSAGE_DECOMPRESSION, 0);
-    builder.SetResourceQuota(
-        grpc::ResourceQuota("millstream").Resize(limits::kGrpcTransportBytesMax));
+    builder.SetResourceQuota(grpc::ResourceQuota("millstream")
+                                 .Resize(limits::kGrpcTransportBytesMax));
     builder.AddChannelArgument(GRPC_ARG_HTTP2_BDP_PROBE, 0);
     builder.AddChannelArgument(GRPC_ARG_HTTP2_STREAM_LOOKAHEAD_BYTES,
                                limits::kGrpcLookaheadBytes);
