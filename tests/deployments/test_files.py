@@ -159,9 +159,9 @@ def test_what_asks_nobody_is_open_to_its_machine_alone(definitions):
 def test_the_pod_may_hold_what_the_server_lets_callers_send():
     pod, _ = kubernetes()
     limit = int(pod["resources"]["limits"]["memory"].removesuffix("Gi")) << 30
-    door = (harness.ROOT / "server" / "grpc_door.cc").read_text()
     limits = (harness.ROOT / "base" / "limits.h").read_text()
-    grpc = int(re.search(r"kTransportBytesMax = (\d+) << 20", door)[1]) << 20
+    grpc = int(re.search(r"kGrpcTransportBytesMax = (\d+) << 20",
+                         limits)[1]) << 20
     http = int(re.search(r"kHttpHeldBytesMax = ([\d']+);",
                          limits)[1].replace("'", ""))
     # The stores, streams, and what a request becomes while it is read.
