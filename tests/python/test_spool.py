@@ -4,6 +4,8 @@ import array
 import mmap
 import os
 import pathlib
+import sys
+import threading
 
 import pytest
 from millstream import _format as fmt
@@ -132,6 +134,34 @@ def test_another_process_reads_all_while_it_is_written(tmp_path):
     os.waitpid(child, 0)
     assert steps == [*range(count)]
     assert reader.lost_bytes == 0
+
+
+def test_a_log_that_is_seen_has_its_run(tmp_path):
+    """A sender may look at any moment of its making."""
+    seen = []
+    ended = threading.Event()
+
+    def look():
+        while not ended.is_set():
+            for log in fmt.log_folders(tmp_path):
+                if log.name not in known:
+                    known.add(log.name)
+                    seen.append((log / "run").read_text())
+
+    known = set()
+    looker = threading.Thread(target=look)
+    looker.start()
+    switched = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        for number in range(200):
+            LogWriter(tmp_path / str(number), "a run", Budget(1 << 20),
+                      lambda: 0).close()
+    finally:
+        sys.setswitchinterval(switched)
+        ended.set()
+        looker.join()
+    assert set(seen) == {"a run"}
 
 
 def test_words_are_read_as_they_were_written():

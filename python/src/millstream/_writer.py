@@ -134,8 +134,11 @@ class LogWriter:
         folder.mkdir(mode=0o700)
         self._keys_fd = os.open(folder / "keys", os.O_CREAT | os.O_WRONLY
                                 | os.O_APPEND | os.O_CLOEXEC, 0o600)
-        # The folder counts as a log once it has this file.
-        (folder / "run").write_text(run_id)
+        # The folder counts as a log once it has this file: the sender may look
+        # at any moment, and must not find it empty.
+        scratch = folder / "run.new"
+        scratch.write_text(run_id)
+        scratch.rename(folder / "run")
 
     @property
     def position(self) -> int:
