@@ -9,6 +9,7 @@
 #include "absl/synchronization/mutex.h"
 #include "base/error.h"
 #include "base/limits.h"
+#include "google/protobuf/unknown_field_set.h"
 #include "gtest/gtest.h"
 #include "server/grpc_door_testing.h"
 
@@ -83,11 +84,14 @@ TEST_F(GrpcDoorTest, RefusesMessagesOfTooManyItems) {
 
 TEST_F(GrpcDoorTest, RefusesMessagesOverTheLimit) {
   grpc::ClientContext context;
+  v1::GetExperimentRequest request;
+  request.set_experiment_id("7");
+  // Its answer is small: only the request is too large for anybody.
+  request.GetReflection()->MutableUnknownFields(&request)->AddLengthDelimited(
+      1000, std::string(limits::kGrpcMessageBytesMax, 'x'));
   v1::GetExperimentResponse response;
-  EXPECT_EQ(
-      Get(&context, std::string(limits::kGrpcMessageBytesMax, 'x'), &response)
-          .error_code(),
-      grpc::StatusCode::RESOURCE_EXHAUSTED);
+  EXPECT_EQ(GetRaw(&context, ToBytes(request), &response).error_code(),
+            grpc::StatusCode::RESOURCE_EXHAUSTED);
 }
 
 TEST_F(GrpcDoorTest, RefusesCompressedMessages) {
