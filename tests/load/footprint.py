@@ -31,20 +31,19 @@ def connections(pid):
             for fields in map(str.split, itertools.islice(lines, 1, None)):
                 if fields[3] == "01":  # ESTABLISHED
                     standing.add(f"socket:[{fields[9]}]")
-    held = 0
-    for name in os.listdir(f"/proc/{pid}/fd"):
-        with contextlib.suppress(FileNotFoundError):  # closed meanwhile
-            held += os.readlink(f"/proc/{pid}/fd/{name}") in standing
-    return held
+    return sum(name in standing for name in _opened(pid))
 
 
 def sockets(pid):
     """Those of its descriptors that are connections or listen for them."""
-    count = 0
-    for name in os.listdir(f"/proc/{pid}/fd"):
+    return sum(name.startswith("socket:") for name in _opened(pid))
+
+
+def _opened(pid):
+    """What each of its descriptors leads to."""
+    for number in os.listdir(f"/proc/{pid}/fd"):
         with contextlib.suppress(FileNotFoundError):  # closed meanwhile
-            count += os.readlink(f"/proc/{pid}/fd/{name}").startswith("socket:")
-    return count
+            yield os.readlink(f"/proc/{pid}/fd/{number}")
 
 
 class Memory(threading.Thread):
